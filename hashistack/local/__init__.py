@@ -1,0 +1,1 @@
+"""The local provider: a cluster of containers on this machine."""

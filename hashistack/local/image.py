@@ -1,0 +1,169 @@
+"""The machine image: a small Linux with runit and unbound, built once and cached by Docker."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import os
+import subprocess
+import tarfile
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import IO
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound
+
+from hashistack.local import debootstrap
+from hashistack.local.debootstrap import ImageError
+
+__all__ = ["REPOSITORY", "ImageError", "ensure", "registry_answers", "tag"]
+
+REPOSITORY = "hashistack-machine"
+ALPINE = "alpine:3.22"
+_ROOTFS = files("hashistack.local") / "rootfs"
+_PROGRAMS = ("init", "runit/1", "runit/2", "runit/3")
+_RECIPES = ("alpine.Dockerfile", "debian.Dockerfile")
+_REGISTRY_PATIENCE = 4.0  # seconds; a registry that takes longer is as good as none
+
+
+def tag() -> str:
+    """The image's name: `hashistack-machine:<first 12 hex digits of the digest of its recipes>`.
+
+    One name for both ways of building it, so that a cached image is found without asking a registry.
+    """
+    digest = hashlib.sha256()
+    for name in (*_PROGRAMS, *_RECIPES):
+        content = _ROOTFS.joinpath(name).read_bytes()
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    digest.update(repr((debootstrap.SUITE, debootstrap.PACKAGES, debootstrap.TRIMMED)).encode())
+    return f"{REPOSITORY}:{digest.hexdigest()[:12]}"
+
+
+def ensure(client: docker.DockerClient, progress: Callable[[str], None]) -> str:
+    """The id of the machine image, which is built first where Docker doesn't have it.
+
+    From Alpine where a registry answers, else from Debian packages (debootstrap; needs root). `progress` gets
+    short status texts. Two calls side by side, in one process or in two, build it once. Raises `ImageError`.
+    """
+    name = tag()
+    if found := _cached(client, name):
+        return found
+    with _only_builder(progress):
+        if found := _cached(client, name):
+            return found
+        if registry_answers(client):
+            try:
+                return _from_alpine(client, name, progress)
+            except ImageError as error:  # a registry behind a wall that has no hole for Alpine's packages
+                progress(f"machine image: {error}; building it from Debian packages")
+        return _from_debian(client, name, progress)
+
+
+def registry_answers(client: docker.DockerClient, patience: float = _REGISTRY_PATIENCE) -> bool:
+    """Whether Docker has the Alpine image or its registry answers within `patience` seconds."""
+    if _cached(client, ALPINE):
+        return True
+    answers = threading.Event()
+
+    def ask() -> None:
+        try:
+            client.images.get_registry_data(ALPINE)
+        except (DockerException, OSError):
+            return
+        answers.set()
+
+    asking = threading.Thread(
+        target=ask, daemon=True
+    )  # a swallowed connection may hold it for minutes: abandoned then
+    asking.start()
+    asking.join(patience)
+    return answers.is_set()
+
+
+def _cached(client: docker.DockerClient, name: str) -> str | None:
+    try:
+        return str(client.images.get(name).id)
+    except ImageNotFound:
+        return None
+
+
+@contextmanager
+def _only_builder(progress: Callable[[str], None]) -> Iterator[None]:
+    lock = Path(tempfile.gettempdir()) / f"{REPOSITORY}.{os.geteuid()}.lock"
+    # Not followed: the directory is everybody's, and the name could be somebody's link.
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("machine image: waiting for another run that builds it")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _from_alpine(client: docker.DockerClient, name: str, progress: Callable[[str], None]) -> str:
+    progress(f"machine image: building from {ALPINE}")
+    with tempfile.TemporaryFile() as context:
+        _write_context(context, "alpine.Dockerfile")
+        return _build(client, name, context, progress)
+
+
+def _from_debian(client: docker.DockerClient, name: str, progress: Callable[[str], None]) -> str:
+    progress("machine image: no registry answers; building from Debian packages (once; 1 to 2 minutes)")
+    # /var/tmp, because debootstrap's tree needs device files and programs, which /tmp often forbids.
+    with tempfile.TemporaryDirectory(prefix=f"{REPOSITORY}-", dir="/var/tmp") as directory:
+        tree = Path(directory, "tree")
+        tree.mkdir()
+        debootstrap.build(tree, _architecture(client), progress)
+        archive = Path(directory, "rootfs.tar")
+        subprocess.run(["tar", "--numeric-owner", "-C", str(tree), "-cf", str(archive), "."], check=True)
+        progress("machine image: handing it to Docker")
+        with Path(directory, "context.tar").open("w+b") as context:
+            _write_context(context, "debian.Dockerfile", archive)
+            return _build(client, name, context, progress)
+
+
+def _architecture(client: docker.DockerClient) -> str:
+    return str(client.version()["Arch"])
+
+
+def _write_context(context: IO[bytes], recipe: str, archive: Path | None = None) -> None:
+    """Writes Docker's build context (recipe, our programs, a root file system) and rewinds it."""
+    with tarfile.open(fileobj=context, mode="w") as tar:
+        for name in (*_PROGRAMS, recipe):
+            content = _ROOTFS.joinpath(name).read_bytes()
+            member = tarfile.TarInfo("Dockerfile" if name == recipe else name)
+            member.size = len(content)
+            member.mode = 0o755
+            tar.addfile(member, io.BytesIO(content))
+        if archive:
+            tar.add(archive, arcname="rootfs.tar")
+    context.seek(0)
+
+
+def _build(
+    client: docker.DockerClient, name: str, context: IO[bytes], progress: Callable[[str], None]
+) -> str:
+    try:
+        events = client.api.build(
+            fileobj=context, custom_context=True, tag=name, rm=True, forcerm=True, decode=True
+        )
+        for event in events:
+            if "error" in event:
+                raise ImageError(f"docker could not build the machine image: {event['error'].strip()}")
+            if text := event.get("stream", "").strip():
+                progress(f"machine image: {text.splitlines()[0]}")
+    except (APIError, OSError) as error:
+        raise ImageError(f"docker could not build the machine image: {error}") from error
+    found = _cached(client, name)
+    if not found:
+        raise ImageError(f"docker built no image {name} and named no reason: see the daemon's log")
+    return found
