@@ -1,0 +1,8 @@
+//go:build tools
+
+// Package tools names the programs this module builds.
+package tools
+
+import (
+	_ "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
+)

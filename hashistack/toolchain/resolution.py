@@ -1,0 +1,112 @@
+"""The order in which a tool is looked for: PATH, cache, mirror, official release, source."""
+
+import os
+from collections.abc import Callable
+from typing import Final
+
+from hashistack.toolchain import cache, language_shim, on_path
+from hashistack.toolchain.ticker import Ticker
+from hashistack.toolchain.tool import Progress, Tool, ToolError, Unavailable, Wanted
+
+_MIRROR: Final = "HASHISTACK_MIRROR"
+
+
+def resolve(
+    name: str,
+    version: str,
+    arch: str = "amd64",
+    progress: Progress | None = None,
+    *,
+    sha256: str | None = None,
+    static: bool = False,
+) -> Tool:
+    """A pinned tool for linux, from the first of PATH (pulumi only), cache, mirror, official release, source.
+
+    name: "pulumi", "nomad", "consul", "vault" or "cni". version: "1.11.3". arch: "amd64" or "arm64".
+    progress: called with one short line every two seconds while anything takes time, from another thread too.
+    sha256: accept only this digest, of the published archive or of the executable.
+    static: accept only executables that need no C library (the vendor's Nomad needs glibc; Alpine has none).
+
+    A cached tool is found in milliseconds, without hashing and without asking a mirror. Two processes never
+    fetch or build the same tool at once. Raises DigestRefused for a wrong digest, ToolError when none has it.
+    """
+    wanted = Wanted(name, version, arch, sha256, static)
+    tried: list[str] = []
+    if name == "pulumi":
+        try:
+            return on_path.pulumi(wanted)
+        except Unavailable as reason:
+            tried.append(f"PATH: {reason}")
+    if found := _cached(wanted):
+        return found
+    tried.append(f"cache ({cache.root()}): not there")
+    with Ticker(wanted.label, progress) as ticker, cache.lock(wanted, ticker):
+        if found := _cached(wanted):  # another process brought it while we waited
+            return found
+        for title, source in _sources():
+            try:
+                return _ready(source(wanted, ticker))
+            except Unavailable as reason:
+                tried.append(f"{title}: {reason}")
+    raise ToolError(_unavailable(wanted, tried))
+
+
+def build(name: str, version: str, arch: str = "amd64", progress: Progress | None = None) -> Tool:
+    """Build a tool from source even when another source has it; from then on it is the cache's first choice.
+
+    Raises ToolError when there is no recipe for that version or the build fails.
+    """
+    wanted = Wanted(name, version, arch, static=True)
+    with Ticker(wanted.label, progress) as ticker, cache.lock(wanted, ticker):
+        try:
+            return _ready(_from_source(wanted, ticker))
+        except Unavailable as reason:
+            raise ToolError(f"{wanted.label} was not built: {reason}") from None
+
+
+def _sources() -> list[tuple[str, Callable[[Wanted, Ticker], Tool]]]:
+    return [("mirror", _from_mirror), ("official release", _from_vendor), ("source build", _from_source)]
+
+
+# httpx and the build are imported where they are first needed: a cached look-up pays for neither
+
+
+def _from_mirror(wanted: Wanted, ticker: Ticker) -> Tool:
+    from hashistack.toolchain import release
+
+    mirror = os.environ.get(_MIRROR, "").rstrip("/")
+    if not mirror:
+        raise Unavailable(f"{_MIRROR} is not set")
+    return release.take(wanted, "mirror", f"{mirror}/{release.of(wanted).folder}", ticker)
+
+
+def _from_vendor(wanted: Wanted, ticker: Ticker) -> Tool:
+    from hashistack.toolchain import release
+
+    return release.take(wanted, "official release", release.of(wanted).official, ticker)
+
+
+def _from_source(wanted: Wanted, ticker: Ticker) -> Tool:
+    from hashistack.toolchain import source
+
+    return source.build(wanted, ticker)
+
+
+def _cached(wanted: Wanted) -> Tool | None:
+    found = cache.find(wanted)
+    return _ready(found[0]) if found else None
+
+
+def _ready(tool: Tool) -> Tool:
+    if tool.name == "pulumi":
+        language_shim.write(tool.path.parent)
+    return tool
+
+
+def _unavailable(wanted: Wanted, tried: list[str]) -> str:
+    attempts = "".join(f"\n  {number}. {attempt}" for number, attempt in enumerate(tried, 1))
+    return (
+        f"{wanted.label} is not to be had. Tried, in order:{attempts}\n"
+        f"next: point {_MIRROR} at a directory or URL that has it, or mend the last of these and run "
+        f"`hashistack toolchain fetch {wanted.name} --version {wanted.version} --arch {wanted.arch}`"
+    )
