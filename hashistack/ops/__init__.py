@@ -1,0 +1,1 @@
+"""Operating a cluster that exists: one HTTP client, readiness checks, the smoke job. No Pulumi."""

@@ -1,0 +1,191 @@
+"""HTTP to one product's API: TLS, token, fail-over across its servers, blocking queries, one error class.
+
+The only module of the project that opens a connection to Nomad, Consul or Vault.
+"""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import httpx
+
+CONNECT_SECONDS = 2.0
+READ_SECONDS = 10.0
+PAUSE_SECONDS = 0.2
+"""Between two rounds over all addresses, when a call has a deadline."""
+
+Method = Literal["GET", "PUT", "DELETE"]
+"""All three may be repeated: these APIs take PUT wherever their documentation says POST."""
+
+
+class ApiError(Exception):
+    """A call failed: which one, and what the server said.
+
+    Attributes:
+        product: nomad, consul or vault.
+        status: the HTTP status, or None when no server answered.
+        excerpt: the start of the server's answer (or the transport's error), without secrets.
+    """
+
+    def __init__(self, product: str, method: str, path: str, status: int | None, excerpt: str) -> None:
+        said = f"answered {status}" if status is not None else "did not answer"
+        super().__init__(f"{product}: {method} {path} {said}: {excerpt}" if excerpt else f"{product}: {said}")
+        self.product, self.method, self.path, self.status, self.excerpt = (
+            product,
+            method,
+            path,
+            status,
+            excerpt,
+        )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A decoded answer; `index` is the position for the next blocking query (0 where there is none)."""
+
+    status: int
+    data: Any
+    index: int
+
+
+def tls_context(ca_pem: str, cert_pem: str = "", key_pem: str = "") -> ssl.SSLContext:
+    """A client context that trusts the cluster's CA alone and, with `cert_pem`, shows that certificate."""
+    context = ssl.create_default_context(cadata=ca_pem)
+    if cert_pem:
+        # ssl reads a chain from files only: a private one (0600) that lives as long as the call does.
+        with tempfile.NamedTemporaryFile("w", suffix=".pem") as chain:
+            chain.write(cert_pem.rstrip() + "\n" + key_pem)
+            chain.flush()
+            context.load_cert_chain(chain.name)
+    return context
+
+
+class Api:
+    """One product's API on all of its servers.
+
+    Args:
+        product: its name in errors.
+        addresses: base URLs; the one that answered last is asked first.
+        token: the header's name and value; ("", "") asks without one.
+        secrets: values struck out of every error text.
+        index_header: the header that carries the blocking query's index.
+    """
+
+    def __init__(
+        self,
+        product: str,
+        addresses: Sequence[str],
+        context: ssl.SSLContext,
+        token: tuple[str, str] = ("", ""),
+        secrets: Sequence[str] = (),
+        index_header: str = "",
+    ) -> None:
+        self.product = product
+        self.addresses = tuple(addresses)
+        self._token = token
+        self._secrets = tuple(secret for secret in secrets if secret)
+        self._index_header = index_header
+        self._first = 0
+        # trust_env=False: a proxy of the environment must never see the cluster's tokens.
+        self._http = httpx.Client(verify=context, trust_env=False, limits=httpx.Limits(max_connections=32))
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._http.close()
+
+    def call(
+        self,
+        method: Method,
+        path: str,
+        *,
+        body: Any = None,
+        params: Mapping[str, str | int] | None = None,
+        token: tuple[str, str] | None = None,
+        accept: Sequence[int] = (),
+        address: str | None = None,
+        seconds: float = 0.0,
+        index: int = 0,
+        hold: float = 0.0,
+    ) -> Answer:
+        """Call `path` on the first server that answers.
+
+        Args:
+            body: sent as JSON.
+            token: header name and value for this call only; None takes the API's own.
+            accept: statuses other than 2xx that are an answer, not an error.
+            address: ask this server alone.
+            seconds: keep trying this long while no server answers or all say 5xx; 0 asks each once.
+            hold: makes it a blocking query: the server answers when something changed since `index` (an
+                earlier answer's), or after this many seconds.
+
+        Raises:
+            ApiError: no server answered, or the answer's status is an error.
+        """
+        deadline = time.monotonic() + seconds
+        if hold:
+            params = {**(params or {}), "index": index, "wait": f"{max(1, int(hold * 1000))}ms"}
+        while True:
+            error: ApiError | None = None
+            for base in (address,) if address else self._order():
+                try:
+                    answer = self._ask(base, method, path, body, params, token or self._token, accept, hold)
+                except ApiError as failure:
+                    if failure.status is not None and failure.status < 500:
+                        raise
+                    error = failure
+                else:
+                    if base in self.addresses:
+                        self._first = self.addresses.index(base)
+                    return answer
+            if error and time.monotonic() + PAUSE_SECONDS >= deadline:
+                raise error
+            time.sleep(PAUSE_SECONDS)
+
+    def _order(self) -> tuple[str, ...]:
+        return self.addresses[self._first :] + self.addresses[: self._first]
+
+    def _ask(
+        self,
+        base: str,
+        method: Method,
+        path: str,
+        body: Any,
+        params: Mapping[str, str | int] | None,
+        token: tuple[str, str],
+        accept: Sequence[int],
+        hold: float,
+    ) -> Answer:
+        # The servers add up to 1/16 of the wait themselves.
+        timeout = httpx.Timeout(READ_SECONDS + hold * 17 / 16, connect=CONNECT_SECONDS)
+        headers = {token[0]: token[1]} if token[0] else {}
+        try:
+            reply = self._http.request(
+                method, base + path, params=params, json=body, headers=headers, timeout=timeout
+            )
+        except (httpx.HTTPError, ssl.SSLError) as failure:
+            reason = str(failure) or type(failure).__name__
+            raise ApiError(self.product, method, path, None, self._clean(f"{base}: {reason}")) from None
+        if not reply.is_success and reply.status_code not in accept:
+            raise ApiError(self.product, method, path, reply.status_code, self._clean(reply.text))
+        return Answer(
+            reply.status_code, self._decoded(reply), int(reply.headers.get(self._index_header) or 0)
+        )
+
+    @staticmethod
+    def _decoded(reply: httpx.Response) -> Any:
+        if not reply.content:
+            return None
+        if "json" in reply.headers.get("content-type", ""):
+            return reply.json()
+        return reply.text
+
+    def _clean(self, text: str) -> str:
+        for secret in (*self._secrets, self._token[1]):
+            if secret:
+                text = text.replace(secret, "[secret]")
+        return " ".join(text.split())[:300]

@@ -1,0 +1,52 @@
+"""A running cluster: its three APIs behind one connection."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from hashistack.ops.api import Api, tls_context
+from hashistack.ops.connection import Connection
+from hashistack.ops.consul import Consul
+from hashistack.ops.nomad import Nomad
+from hashistack.ops.vault import Vault
+
+
+class Cluster:
+    """Use as `with Cluster(connection) as cluster: cluster.nomad.nodes()`. May be shared by threads.
+
+    Opens nothing until the first call. Consul asks for a client certificate; Nomad and Vault don't.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        secrets = connection.secrets
+        plain = tls_context(connection.ca_pem)
+        mutual = tls_context(connection.ca_pem, connection.operator_cert_pem, connection.operator_key_pem)
+        nomad, consul, vault = connection.nomad, connection.consul, connection.vault
+        self.nomad = Nomad(
+            Api("nomad", nomad.addresses, plain, ("X-Nomad-Token", nomad.secret), secrets, "X-Nomad-Index")
+        )
+        self.consul = Consul(
+            Api(
+                "consul",
+                consul.addresses,
+                mutual,
+                ("X-Consul-Token", consul.secret),
+                secrets,
+                "X-Consul-Index",
+            )
+        )
+        self.vault = Vault(Api("vault", vault.addresses, plain, secrets=secrets), vault)
+
+    def close(self) -> None:
+        """Close all kept connections."""
+        for product in (self.nomad, self.consul, self.vault):
+            product.api.close()
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,124 @@
+"""What is needed to talk to a cluster: the stack's one secret output `connection`, typed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+
+class ConnectionInvalid(ValueError):
+    """The stack's `connection` output is not what this version of hashistack writes."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where one API answers, all its servers; `secret` is its token (Nomad, Consul) or password (Vault)."""
+
+    addresses: tuple[str, ...]
+    secret: str = field(repr=False)
+    username: str = ""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A pool as declared: `count` machines that must be there for the cluster to be ready."""
+
+    name: str
+    role: Literal["server", "client"]
+    count: int
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Addresses, certificates and credentials of one cluster. Its repr shows no secret."""
+
+    name: str
+    provider: str
+    datacenter: str
+    region: str
+    ca_pem: str = field(repr=False)
+    operator_cert_pem: str = field(repr=False)
+    operator_key_pem: str = field(repr=False)
+    nomad: Endpoint
+    consul: Endpoint
+    vault: Endpoint
+    pools: tuple[Pool, ...]
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any] | str) -> Connection:
+        """Read the output's JSON (text or already decoded).
+
+        Raises:
+            ConnectionInvalid: a field is missing or has another type; names the field, never a value.
+        """
+        if isinstance(data, str):
+            try:
+                data = json.loads(data)
+            except ValueError:
+                raise ConnectionInvalid("the stack's output `connection` is not JSON") from None
+        if not isinstance(data, Mapping):
+            raise ConnectionInvalid("the stack's output `connection` is not an object")
+        pools = tuple(_pool(item, f"pools[{i}]") for i, item in enumerate(_get(data, "pools", list)))
+        return cls(
+            **{key: _get(data, key, str) for key in _TEXTS},
+            nomad=_endpoint(data, "nomad", "token"),
+            consul=_endpoint(data, "consul", "token"),
+            vault=_endpoint(data, "vault", "password"),
+            pools=pools,
+        )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every value that must never be shown."""
+        return (self.nomad.secret, self.consul.secret, self.vault.secret, self.operator_key_pem)
+
+    def machines(self, role: Literal["server", "client"] | None = None) -> int:
+        """How many machines are declared, in all or of one role."""
+        return sum(pool.count for pool in self.pools if role in (None, pool.role))
+
+    def certificate_days(self, now: datetime | None = None) -> int:
+        """Whole days until the first of CA and operator certificate expires; negative when it has."""
+        from cryptography import x509
+
+        ends = [
+            x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc
+            for pem in (self.ca_pem, self.operator_cert_pem)
+        ]
+        return (min(ends) - (now or datetime.now(UTC))).days
+
+
+_TEXTS = ("name", "provider", "datacenter", "region", "ca_pem", "operator_cert_pem", "operator_key_pem")
+
+
+def _get(data: Mapping[str, Any], key: str, kind: type, where: str = "") -> Any:
+    path = f"{where}.{key}" if where else key
+    if key not in data:
+        raise ConnectionInvalid(f"the stack's output `connection` has no {path}")
+    value = data[key]
+    # A count travels through Pulumi as a double: 3.0 is the integer 3.
+    if kind is int and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ConnectionInvalid(f"the stack's output `connection`: {path} is not {kind.__name__}")
+    return value
+
+
+def _endpoint(data: Mapping[str, Any], key: str, secret: str) -> Endpoint:
+    part = _get(data, key, dict)
+    addresses = tuple(str(address).rstrip("/") for address in _get(part, "addresses", list, key))
+    if not addresses:
+        raise ConnectionInvalid(f"the stack's output `connection`: {key}.addresses is empty")
+    username = _get(part, "username", str, key) if secret == "password" else ""  # noqa: S105
+    return Endpoint(addresses, _get(part, secret, str, key), username)
+
+
+def _pool(item: Any, where: str) -> Pool:
+    if not isinstance(item, Mapping):
+        raise ConnectionInvalid(f"the stack's output `connection`: {where} is not an object")
+    role = _get(item, "role", str, where)
+    if role not in ("server", "client"):
+        raise ConnectionInvalid(f"the stack's output `connection`: {where}.role is neither server nor client")
+    return Pool(_get(item, "name", str, where), role, _get(item, "count", int, where))

@@ -1,0 +1,56 @@
+"""The calls to Consul that the project needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hashistack.ops.api import Api
+from hashistack.ops.raft import Peer, Raft
+
+HEALTH_CHECK = "hashistack"
+"""CheckID under which each machine pushes its own health (a TTL node check)."""
+
+
+@dataclass(frozen=True)
+class MachineHealth:
+    """What one machine says of itself; `output` is its last JSON line."""
+
+    machine: str
+    status: str
+    output: str
+
+
+class Consul:
+    """Typed calls over one `Api`."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+
+    def raft(self) -> Raft:
+        """Peers with autopilot's verdict."""
+        peers = self.api.call("GET", "/v1/operator/raft/configuration").data["Servers"]
+        # 429 is autopilot's way to say "not healthy".
+        health = self.api.call("GET", "/v1/operator/autopilot/health", accept=(429,)).data
+        unhealthy = tuple(server["Name"] for server in health["Servers"] or () if not server["Healthy"])
+        return Raft(tuple(Peer(p["Node"], p["Voter"], p["Leader"]) for p in peers), unhealthy)
+
+    def machines(self) -> dict[str, str]:
+        """Every machine in the catalog: name -> pool (node meta `hashistack_pool`, "" without)."""
+        nodes = self.api.call("GET", "/v1/catalog/nodes").data
+        return {node["Node"]: (node.get("Meta") or {}).get("hashistack_pool", "") for node in nodes}
+
+    def machine_health(self) -> tuple[MachineHealth, ...]:
+        """The `hashistack` check of every machine that has pushed one."""
+        checks = self.api.call(
+            "GET", "/v1/health/state/any", params={"filter": f'CheckID == "{HEALTH_CHECK}"'}
+        ).data
+        return tuple(MachineHealth(c["Node"], c["Status"], c["Output"]) for c in checks)
+
+    def has_auth_method(self, name: str) -> bool:
+        """Whether the ACL auth method exists (workloads can't log in before)."""
+        return self.api.call("GET", f"/v1/acl/auth-method/{name}", accept=(404,)).status == 200
+
+    def dns_domain(self) -> str:
+        """The domain of the cluster's names, without dots at its ends; `consul` by default."""
+        agent = self.api.call("GET", "/v1/agent/self").data
+        return str(agent.get("DebugConfig", {}).get("DNSDomain") or "consul").strip(".")

@@ -1,0 +1,155 @@
+"""The calls to Nomad that the project needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hashistack.ops.api import Api
+from hashistack.ops.raft import Peer, Raft
+
+
+@dataclass(frozen=True)
+class Node:
+    """A client machine as Nomad lists it."""
+
+    id: str
+    name: str
+    pool: str
+    status: str
+    eligible: bool
+    draining: bool
+
+    @property
+    def usable(self) -> bool:
+        """Ready, eligible and not being drained."""
+        return self.status == "ready" and self.eligible and not self.draining
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A job version's deployment; `status` is Nomad's word (running, successful, failed, …)."""
+
+    status: str
+    description: str
+    job_version: int
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """An allocation.
+
+    status: Nomad's word (pending, running, complete, failed, lost).
+    healthy: what its deployment says; None while that is undecided.
+    succeeded: tasks that have ended well.
+    events: task -> texts, oldest first.
+    """
+
+    id: str
+    node: str
+    status: str
+    job_version: int
+    healthy: bool | None
+    succeeded: frozenset[str]
+    events: Mapping[str, tuple[str, ...]]
+
+
+class Nomad:
+    """Typed calls over one `Api`."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+
+    def raft(self) -> Raft:
+        """Peers with autopilot's verdict. A server's name is without the region that Nomad appends."""
+        peers = self.api.call("GET", "/v1/operator/raft/configuration").data["Servers"]
+        health = self.api.call("GET", "/v1/operator/autopilot/health", accept=(429,)).data
+        unhealthy = tuple(_machine(s["Name"]) for s in health["Servers"] or () if not s["Healthy"])
+        return Raft(tuple(Peer(_machine(p["Node"]), p["Voter"], p["Leader"]) for p in peers), unhealthy)
+
+    def nodes(self) -> tuple[Node, ...]:
+        """All client machines, those that are down included."""
+        return tuple(
+            Node(
+                n["ID"],
+                n["Name"],
+                n["NodePool"],
+                n["Status"],
+                n["SchedulingEligibility"] == "eligible",
+                n["Drain"],
+            )
+            for n in self.api.call("GET", "/v1/nodes").data
+        )
+
+    def register(self, job: Mapping[str, Any]) -> int:
+        """Submit a job (the JSON of Nomad's job API); answers the version that it now has."""
+        self.api.call("PUT", "/v1/jobs", body={"Job": job})
+        return int(self.api.call("GET", f"/v1/job/{job['ID']}").data["Version"])
+
+    def deployment(self, job_id: str) -> Deployment | None:
+        """The job's newest deployment, None while it has none."""
+        data = self.api.call("GET", f"/v1/job/{job_id}/deployment").data
+        return Deployment(data["Status"], data["StatusDescription"], data["JobVersion"]) if data else None
+
+    def allocations(
+        self, job_id: str, index: int = 0, hold: float = 0.0
+    ) -> tuple[tuple[Allocation, ...], int]:
+        """The job's allocations, newest first, and the index to wait from.
+
+        With `hold`, a blocking query: answers after that many seconds, or when they changed since `index`.
+        """
+        answer = self.api.call("GET", f"/v1/job/{job_id}/allocations", index=index, hold=hold)
+        newest = sorted(answer.data, key=lambda listed: int(listed["CreateIndex"]), reverse=True)
+        return tuple(_allocation(listed) for listed in newest), answer.index
+
+    def running(self) -> dict[str, int]:
+        """Allocations that run, per machine."""
+        count: dict[str, int] = {}
+        listed = self.api.call("GET", "/v1/allocations", params={"filter": 'ClientStatus == "running"'})
+        for allocation in listed.data:
+            count[allocation["NodeName"]] = count.get(allocation["NodeName"], 0) + 1
+        return count
+
+    def stderr(self, allocation_id: str, task: str, characters: int = 400) -> str:
+        """The end of a task's error output, "" when it has none."""
+        params: dict[str, str | int] = {"task": task, "type": "stderr", "plain": "true", "origin": "end"}
+        params["offset"] = characters
+        path = f"/v1/client/fs/logs/{allocation_id}"
+        answer = self.api.call("GET", path, params=params, accept=(404, 500))
+        return str(answer.data or "").strip() if answer.status == 200 else ""
+
+    def blocked(self, job_id: str) -> str:
+        """Why the job can't be placed, "" when it can."""
+        for evaluation in self.api.call("GET", f"/v1/job/{job_id}/evaluations").data:
+            for group, metric in (evaluation.get("FailedTGAllocs") or {}).items():
+                reasons = {
+                    **(metric.get("ConstraintFiltered") or {}),
+                    **(metric.get("DimensionExhausted") or {}),
+                }
+                seen = ", ".join(f"{reason} on {count}" for reason, count in reasons.items())
+                nodes = metric["NodesEvaluated"]
+                return f"group {group} can't be placed on any of {nodes} nodes: {seen or 'none fits'}"
+        return ""
+
+
+def _machine(server: str) -> str:
+    return server.rpartition(".")[0] or server
+
+
+def _allocation(listed: Mapping[str, Any]) -> Allocation:
+    states: Mapping[str, Any] = listed.get("TaskStates") or {}
+    return Allocation(
+        id=listed["ID"],
+        node=listed["NodeName"],
+        status=listed["ClientStatus"],
+        job_version=listed["JobVersion"],
+        healthy=(listed.get("DeploymentStatus") or {}).get("Healthy"),
+        succeeded=frozenset(
+            t for t, state in states.items() if state["State"] == "dead" and not state["Failed"]
+        ),
+        events={
+            task: tuple(event["DisplayMessage"] or event["Type"] for event in state.get("Events") or ())
+            for task, state in states.items()
+        },
+    )

@@ -1,0 +1,52 @@
+"""Who votes: the one thing that Nomad, Consul and Vault tell in the same shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One server in a product's Raft configuration."""
+
+    name: str
+    voter: bool
+    leader: bool
+
+
+@dataclass(frozen=True)
+class Raft:
+    """A product's Raft configuration and whether its autopilot calls every server healthy."""
+
+    peers: tuple[Peer, ...]
+    unhealthy: tuple[str, ...] = ()
+
+    @property
+    def voters(self) -> int:
+        return sum(peer.voter for peer in self.peers)
+
+    @property
+    def leader(self) -> str:
+        """The leader's name, or "" while there is none."""
+        return next((peer.name for peer in self.peers if peer.leader), "")
+
+    @property
+    def can_lose(self) -> int:
+        """How many more servers may fail with the quorum kept."""
+        return (self.voters - 1) // 2 - len(self.unhealthy)
+
+    def agrees(self, servers: int) -> bool:
+        """All `servers` vote, have a leader, and are healthy."""
+        return self.voters == servers and bool(self.leader) and not self.unhealthy
+
+    def describe(self, servers: int) -> str:
+        """What is seen now, e.g. `2/3 voters, leader server-1, unhealthy: server-3`."""
+        parts = [f"{self.voters}/{servers} voters", f"leader {self.leader}" if self.leader else "no leader"]
+        return ", ".join(parts + ([f"unhealthy: {names(self.unhealthy)}"] if self.unhealthy else []))
+
+
+def names(items: Sequence[str], most: int = 5) -> str:
+    """`a, b, c`, cut after `most` with the number left out."""
+    shown = ", ".join(sorted(items)[:most])
+    return shown if len(items) <= most else f"{shown} and {len(items) - most} more"

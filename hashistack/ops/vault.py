@@ -1,0 +1,71 @@
+"""The calls to Vault that the project needs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import quote
+
+from hashistack.ops.api import Api, ApiError
+from hashistack.ops.connection import Endpoint
+from hashistack.ops.raft import Peer, Raft
+
+HEALTH = {200: "active", 429: "standby", 472: "standby", 473: "standby", 501: "uninitialised", 503: "sealed"}
+
+Seen = Literal["active", "standby", "uninitialised", "sealed", "unreachable"]
+
+
+@dataclass(frozen=True)
+class VaultServer:
+    """What one server says of itself without a token."""
+
+    address: str
+    state: Seen
+    version: str = ""
+
+
+class Vault:
+    """Typed calls over one `Api`; logs in as the operator when a call first needs it."""
+
+    def __init__(self, api: Api, endpoint: Endpoint) -> None:
+        self.api = api
+        self._endpoint = endpoint
+        self._token = ""
+        self._renew_at = 0.0
+
+    def health(self) -> tuple[VaultServer, ...]:
+        """Every server's own state, asked one by one."""
+        return tuple(self._health(address) for address in self.api.addresses)
+
+    def _health(self, address: str) -> VaultServer:
+        try:
+            answer = self.api.call("GET", "/v1/sys/health", accept=tuple(HEALTH), address=address)
+        except ApiError:
+            return VaultServer(address, "unreachable")
+        state: Seen = HEALTH[answer.status]  # type: ignore[assignment]
+        return VaultServer(address, state, str((answer.data or {}).get("version", "")))
+
+    def login(self) -> str:
+        """A fresh operator token (it lives as long as the userpass role says: one hour)."""
+        path = f"/v1/auth/userpass/login/{quote(self._endpoint.username)}"
+        answer = self.api.call("PUT", path, body={"password": self._endpoint.secret})
+        self._token = str(answer.data["auth"]["client_token"])
+        self._renew_at = time.monotonic() + int(answer.data["auth"]["lease_duration"]) * 2 / 3
+        return self._token
+
+    def raft(self) -> Raft:
+        """Peers of the integrated storage; whether each is healthy, `health` tells sooner than autopilot."""
+        answer = self.api.call("GET", "/v1/sys/storage/raft/configuration", token=self._header())
+        servers = answer.data["data"]["config"]["servers"]
+        return Raft(tuple(Peer(p["node_id"], p["voter"], p["leader"]) for p in servers))
+
+    def write_secret(self, path: str, values: Mapping[str, str]) -> None:
+        """Write a version of the KV v2 secret at `kv/<path>`."""
+        self.api.call("PUT", f"/v1/kv/data/{path}", body={"data": dict(values)}, token=self._header())
+
+    def _header(self) -> tuple[str, str]:
+        if not self._token or time.monotonic() > self._renew_at:
+            self.login()
+        return ("X-Vault-Token", self._token)
