@@ -1,0 +1,70 @@
+"""Reference Nomad, Consul and Vault clusters, as Pulumi components.
+
+Importing this loads nothing else: each name is imported from its module when it is first used, so that a program
+pays only for the providers that it names.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hashistack.spec.acl import Acl
+    from hashistack.spec.cluster import ClusterSpec
+    from hashistack.spec.dns import Dns
+    from hashistack.spec.network import Network
+    from hashistack.spec.policy import UpgradePolicy
+    from hashistack.spec.pool import ClientPool, ServerPool
+    from hashistack.spec.problems import Problem, SpecError
+    from hashistack.spec.seal import Seal
+    from hashistack.spec.snapshots import Snapshots
+    from hashistack.spec.tls import Tls
+    from hashistack.spec.versions import Versions
+    from hashistack.version import VERSION
+
+_MODULES = {
+    "Acl": "hashistack.spec.acl",
+    "ClientPool": "hashistack.spec.pool",
+    "ClusterSpec": "hashistack.spec.cluster",
+    "Dns": "hashistack.spec.dns",
+    "Network": "hashistack.spec.network",
+    "Problem": "hashistack.spec.problems",
+    "Seal": "hashistack.spec.seal",
+    "ServerPool": "hashistack.spec.pool",
+    "Snapshots": "hashistack.spec.snapshots",
+    "SpecError": "hashistack.spec.problems",
+    "Tls": "hashistack.spec.tls",
+    "UpgradePolicy": "hashistack.spec.policy",
+    "VERSION": "hashistack.version",
+    "Versions": "hashistack.spec.versions",
+}
+
+__all__ = [
+    "VERSION",
+    "Acl",
+    "ClientPool",
+    "ClusterSpec",
+    "Dns",
+    "Network",
+    "Problem",
+    "Seal",
+    "ServerPool",
+    "Snapshots",
+    "SpecError",
+    "Tls",
+    "UpgradePolicy",
+    "Versions",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value  # found at once the next time
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

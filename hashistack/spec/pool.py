@@ -1,0 +1,219 @@
+"""Pools of machines: the servers, and the clients that run the work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from hashistack.spec.durations import Duration, seconds
+from hashistack.spec.names import HOST_VOLUME, NodeClass, PoolName
+from hashistack.spec.policy import UpgradePolicy
+from hashistack.spec.problems import Bad, Problem, show
+from hashistack.spec.section import Many, Section, reads
+from hashistack.spec.text import MetaKey, PlainText
+
+Arch = Literal["amd64", "arm64"]
+_RESTART_BUDGET = 10  # seconds that an agent may take to restart in place
+DRIVERS = ("exec", "docker", "java", "qemu")
+VolumeName = Annotated[str, AfterValidator(HOST_VOLUME.check)]
+Disk = Annotated[int, Field(ge=8, le=16384)]
+
+
+def _count(value: int) -> int:
+    if value in (3, 5):
+        return value
+    if value == 1:
+        raise Bad("must be 3 or 5", "One server tolerates no failure: use 3, on the laptop too.")
+    if value > 5 and value % 2:
+        raise Bad("must be 3 or 5", "More voters slow every write down and gain little: use 5.")
+    if value > 1:
+        raise Bad("must be 3 or 5", f"An even number adds no fault tolerance: use {3 if value < 4 else 5}.")
+    raise Bad("must be 3 or 5", "Use 3, or 5 to survive the loss of two servers.")
+
+
+def _zones(zones: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if zones is None:
+        return None
+    if not zones:
+        raise Bad(
+            "at least one zone is needed",
+            "Name one or more, or leave the field out: the provider then chooses.",
+        )
+    for zone in zones:
+        if zones.count(zone) > 1:
+            raise Bad(f"zone {show(zone)} is listed twice", "List each zone once.")
+    return zones
+
+
+Zones = Annotated[Many[str] | None, AfterValidator(_zones)]
+
+
+def _outlasts_restart(grace: str) -> str:
+    if seconds(grace) < _RESTART_BUDGET:
+        raise Bad(
+            "is shorter than an agent's restart in place: it would reschedule all allocations",
+            f'Give at least "{_RESTART_BUDGET}s".',
+        )
+    return grace
+
+
+def _absolute(path: str) -> str:
+    if not path.startswith("/") or ".." in path.split("/"):
+        raise Bad("must be an absolute path", 'Begin it with "/" and leave out "..".')
+    return path
+
+
+def _spread(pool: ServerPool) -> Iterator[Problem]:
+    zones = len(pool.zones or ())
+    if zones < 2:
+        return
+    lost = -(-pool.count // zones)
+    if lost > pool.count // 2:
+        yield Problem(
+            "zones",
+            f"the loss of one zone would drop {lost} of {pool.count} servers (got {show(pool.zones)})",
+            "Give at least 3 zones.",
+        )
+
+
+class ServerPool(Section):
+    """The servers: each runs Nomad, Consul and Vault as a voter."""
+
+    checks = ((reads("count", "zones"), _spread),)
+    hints = {
+        "spot": "Servers hold the cluster's state: they are always on-demand. Remove it.",
+        "all_spot": "Servers hold the cluster's state: they are always on-demand. Remove it.",
+        "min": "Servers have one fixed number: give `count`.",
+        "max": "Servers have one fixed number: give `count`.",
+        "desired": "Servers have one fixed number: give `count`.",
+    }
+
+    count: Annotated[int, AfterValidator(_count)] = 3
+    """How many servers there are: 3 survive the loss of one, 5 the loss of two."""
+    zones: Zones = None
+    """Zones to spread the servers over; none given: the provider chooses three."""
+    machine_type: PlainText | None = None
+    """The platform's machine type; none given: the provider's reference type."""
+    arch: Arch = "amd64"
+    """Processor architecture."""
+    disk_gib: Disk = 50
+    """Size of the data disk in GiB."""
+    heartbeat_grace: Annotated[Duration, AfterValidator(_outlasts_restart)] = "30s"
+    """How long a Nomad client may be silent beyond its heartbeat before its work is rescheduled. An agent's restart in
+    place takes up to 10 s and must fit in."""
+
+
+class HostVolume(Section):
+    """A directory of the machine that jobs may mount."""
+
+    path: Annotated[PlainText, AfterValidator(_absolute)]
+    """Absolute path on the machine."""
+    read_only: bool = False
+    """Whether jobs may only read it."""
+
+
+def _size(pool: ClientPool) -> Iterator[Problem]:
+    if pool.min > pool.max:
+        yield Problem("min", f"min {pool.min} > max {pool.max}", "Lower min or raise max.")
+    elif not pool.min <= pool.desired <= pool.max:
+        yield Problem(
+            "desired",
+            f"must be between min {pool.min} and max {pool.max} (got {pool.desired})",
+            "Choose a size in that range, or widen it.",
+        )
+    if pool.max == 0:
+        yield Problem("max", "the pool would have no machine (got 0)", "Give at least 1, or remove the pool.")
+
+
+def _spot(pool: ClientPool) -> Iterator[Problem]:
+    if pool.all_spot and not pool.spot:
+        yield Problem("all_spot", "all_spot without spot (got true)", "Set `spot: true` too.")
+    elif pool.all_spot and pool.on_demand_base:
+        yield Problem(
+            "on_demand_base",
+            f"contradicts `all_spot: true` (got {pool.on_demand_base})",
+            "Set it to 0, or remove all_spot.",
+        )
+    elif pool.spot and not pool.all_spot and pool.on_demand_base < 1:
+        yield Problem(
+            "on_demand_base",
+            "spot machines need at least 1 on-demand machine beside them (got 0)",
+            "Give at least 1, or set `all_spot: true` if the whole pool may vanish.",
+        )
+
+
+def _alternatives(pool: ClientPool) -> Iterator[Problem]:
+    if pool.machine_types and pool.machine_type is None:
+        yield Problem(
+            "machine_types",
+            f"alternatives without a first choice (got {show(pool.machine_types)})",
+            "Give `machine_type` too.",
+        )
+
+
+def _drivers(drivers: tuple[str, ...]) -> tuple[str, ...]:
+    if not drivers:
+        raise Bad("at least one driver is needed", 'Give ["exec"].')
+    for driver in drivers:
+        if driver == "raw_exec":
+            raise Bad("raw_exec runs tasks as root without isolation", 'Use "exec".')
+        if driver not in DRIVERS:
+            raise Bad(
+                f"{show(driver)} is not a driver of the reference machines", f"Known: {', '.join(DRIVERS)}."
+            )
+        if drivers.count(driver) > 1:
+            raise Bad(f"driver {show(driver)} is listed twice", "List each driver once.")
+    return drivers
+
+
+class ClientPool(Section):
+    """A pool of equal Nomad clients. Its name is also the Nomad node pool of its machines."""
+
+    checks = (
+        (reads("min", "max", "desired"), _size),
+        (reads("spot", "all_spot", "on_demand_base"), _spot),
+        (reads("machine_type", "machine_types"), _alternatives),
+    )
+    hints = {
+        "count": "A pool of clients has `min`, `max` and `desired`.",
+        "node_pool": "The pool's `name` is its Nomad node pool. Remove it.",
+        "datacenter": "All machines are in the cluster's `datacenter`. Remove it.",
+    }
+    stand_in: ClassVar[Mapping[str, Any]] = {"name": "unnamed"}
+
+    name: PoolName
+    """Name of the pool and of its Nomad node pool; unique in the cluster, upper and lower case being the same."""
+    desired: Annotated[int, Field(ge=0)] = 2
+    """How many machines there are at first; scaling moves it between `min` and `max`."""
+    min: Annotated[int, Field(ge=0)] = Field(default_factory=lambda given: given["desired"])
+    """Fewest machines; `desired` if not given."""
+    max: Annotated[int, Field(ge=0)] = Field(default_factory=lambda given: given["desired"])
+    """Most machines; `desired` if not given."""
+    machine_type: PlainText | None = None
+    """The platform's machine type; none given: the provider's reference type."""
+    machine_types: Many[PlainText] = ()
+    """Other machine types that will do, in order of preference: what makes spot capacity available."""
+    spot: bool = False
+    """Whether machines beyond `on_demand_base` are spot (preemptible) ones."""
+    on_demand_base: Annotated[int, Field(ge=0)] = 0
+    """Machines that are always on-demand in a pool with `spot`: at least 1, unless `all_spot`."""
+    all_spot: bool = False
+    """Accept that every machine of the pool may vanish at once."""
+    arch: Arch = "amd64"
+    """Processor architecture."""
+    disk_gib: Disk = 50
+    """Size of the data disk in GiB."""
+    node_class: NodeClass | None = None
+    """Nomad node class; none given: none."""
+    meta: dict[MetaKey, PlainText] = {}
+    """Nomad node metadata, for constraints."""
+    drivers: Annotated[Many[str], AfterValidator(_drivers)] = ("exec",)
+    """Task drivers that are enabled (exec, docker, java, qemu); all others are denied."""
+    host_volumes: dict[VolumeName, HostVolume] = {}
+    """Directories of the machine that jobs may mount, by name."""
+    zones: Zones = None
+    """Zones to spread the machines over; none given: the provider chooses."""
+    upgrade: UpgradePolicy | None = None
+    """What differs from the cluster's `upgrade` for this pool."""

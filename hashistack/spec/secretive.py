@@ -1,0 +1,33 @@
+"""Tells what looks like a secret, so that none is accepted in a specification or printed in an error."""
+
+from __future__ import annotations
+
+import re
+
+# Formats that vendors document for their own tokens and keys.
+_SECRET = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|\bhv[sbr]\.[A-Za-z0-9_-]{20,}"  # Vault tokens
+    r"|\bA(?:KIA|SIA)[A-Z0-9]{16}\b"  # AWS access keys
+    r"|\bgh[pousr]_[A-Za-z0-9]{30,}"  # GitHub tokens
+    r"|\bpul-[0-9a-f]{40}\b"  # Pulumi access tokens
+    r"|\beyJ[A-Za-z0-9_-]+\.eyJ[A-Za-z0-9_-]+\."  # JSON web tokens
+    # A bare UUID is a Consul or Nomad secret id; 32 random bytes in base64 are a gossip key.
+    r"|^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+    r"|^[A-Za-z0-9+/]{43}=$"
+)
+_SECRET_NAME = re.compile(
+    r"(?:^|_)(?:token|password|passwd|secret|secrets|encrypt|gossip_key|private_key|access_key|secret_key"
+    r"|credentials|unseal_key|recovery_key)(?:$|_)",
+    re.IGNORECASE,
+)
+
+
+def looks_secret(value: str) -> bool:
+    """Whether a text has the form of a token, a private key or a gossip key."""
+    return _SECRET.search(value) is not None
+
+
+def names_secret(field: str) -> bool:
+    """Whether a field of this name would hold a secret."""
+    return _SECRET_NAME.search(field) is not None

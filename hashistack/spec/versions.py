@@ -1,0 +1,159 @@
+"""Which release of each tool a cluster runs, and which steps from one to another are supported."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args
+
+from pydantic import AfterValidator, BeforeValidator
+
+from hashistack.spec.catalog import RELEASES, Product, Release
+from hashistack.spec.problems import Bad, show
+from hashistack.spec.section import Section
+
+PRODUCTS: tuple[Product, ...] = get_args(Product)
+_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:[-+][0-9A-Za-z.+-]+)?", re.ASCII)
+
+
+def known(product: Product) -> tuple[str, ...]:
+    """The versions of a product in the catalog, newest first."""
+    return tuple(release.version for release in RELEASES if release.product == product)
+
+
+def newest(product: Product) -> str:
+    """The newest version of a product in the catalog."""
+    return known(product)[0]
+
+
+def release(product: Product, version: str) -> Release | None:
+    """What the catalog says of a version, or None."""
+    return next((each for each in RELEASES if (each.product, each.version) == (product, version)), None)
+
+
+def parse(version: str) -> tuple[int, int, int]:
+    """Major, minor and patch of a version such as "1.11.3" or "1.10.5+ent". Raises `Bad` for anything else."""
+    match = _VERSION.fullmatch(version)
+    if not match:
+        raise Bad("is not a version", 'Write three numbers in quotes: "1.11.3".')
+    return int(match[1]), int(match[2]), int(match[3])
+
+
+def supported_step(product: Product, old: str, new: str) -> str | None:
+    """Why a cluster cannot go from one version of a product to another in one step, or None if it can."""
+    before, after = parse(old), parse(new)
+    name = product.capitalize()
+    if product in ("pulumi", "cni") or before == after:
+        return None
+    if after < before:
+        return f"{name} cannot go back from {old} to {new}: {_NO_WAY_BACK[product]}"
+    if after[0] != before[0]:
+        return (
+            f"{name} {old} to {new} crosses a major release: read its upgrade notes, then make a new cluster"
+        )
+    most = _MOST_MINORS.get(product)
+    if most and after[1] - before[1] > most:
+        return f"{name} {old} to {new} is too far for one step: go by way of {after[0]}.{before[1] + most}"
+    return None
+
+
+_MOST_MINORS: Mapping[Product, int] = {
+    "nomad": 2,  # servers and clients work together across two minor releases
+    "consul": 1,  # our own limit: each minor release's upgrade notes are to be read
+}
+_NO_WAY_BACK: Mapping[Product, str] = {
+    "nomad": "servers must be made anew, clients drained and wiped",
+    "consul": "restore a snapshot from before the upgrade into a new cluster",
+    "vault": "restore the snapshot from before the upgrade with the old version",
+}
+
+
+def supported_pair(servers: str, clients: str) -> str | None:
+    """Why Nomad clients of one version cannot work with servers of another, or None if they can."""
+    if parse(clients) > parse(servers):
+        return f"Nomad clients ({clients}) are newer than the servers ({servers}): upgrade the servers first"
+    return None
+
+
+def _digest(digest: str) -> str:
+    if re.fullmatch(r"[0-9a-f]{64}", digest):
+        return digest
+    if re.fullmatch(r"[0-9a-fA-F]{64}", digest):
+        raise Bad("is a digest in upper case", f'Write it in lower case: "{digest.lower()}".')
+    raise Bad(f"is not a SHA-256 digest, {len(digest)} characters long", "Give 64 lower-case hex digits.")
+
+
+def _digests(digests: dict[str, str]) -> dict[str, str]:
+    if not digests:
+        raise Bad("has no digest", "Give one for each architecture in use: amd64: <64 hex digits>.")
+    for arch in digests:
+        if arch not in ("amd64", "arm64"):
+            raise Bad(f"{show(arch)} is not an architecture", "Known: amd64, arm64.")
+    return digests
+
+
+def _well_formed(version: str) -> str:
+    parse(version)
+    return version
+
+
+def _text(value: object) -> object:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise Bad("is not a version but a number", 'Quote it: "1.10" is text, 1.10 is a number.')
+    return value
+
+
+Version = Annotated[str, BeforeValidator(_text), AfterValidator(_well_formed)]
+
+
+class Pin(Section):
+    """A version whose archives must have exactly these digests; it need not be in the catalog."""
+
+    version: Version
+    """Three numbers: "1.11.3"."""
+    sha256: Annotated[dict[str, Annotated[str, AfterValidator(_digest)]], AfterValidator(_digests)]
+    """SHA-256 of the release for each architecture (amd64, arm64), 64 lower-case hex digits."""
+
+
+def _cataloged(product: Product) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if isinstance(value, Pin):
+            return value
+        if isinstance(value, Mapping):
+            return Pin(**value)
+        if not isinstance(value, str):
+            return _text(value)
+        _well_formed(value)
+        if release(product, value) is None:
+            raise Bad(
+                "is not in the catalog",
+                f"Known: {', '.join(known(product))}; any other needs {{version, sha256}}.",
+            )
+        return value
+
+    return BeforeValidator(check)
+
+
+class Versions(Section):
+    """The release of each tool: a version from the catalog, or a `Pin` with digests."""
+
+    nomad: Annotated[str | Pin, _cataloged("nomad")] = newest("nomad")
+    """Nomad on all machines."""
+    consul: Annotated[str | Pin, _cataloged("consul")] = newest("consul")
+    """Consul on all machines."""
+    vault: Annotated[str | Pin, _cataloged("vault")] = newest("vault")
+    """Vault on the servers."""
+    pulumi: Annotated[str | Pin, _cataloged("pulumi")] = newest("pulumi")
+    """Pulumi's engine, where hashistack fetches it."""
+    cni: Annotated[str | Pin, _cataloged("cni")] = newest("cni")
+    """The CNI plugins on clients."""
+
+    def of(self, product: Product) -> str:
+        """The version of a product as text."""
+        value: str | Pin = getattr(self, product)
+        return value.version if isinstance(value, Pin) else value
+
+    def digests(self, product: Product) -> Mapping[str, str]:
+        """The pinned digests of a product by architecture; empty for a version of the catalog."""
+        value: str | Pin = getattr(self, product)
+        return value.sha256 if isinstance(value, Pin) else {}
