@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,6 +31,7 @@ with generated_alone():
 # The program has told its errors to the engine itself: as in the official host.
 REPORTED: Final = 32
 
+_ORPHAN_CHECK: Final = 1.0  # seconds
 _PROGRAM: Final = Path(__file__).with_name("language_program.py")
 
 
@@ -66,6 +69,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     def __init__(self, engine_address: str) -> None:
         self._engine_address = engine_address
+        self._programs: list[subprocess.Popen[str]] = []
 
     def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:
         return language_pb2.LanguageHandshakeResponse()
@@ -95,6 +99,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return language_pb2.GetProgramDependenciesResponse()
 
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:
+        self.stop()
         return empty_pb2.Empty()
 
     def Run(self, request: Any, context: grpc.ServicerContext) -> Any:
@@ -119,24 +124,46 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             "root_directory": info.root_directory,
             "stack": request.stack,
         }
-        # Over stdin, because the configuration has secrets; stdout and stderr go to the engine as they are.
-        run = subprocess.run([python, "-u", str(_PROGRAM)], input=json.dumps(order).encode(), check=False)
-        if run.returncode == REPORTED:
+        code = self._run([python, "-u", str(_PROGRAM)], json.dumps(order))
+        if code == REPORTED:
             return language_pb2.RunResponse(bail=True)
-        if run.returncode:
-            return language_pb2.RunResponse(error=f"the program ended with exit code {run.returncode}")
+        if code:
+            return language_pb2.RunResponse(error=f"the program ended with exit code {code}")
         return language_pb2.RunResponse()
+
+    def _run(self, command: list[str], order: str) -> int:
+        # The order goes over stdin, because the configuration has secrets; stdout and stderr are the engine's.
+        program = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
+        self._programs.append(program)
+        program.communicate(order)
+        self._programs.remove(program)
+        return program.returncode
+
+    def stop(self) -> None:
+        """End the programs that run; the engine no longer wants them."""
+        for program in list(self._programs):
+            program.terminate()
 
 
 def main() -> None:
     """Print the port for the engine and serve until it stops us; the engine's address is the first argument."""
     address = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    host = LanguageHost(address)
+    stop = threading.Event()
+    # The engine interrupts its plugins when it has finished, and kills those that stay.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    engine = os.getppid()
     server = grpc.server(ThreadPoolExecutor(16))
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(address), server)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)
-    server.wait_for_termination()
+    # A killed engine can't stop its plugins: whoever adopts the process is then its parent.
+    while not stop.wait(_ORPHAN_CHECK) and os.getppid() == engine:
+        pass
+    host.stop()
+    server.stop(None).wait()
 
 
 if __name__ == "__main__":

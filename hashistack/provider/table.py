@@ -1,0 +1,30 @@
+"""Type token -> handler. Dotted names, so that a type's module is imported only when it is used."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from typing import Final
+
+from hashistack.provider.handler import Handler, ResourceFailed
+from hashistack.version import VERSION
+
+HANDLERS: Final[dict[str, str]] = {
+    "hashistack:index:CertificateAuthority": "hashistack.secrets.authority:AuthorityHandler",
+    "hashistack:index:GossipKey": "hashistack.secrets.tokens:GossipKeyHandler",
+    "hashistack:index:RoleCertificate": "hashistack.secrets.role:RoleCertificateHandler",
+    "hashistack:index:TokenSet": "hashistack.secrets.tokens:TokenSetHandler",
+}
+
+
+@cache
+def handler(token: str) -> Handler:
+    """The one handler of a type token; raises `ResourceFailed` for a token that this version doesn't have."""
+    try:
+        module, _, name = HANDLERS[token].partition(":")
+    except KeyError:
+        raise ResourceFailed(
+            f"hashistack {VERSION} has no resource type {token}: install the version that the stack was made with"
+        ) from None
+    made: Handler = getattr(importlib.import_module(module), name)()
+    return made
