@@ -74,10 +74,10 @@ def _debian_mirrors(files: list[Path]) -> Iterator[str]:
                 yield found[1].rstrip("/")
 
 
-def build(tree: Path, arch: str, progress: Callable[[str], None]) -> None:
-    """Unpacks and configures Debian with `PACKAGES` into `tree`, then trims it.
+def build(directory: Path, arch: str, progress: Callable[[str], None]) -> Path:
+    """A tar file of Debian with `PACKAGES`, trimmed, made in the empty `directory`.
 
-    `arch` is Debian's name ("amd64", "arm64"). Takes one to two minutes and about 250 MB; installs
+    `arch` is Debian's name ("amd64", "arm64"). Takes one to two minutes and about 400 MB; installs
     debootstrap where it is missing. Raises `ImageError` without root, or when a package can't be had.
     """
     if os.geteuid() != 0:
@@ -87,7 +87,7 @@ def build(tree: Path, arch: str, progress: Callable[[str], None]) -> None:
             "later runs use the cached image"
         )
     _install_debootstrap(progress)
-    source = mirror()
+    tree, archive, source = directory / "tree", directory / "rootfs.tar", mirror()
     command = [
         *("unshare", "--mount"),  # its /proc and /sys inside the tree vanish with it, however it ends
         *("debootstrap", "--variant=minbase", f"--arch={arch}", f"--include={','.join(PACKAGES)}"),
@@ -100,6 +100,10 @@ def build(tree: Path, arch: str, progress: Callable[[str], None]) -> None:
             "Check that this mirror is reachable, or name another in HASHISTACK_DEBIAN_MIRROR."
         )
     trim(tree)
+    last = _run(["tar", "--numeric-owner", "-C", str(tree), "-cf", str(archive), "."], progress)
+    if last is not None:
+        raise ImageError(f"the machine image could not be written to {directory}; tar said:\n  {last}")
+    return archive
 
 
 def trim(tree: Path) -> None:

@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import io
 import os
-import subprocess
+import shutil
 import tarfile
 import tempfile
 import threading
@@ -29,6 +29,7 @@ ALPINE = "alpine:3.22"
 _ROOTFS = files("hashistack.local") / "rootfs"
 _PROGRAMS = ("init", "runit/1", "runit/2", "runit/3")
 _RECIPES = ("alpine.Dockerfile", "debian.Dockerfile")
+_WORK = Path("/var/tmp")  # noqa: S108 (names in it are ours alone; /tmp often forbids device files and programs)
 _REGISTRY_PATIENCE = 4.0  # seconds; a registry that takes longer is as good as none
 
 
@@ -41,7 +42,7 @@ def tag() -> str:
     for name in (*_PROGRAMS, *_RECIPES):
         content = _ROOTFS.joinpath(name).read_bytes()
         digest.update(f"{name} {len(content)}\n".encode() + content)
-    digest.update(repr((debootstrap.SUITE, debootstrap.PACKAGES, debootstrap.TRIMMED)).encode())
+    digest.update(repr((ALPINE, debootstrap.SUITE, debootstrap.PACKAGES, debootstrap.TRIMMED)).encode())
     return f"{REPOSITORY}:{digest.hexdigest()[:12]}"
 
 
@@ -78,9 +79,8 @@ def registry_answers(client: docker.DockerClient, patience: float = _REGISTRY_PA
             return
         answers.set()
 
-    asking = threading.Thread(
-        target=ask, daemon=True
-    )  # a swallowed connection may hold it for minutes: abandoned then
+    # A thread, because a swallowed connection may hold the daemon for minutes: then it is left behind.
+    asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(patience)
     return answers.is_set()
@@ -95,8 +95,8 @@ def _cached(client: docker.DockerClient, name: str) -> str | None:
 
 @contextmanager
 def _only_builder(progress: Callable[[str], None]) -> Iterator[None]:
-    lock = Path(tempfile.gettempdir()) / f"{REPOSITORY}.{os.geteuid()}.lock"
-    # Not followed: the directory is everybody's, and the name could be somebody's link.
+    lock = _WORK / f"{REPOSITORY}.{os.geteuid()}.lock"
+    # No link is followed: the directory is everybody's.
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -113,26 +113,20 @@ def _from_alpine(client: docker.DockerClient, name: str, progress: Callable[[str
     progress(f"machine image: building from {ALPINE}")
     with tempfile.TemporaryFile() as context:
         _write_context(context, "alpine.Dockerfile")
-        return _build(client, name, context, progress)
+        return _build(client, name, context, progress, BASE=ALPINE)
 
 
 def _from_debian(client: docker.DockerClient, name: str, progress: Callable[[str], None]) -> str:
     progress("machine image: no registry answers; building from Debian packages (once; 1 to 2 minutes)")
-    # /var/tmp, because debootstrap's tree needs device files and programs, which /tmp often forbids.
-    with tempfile.TemporaryDirectory(prefix=f"{REPOSITORY}-", dir="/var/tmp") as directory:
-        tree = Path(directory, "tree")
-        tree.mkdir()
-        debootstrap.build(tree, _architecture(client), progress)
-        archive = Path(directory, "rootfs.tar")
-        subprocess.run(["tar", "--numeric-owner", "-C", str(tree), "-cf", str(archive), "."], check=True)
+    prefix = f"{REPOSITORY}.{os.geteuid()}."
+    for left_over in _WORK.glob(f"{prefix}*/"):  # by a builder that was killed: the lock is ours
+        shutil.rmtree(left_over)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=_WORK) as directory:
+        archive = debootstrap.build(Path(directory), str(client.version()["Arch"]), progress)
         progress("machine image: handing it to Docker")
         with Path(directory, "context.tar").open("w+b") as context:
             _write_context(context, "debian.Dockerfile", archive)
             return _build(client, name, context, progress)
-
-
-def _architecture(client: docker.DockerClient) -> str:
-    return str(client.version()["Arch"])
 
 
 def _write_context(context: IO[bytes], recipe: str, archive: Path | None = None) -> None:
@@ -150,17 +144,27 @@ def _write_context(context: IO[bytes], recipe: str, archive: Path | None = None)
 
 
 def _build(
-    client: docker.DockerClient, name: str, context: IO[bytes], progress: Callable[[str], None]
+    client: docker.DockerClient,
+    name: str,
+    context: IO[bytes],
+    progress: Callable[[str], None],
+    **arguments: str,
 ) -> str:
     try:
         events = client.api.build(
-            fileobj=context, custom_context=True, tag=name, rm=True, forcerm=True, decode=True
+            fileobj=context,
+            custom_context=True,
+            buildargs=arguments,
+            tag=name,
+            rm=True,
+            forcerm=True,
+            decode=True,
         )
         for event in events:
             if "error" in event:
                 raise ImageError(f"docker could not build the machine image: {event['error'].strip()}")
-            if text := event.get("stream", "").strip():
-                progress(f"machine image: {text.splitlines()[0]}")
+            if (text := event.get("stream", "")).startswith("Step "):
+                progress(f"machine image: {text.strip()}")
     except (APIError, OSError) as error:
         raise ImageError(f"docker could not build the machine image: {error}") from error
     found = _cached(client, name)
