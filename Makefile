@@ -1,0 +1,39 @@
+# What a fresh checkout can do. The programs do the work; nothing here knows how.
+.DEFAULT_GOAL := help
+.PHONY: help setup test-cluster clean-cluster clean-image test lint bench prod
+
+bin := .venv/bin
+# Ours alone: sh programs by their first line.
+sh_programs = $(shell grep -rlE --exclude='*.py' '^\#!/bin/(ba)?sh' hashistack scripts .ci)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '%-15s %s\n' "$$name" "$$text"; done
+
+setup: ## the virtual environment, and Docker that answers
+	@scripts/setup
+
+test-cluster: setup ## a secured five-machine cluster on this machine (pulumi up in examples/test-cluster)
+	@$(bin)/hashistack up -C examples/test-cluster
+
+clean-cluster: setup ## destroys it and all that it left
+	@$(bin)/hashistack down -C examples/test-cluster --yes
+
+clean-image: ## removes the cached machine images
+	@docker image ls -q hashistack-machine | sort -u | xargs -r docker image rm -f
+
+test: setup ## every test: the pure ones side by side, then those on real clusters
+	@$(bin)/python -m pytest -q -n auto -m "not cluster"
+	@$(bin)/python -m pytest -q -m cluster
+
+lint: setup ## ruff, mypy --strict, shellcheck
+	@$(bin)/ruff check .
+	@$(bin)/ruff format --check .
+	@$(bin)/python -m mypy
+	@$(bin)/shellcheck $(sh_programs)
+
+bench: setup ## each figure beside a floor measured in the same run
+	@$(bin)/python -m bench
+
+prod: setup ## the reference cluster on a cloud (examples/prod)
+	@[ -d examples/prod ] || { echo "examples/prod arrives with the AWS provider; see CHANGELOG.md" >&2; exit 2; }
+	@$(bin)/hashistack up -C examples/prod
