@@ -1,4 +1,4 @@
-"""Pulumi's Python language host where the archive has none: a three-line script in front of ours."""
+"""Pulumi's Python language host where the archive has none: a script that starts ours."""
 
 import shlex
 import sys
@@ -24,10 +24,17 @@ def write(directory: Path) -> None:
 
 
 def _script(interpreter: str) -> str:
-    return (
-        "#!/bin/sh\n"
-        f"{_MARK}: the active environment's interpreter, else the one that fetched pulumi\n"
-        f"python={shlex.quote(interpreter)}\n"
-        'if [ -x "${VIRTUAL_ENV:-}/bin/python" ]; then python=$VIRTUAL_ENV/bin/python; fi\n'
-        'exec "$python" -m hashistack.toolchain.language_host "$@"\n'
-    )
+    """The host needs an interpreter that has hashistack: the active environment's if it does, else ours."""
+    return f"""\
+#!/bin/sh
+{_MARK}
+python={shlex.quote(interpreter)}
+for ours in "${{VIRTUAL_ENV:-}}"/lib/python3*/site-packages/hashistack-*.dist-info; do
+  if [ -d "$ours" ]; then python=$VIRTUAL_ENV/bin/python; fi
+done
+if [ ! -x "$python" ]; then
+  echo "pulumi-language-python: $python is gone; next: hashistack toolchain fetch pulumi" >&2
+  exit 1
+fi
+exec "$python" -m hashistack.toolchain.language_host "$@"
+"""

@@ -15,7 +15,7 @@ from hashistack.toolchain.tool import Unavailable
 
 @dataclass(frozen=True)
 class Settings:
-    """Build settings of a tool. ldflags: `{version}` is replaced. cgo: has C code, linked statically to musl."""
+    """Build settings of a tool. ldflags: `{version}` is replaced. cgo: has C code, linked to musl."""
 
     ldflags: str = ""
     tags: tuple[str, ...] = ()

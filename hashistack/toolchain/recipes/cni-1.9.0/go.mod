@@ -1,5 +1,5 @@
 module hashistack/toolchain/cni-1.9.0
 
-go 1.26
+go 1.24.2
 
 require github.com/containernetworking/plugins v1.9.0
