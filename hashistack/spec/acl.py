@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator
 
@@ -20,13 +21,13 @@ def _refused(anonymous: bool) -> bool:
 class Acl(Section):
     """Access control lists: always on, everything denied that no token allows."""
 
-    hints = {"enabled": "Access control is always on. Remove it."}
+    hints: ClassVar[Mapping[str, str]] = {"enabled": "Access control is always on. Remove it."}
 
     default_policy: Literal["deny"] = "deny"
     """What holds where no rule does."""
     anonymous: Annotated[bool, AfterValidator(_refused)] = False
     """Whether requests without a token may do anything: never."""
-    token_ttl: Annotated[Duration, within("1s", "1h")] = "30s"
+    token_ttl: Annotated[Duration, within("1s", "1h")] = "30s"  # noqa: S105 - a duration
     """How long an agent remembers a token: the time until a revoked one stops working."""
     policy_ttl: Annotated[Duration, within("1s", "1h")] = "30s"
     """How long an agent remembers a policy."""

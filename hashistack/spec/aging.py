@@ -22,10 +22,9 @@ def _versions(spec: ClusterSpec) -> Iterator[Problem]:
             yield Problem(path, f"{version} is not in the catalog: it is not tested", "Prefer one that is.")
             continue
         if facts.ended:
-            yield Problem(path, f'{facts.ended} (got "{version}")', "Plan the move to a later release.")
+            yield Problem(path, f"{facts.ended}: no more fixes", "Plan the move to a later series.")
         for flaw in facts.vulnerabilities:
-            cure = f"It is fixed in {flaw.fixed_in}." if flaw.fixed_in else "No fixed release is known."
-            yield Problem(path, f'{flaw.id}: {flaw.what} (got "{version}")', cure)
+            yield Problem(path, f'{flaw.id}: {flaw.what} (got "{version}")', f"Fixed in {flaw.fixed_in}.")
         latest = newest(product)
         if parse(version) < parse(latest):
             yield Problem(path, f'is not the newest in the catalog (got "{version}")', f'Go to "{latest}".')

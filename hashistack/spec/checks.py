@@ -1,4 +1,4 @@
-"""Rules that join several parts of a specification. Each yields the problems it finds, with paths from the top."""
+"""Rules that join several parts of a specification. Each yields what it finds, with paths from the top."""
 
 from __future__ import annotations
 
@@ -74,13 +74,13 @@ def upgrades(spec: ClusterSpec) -> Iterator[Problem]:
         if 0 < pool.desired <= policy.max_unavailable:
             yield Problem(
                 f"{own}.max_unavailable" if "max_unavailable" in given else "upgrade.max_unavailable",
-                f'would drain the whole pool "{pool.name}" of {pool.desired} at once (got {policy.max_unavailable})',
+                f'would drain all {pool.desired} of "{pool.name}" at once (got {policy.max_unavailable})',
                 f"Give at most {pool.desired - 1}.",
             )
         if 0 < pool.desired < policy.canary:
             yield Problem(
                 f"{own}.canary" if "canary" in given else "upgrade.canary",
-                f'is more than pool "{pool.name}" has machines, {pool.desired} (got {policy.canary})',
+                f'pool "{pool.name}" has only {pool.desired} machines (got {policy.canary})',
                 f"Give at most {pool.desired}.",
             )
 
@@ -108,8 +108,8 @@ def _budget(path: str, policy: UpgradePolicy) -> Iterator[Problem]:
     if needed > seconds(policy.hook_timeout):
         yield Problem(
             f"{path}.hook_timeout",
-            f"drain_deadline {policy.drain_deadline} and max_kill_timeout {policy.max_kill_timeout} exceed it: a machine"
-            f' would be cut off while it drains (got "{policy.hook_timeout}")',
+            f"drain_deadline {policy.drain_deadline} and max_kill_timeout {policy.max_kill_timeout} exceed"
+            f' it: a machine would be cut off while it drains (got "{policy.hook_timeout}")',
             f'Raise it to at least "{needed:.0f}s", or shorten the drain.',
         )
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from hashistack.spec import checks
 from hashistack.spec.acl import Acl
@@ -22,6 +22,8 @@ from hashistack.spec.text import PlainText, TagKey
 from hashistack.spec.tls import Tls
 from hashistack.spec.versions import Versions
 
+_GOSSIP = "The cluster makes its own key. Remove it; to change the key, run `hashistack rotate gossip`."
+
 
 def _some(clients: tuple[ClientPool, ...]) -> tuple[ClientPool, ...]:
     if not clients:
@@ -30,7 +32,7 @@ def _some(clients: tuple[ClientPool, ...]) -> tuple[ClientPool, ...]:
 
 
 class ClusterSpec(Section):
-    """What a cluster is: plain values, the same for every provider. All defaults are the reference architecture's."""
+    """What a cluster is, the same for every provider. Every default is the reference architecture's."""
 
     checks = (
         (reads("clients"), checks.pool_names),
@@ -40,11 +42,11 @@ class ClusterSpec(Section):
         (reads("servers", "clients", "versions"), checks.architectures),
         (reads("dns", "network"), checks.resolvers),
     )
-    hints = {
+    hints: ClassVar[Mapping[str, str]] = {
         "count": "Give the number of servers as `servers: {count: 3}`.",
-        "provider": "The provider is the component that takes this specification (LocalCluster, AwsCluster, …). Remove it.",
-        "gossip_key": "The cluster makes its own gossip key. Remove it; to change the key, run `hashistack rotate gossip`.",
-        "encrypt": "The cluster makes its own gossip key. Remove it; to change the key, run `hashistack rotate gossip`.",
+        "provider": "The component that takes the specification says it. Remove it.",
+        "gossip_key": _GOSSIP,
+        "encrypt": _GOSSIP,
     }
 
     name: ClusterName = "cluster"
@@ -73,7 +75,7 @@ class ClusterSpec(Section):
     """Snapshots of all three products."""
     upgrade: UpgradePolicy = UpgradePolicy()
     """How machines are replaced."""
-    tags: dict[TagKey, PlainText] = {}
+    tags: dict[TagKey, PlainText] = Field(default={})
     """Tags (labels) for every resource of the cluster, besides our own."""
 
     @classmethod

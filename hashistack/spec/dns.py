@@ -16,31 +16,10 @@ from hashistack.spec.section import Many, Section, reads
 _DOMAIN = re.compile(
     r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
 )
-# Names that others answer for: special use (RFC 6761, 6762, 8375), the clouds' own, and the largest public suffixes.
-_FOREIGN = frozenset(
-    [
-        "arpa",
-        "example",
-        "home.arpa",
-        "internal",
-        "invalid",
-        "local",
-        "localhost",
-        "onion",
-        "test",
-        "app",
-        "cloud",
-        "co",
-        "com",
-        "dev",
-        "edu",
-        "gov",
-        "info",
-        "io",
-        "mil",
-        "net",
-        "org",
-    ]
+# Names that others answer for: of special use (RFC 6761, 6762, 8375), the clouds', large public suffixes.
+_FOREIGN = (
+    *("arpa", "example", "home.arpa", "internal", "invalid", "local", "localhost", "onion", "test"),
+    *("app", "cloud", "co", "com", "dev", "edu", "gov", "info", "io", "mil", "net", "org"),
 )
 
 

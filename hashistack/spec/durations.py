@@ -41,7 +41,7 @@ def _text(value: object) -> object:
 
 def _positive(value: str) -> str:
     if seconds(value) <= 0:
-        raise Bad("must be longer than nothing", 'Write it with h, m, s or ms: "30s", "1h30m".')
+        raise Bad("must be longer than nothing", "Give a positive duration.")
     return value
 
 

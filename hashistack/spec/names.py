@@ -33,6 +33,8 @@ class Rule:
         if strange:
             unsafe = ", ".join(show(each) for each in list(strange)[:5])
             return f"{self.thing} cannot have {unsafe}", f"Use only {self.spoken}."
+        if not name:
+            return "is empty", f"Use {self.spoken}."
         if not self.least <= len(name) <= self.most:
             count = f"{len(name)} character{'' if len(name) == 1 else 's'}"
             remedy = "Shorten it." if len(name) > self.most else "Give a longer one."
@@ -81,6 +83,8 @@ NODE_POOL = Rule("a Nomad node pool's name", 128, "A-Za-z0-9_-", 'letters, digit
 NODE_CLASS = Rule("a Nomad node class", 128, "A-Za-z0-9._-", 'letters, digits, ".", "-" and "_"')
 NAMESPACE = Rule("a Nomad namespace or policy", 128, "A-Za-z0-9-", 'letters, digits and "-"')
 HOST_VOLUME = Rule("a host volume's name", 128, "A-Za-z0-9_-", 'letters, digits, "-" and "_"')
+MACHINE_TYPE = Rule("a machine type", 128, "A-Za-z0-9._-", 'letters, digits, ".", "-" and "_"')
+ZONE = Rule("a zone's name", 63, "a-z0-9-", 'a-z, 0-9 and "-"')
 SERVICE = Rule(
     "a service's name", 63, "A-Za-z0-9-", 'letters, digits and "-"', first="A-Za-z0-9", last="A-Za-z0-9"
 )
@@ -121,11 +125,13 @@ ClusterName = Annotated[str, AfterValidator(CLUSTER.check)]
 DatacenterName = Annotated[str, AfterValidator(_datacenter)]
 RegionName = Annotated[str, AfterValidator(REGION.check)]
 PoolName = Annotated[str, AfterValidator(_pool)]
+MachineType = Annotated[str, AfterValidator(MACHINE_TYPE.check)]
+ZoneName = Annotated[str, AfterValidator(ZONE.check)]
 NodeClass = Annotated[str, AfterValidator(NODE_CLASS.check)]
 
 
 def foreign_zones(zones: Iterable[str], region: str, path: str = "zones") -> Iterator[Problem]:
-    """The zones that are not in a cloud's region ("us-east-1a" is in "us-east-1", "europe-west1-b" in "europe-west1")."""
+    """The zones that are not in a cloud's region ("us-east-1a" and "europe-west1-b" are in theirs)."""
     for index, zone in enumerate(zones):
         if not re.fullmatch(rf"{re.escape(region)}-?[a-z]", zone):
             yield Problem(

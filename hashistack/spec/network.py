@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network, ip_network
 from itertools import combinations
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from hashistack.spec.names import ZoneName
 from hashistack.spec.ports import PORTS
-from hashistack.spec.problems import Bad, Problem
+from hashistack.spec.problems import Bad, Problem, show
 from hashistack.spec.section import Many, Section, reads
 from hashistack.spec.text import PlainText
 
@@ -56,7 +57,7 @@ class Subnet(Section):
 
     cidr: Cidr
     """Its addresses; inside the network's `cidr` where that is given."""
-    zone: PlainText | None = None
+    zone: ZoneName | None = None
     """The zone that it is in, where the platform's subnets have one."""
     public: bool = False
     """Whether it only holds what faces the internet (NAT, load balancers): no machine is ever in it."""
@@ -77,7 +78,7 @@ def hosts(cidr: str) -> int:
 
 
 def overlaps(named: Sequence[tuple[str, str, str]]) -> Iterator[Problem]:
-    """Each pair that overlaps, of networks given as (path, cidr, what it is); told at the later one's path."""
+    """Each overlap of two networks, given as (path, cidr, what it is); told at the later one's path."""
     for (_, left, left_name), (path, right, _) in combinations(named, 2):
         if IPv4Network(left).overlaps(IPv4Network(right)):
             yield Problem(
@@ -108,23 +109,23 @@ def _dynamic_ports(network: Network) -> Iterator[Problem]:
             f"min_dynamic_port {least} > max_dynamic_port {most}",
             "Give a range such as 20000 to 32000.",
         )
-    for port in PORTS:
-        if least <= port.number <= most:
-            yield Problem(
-                "min_dynamic_port",
-                f"the range {least}-{most} holds port {port.number} ({port.reason})",
-                "Choose a range without it, such as 20000 to 32000.",
-            )
+    within = sorted({port.number for port in PORTS if least <= port.number <= most})
+    if within:
+        yield Problem(
+            "min_dynamic_port",
+            f"the range {least}-{most} holds ports of the cluster itself (got {show(within)})",
+            "Choose a range without them, such as 20000 to 32000.",
+        )
 
 
 class Network(Section):
-    """Addresses of the cluster. What exists only at deploy time (ids of networks) is given to the component."""
+    """Addresses of the cluster. Ids that exist only at deploy time are given to the component."""
 
     checks = (
         (reads("cidr", "subnets", "peers", "bridge"), _apart),
         (reads("min_dynamic_port", "max_dynamic_port"), _dynamic_ports),
     )
-    hints = dict.fromkeys(
+    hints: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("vpc_id", "subnet_ids", "network_id", "security_group_ids"),
         "It is known only at deploy time: give it to the cluster's component, not to the specification.",
     )

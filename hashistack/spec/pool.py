@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from hashistack.spec.durations import Duration, seconds
-from hashistack.spec.names import HOST_VOLUME, NodeClass, PoolName
+from hashistack.spec.names import HOST_VOLUME, MachineType, NodeClass, PoolName, ZoneName
 from hashistack.spec.policy import UpgradePolicy
 from hashistack.spec.problems import Bad, Problem, show
 from hashistack.spec.section import Many, Section, reads
@@ -29,7 +29,7 @@ def _count(value: int) -> int:
     if value > 5 and value % 2:
         raise Bad("must be 3 or 5", "More voters slow every write down and gain little: use 5.")
     if value > 1:
-        raise Bad("must be 3 or 5", f"An even number adds no fault tolerance: use {3 if value < 4 else 5}.")
+        raise Bad("must be 3 or 5", "An even number adds no fault tolerance: use 3 or 5.")
     raise Bad("must be 3 or 5", "Use 3, or 5 to survive the loss of two servers.")
 
 
@@ -47,7 +47,7 @@ def _zones(zones: tuple[str, ...] | None) -> tuple[str, ...] | None:
     return zones
 
 
-Zones = Annotated[Many[str] | None, AfterValidator(_zones)]
+Zones = Annotated[Many[ZoneName] | None, AfterValidator(_zones)]
 
 
 def _outlasts_restart(grace: str) -> str:
@@ -82,7 +82,7 @@ class ServerPool(Section):
     """The servers: each runs Nomad, Consul and Vault as a voter."""
 
     checks = ((reads("count", "zones"), _spread),)
-    hints = {
+    hints: ClassVar[Mapping[str, str]] = {
         "spot": "Servers hold the cluster's state: they are always on-demand. Remove it.",
         "all_spot": "Servers hold the cluster's state: they are always on-demand. Remove it.",
         "min": "Servers have one fixed number: give `count`.",
@@ -94,15 +94,15 @@ class ServerPool(Section):
     """How many servers there are: 3 survive the loss of one, 5 the loss of two."""
     zones: Zones = None
     """Zones to spread the servers over; none given: the provider chooses three."""
-    machine_type: PlainText | None = None
+    machine_type: MachineType | None = None
     """The platform's machine type; none given: the provider's reference type."""
     arch: Arch = "amd64"
     """Processor architecture."""
     disk_gib: Disk = 50
     """Size of the data disk in GiB."""
     heartbeat_grace: Annotated[Duration, AfterValidator(_outlasts_restart)] = "30s"
-    """How long a Nomad client may be silent beyond its heartbeat before its work is rescheduled. An agent's restart in
-    place takes up to 10 s and must fit in."""
+    """How long a Nomad client may be silent beyond its heartbeat before its work is rescheduled; longer than
+    an agent's restart in place, which takes up to 10 s."""
 
 
 class HostVolume(Section):
@@ -117,11 +117,13 @@ class HostVolume(Section):
 def _size(pool: ClientPool) -> Iterator[Problem]:
     if pool.min > pool.max:
         yield Problem("min", f"min {pool.min} > max {pool.max}", "Lower min or raise max.")
-    elif not pool.min <= pool.desired <= pool.max:
+    elif pool.desired > pool.max:
         yield Problem(
-            "desired",
-            f"must be between min {pool.min} and max {pool.max} (got {pool.desired})",
-            "Choose a size in that range, or widen it.",
+            "desired", f"is more than max {pool.max} (got {pool.desired})", "Lower it, or raise max."
+        )
+    elif pool.desired < pool.min:
+        yield Problem(
+            "desired", f"is less than min {pool.min} (got {pool.desired})", "Raise it, or lower min."
         )
     if pool.max == 0:
         yield Problem("max", "the pool would have no machine (got 0)", "Give at least 1, or remove the pool.")
@@ -176,7 +178,7 @@ class ClientPool(Section):
         (reads("spot", "all_spot", "on_demand_base"), _spot),
         (reads("machine_type", "machine_types"), _alternatives),
     )
-    hints = {
+    hints: ClassVar[Mapping[str, str]] = {
         "count": "A pool of clients has `min`, `max` and `desired`.",
         "node_pool": "The pool's `name` is its Nomad node pool. Remove it.",
         "datacenter": "All machines are in the cluster's `datacenter`. Remove it.",
@@ -184,16 +186,16 @@ class ClientPool(Section):
     stand_in: ClassVar[Mapping[str, Any]] = {"name": "unnamed"}
 
     name: PoolName
-    """Name of the pool and of its Nomad node pool; unique in the cluster, upper and lower case being the same."""
+    """Name of the pool and of its Nomad node pool; unique in the cluster, whatever its case."""
     desired: Annotated[int, Field(ge=0)] = 2
-    """How many machines there are at first; scaling moves it between `min` and `max`."""
+    """How many machines there are at first, 2 or what is nearest to it between `min` and `max`; scaling moves it."""
     min: Annotated[int, Field(ge=0)] = Field(default_factory=lambda given: given["desired"])
     """Fewest machines; `desired` if not given."""
     max: Annotated[int, Field(ge=0)] = Field(default_factory=lambda given: given["desired"])
     """Most machines; `desired` if not given."""
-    machine_type: PlainText | None = None
+    machine_type: MachineType | None = None
     """The platform's machine type; none given: the provider's reference type."""
-    machine_types: Many[PlainText] = ()
+    machine_types: Many[MachineType] = ()
     """Other machine types that will do, in order of preference: what makes spot capacity available."""
     spot: bool = False
     """Whether machines beyond `on_demand_base` are spot (preemptible) ones."""
@@ -207,13 +209,23 @@ class ClientPool(Section):
     """Size of the data disk in GiB."""
     node_class: NodeClass | None = None
     """Nomad node class; none given: none."""
-    meta: dict[MetaKey, PlainText] = {}
+    meta: dict[MetaKey, PlainText] = Field(default={})
     """Nomad node metadata, for constraints."""
     drivers: Annotated[Many[str], AfterValidator(_drivers)] = ("exec",)
     """Task drivers that are enabled (exec, docker, java, qemu); all others are denied."""
-    host_volumes: dict[VolumeName, HostVolume] = {}
+    host_volumes: dict[VolumeName, HostVolume] = Field(default={})
     """Directories of the machine that jobs may mount, by name."""
     zones: Zones = None
     """Zones to spread the machines over; none given: the provider chooses."""
     upgrade: UpgradePolicy | None = None
     """What differs from the cluster's `upgrade` for this pool."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nearest_size(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "desired" in given:
+            return given
+        least, most = given.get("min", 2), given.get("max", 2)
+        if type(least) is not int or type(most) is not int:
+            return given  # told at the field itself
+        return {**given, "desired": max(least, min(most, 2))}

@@ -1,7 +1,7 @@
 """Every port of a cluster: why it is open, and for whom. Everything else is closed.
 
-Data for the firewalls of all providers: `allowed_to("server")` are the ways in to a server from elsewhere in the
-cluster or from its operators.
+Data for every provider's firewall: `allowed_to("server")` has the ways in to a server from other machines and
+from operators.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ PORTS = (
     VAULT_CLUSTER,
     DNS,
 )
-"""All fixed ports. Tasks have Nomad's dynamic ports beside them, between clients and from servers as jobs need."""
+"""All fixed ports. Tasks have Nomad's dynamic ports beside them, from client to client as jobs need."""
 
 
 def allowed_to(role: Role) -> Iterator[Port]:
@@ -92,7 +92,7 @@ def allowed_to(role: Role) -> Iterator[Port]:
 
 
 def problems(ports: Iterable[Port], unprivileged: bool = True) -> Iterator[Problem]:
-    """What is wrong with a set of ports on one machine: taken twice, or privileged (but for DNS) without need."""
+    """What is wrong with a set of ports: one taken twice on a machine, or privileged (but for DNS)."""
     taken: dict[int, Port] = {}
     for port in ports:
         other = taken.setdefault(port.number, port)

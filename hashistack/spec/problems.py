@@ -28,7 +28,7 @@ class Problem:
     def line(self, root: str = "spec") -> str:
         """`<root>.<path>: <what>. <remedy>`, on one line."""
         place = f"{root}{self.path}" if self.path.startswith("[") else f"{root}.{self.path}".rstrip(".")
-        return f"{place}: {self.what}. {self.remedy}".replace("\n", "\\n")
+        return f"{place}: {self.what}. {self.remedy}"
 
     def __str__(self) -> str:
         return self.line()
@@ -62,7 +62,7 @@ def show(value: Any) -> str:
         if looks_secret(value):
             return "a value that looks like a secret, not shown"
         text = value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}…"
-        return '"' + text.replace("\n", "\\n") + '"'
+        return '"' + "".join(each if each.isprintable() else repr(each)[1:-1] for each in text) + '"'
     if isinstance(value, int | float):
         return repr(value)
     if is_output(value):
@@ -70,7 +70,8 @@ def show(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(show(each) for each in value[:5]) + (", …]" if len(value) > 5 else "]")
     if isinstance(value, dict):
-        return "a mapping"  # its values may be anything, secrets included
+        keys = [f"{key}: …" for key in list(value)[:5]]  # the values may be anything, secrets included
+        return "{" + ", ".join(keys) + "}"
     return f"a {type(value).__name__}"
 
 

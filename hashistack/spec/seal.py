@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Literal
 
 from hashistack.spec.problems import Problem, show
 from hashistack.spec.section import Section, reads
@@ -29,7 +29,7 @@ class Seal(Section):
     """Vault's seal. The loss of its key is the loss of every secret, backups included."""
 
     checks = ((reads("type", "key"), _key),)
-    hints = dict.fromkeys(
+    hints: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("access_key", "secret_key", "session_token", "credentials"),
         "Machines reach the key by their own identity. Remove it; never write credentials here.",
     )

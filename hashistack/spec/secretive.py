@@ -12,9 +12,7 @@ _SECRET = re.compile(
     r"|\bgh[pousr]_[A-Za-z0-9]{30,}"  # GitHub tokens
     r"|\bpul-[0-9a-f]{40}\b"  # Pulumi access tokens
     r"|\beyJ[A-Za-z0-9_-]+\.eyJ[A-Za-z0-9_-]+\."  # JSON web tokens
-    # A bare UUID is a Consul or Nomad secret id; 32 random bytes in base64 are a gossip key.
-    r"|^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
-    r"|^[A-Za-z0-9+/]{43}=$"
+    r"|^[A-Za-z0-9+/]{43}=$"  # 32 random bytes in base64: a gossip key
 )
 _SECRET_NAME = re.compile(
     r"(?:^|_)(?:token|password|passwd|secret|secrets|encrypt|gossip_key|private_key|access_key|secret_key"

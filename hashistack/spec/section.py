@@ -15,9 +15,7 @@ T = TypeVar("T")
 Many = Annotated[tuple[T, ...], Field(strict=False)]
 """Any list of values, kept as a tuple; each value is still checked strictly."""
 
-_NO_SECRETS = (
-    "Remove it: the cluster makes its own keys and tokens; give others as Pulumi secrets, never in the spec."
-)
+_NO_SECRETS = "Remove it: the cluster makes its own keys and tokens; others belong into Pulumi secrets."
 _YAML_BOOL = "Quote it: YAML reads yes, no, on and off as true and false."
 _YAML_NUMBER = 'Quote it: "1.10" is text, 1.10 is a number.'
 
@@ -25,10 +23,10 @@ _YAML_NUMBER = 'Quote it: "1.10" is text, 1.10 is a number.'
 class Section(BaseModel):
     """A frozen, strict part of a specification. Bad values raise `SpecError` with every problem found."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     checks: ClassVar[tuple[Check, ...]] = ()
-    """Rules over several fields, each with the fields it reads: it is left out where one of them is itself bad."""
+    """Rules over several fields, each with the fields it reads; left out where one of them is itself bad."""
     hints: ClassVar[Mapping[str, str]] = {}
     """What to tell those who write a field that is left out on purpose."""
     stand_in: ClassVar[Mapping[str, Any]] = {}
@@ -119,9 +117,10 @@ def _unknown(path: str, field: str, value: Any, cls: type[Section]) -> Problem:
 def _words(error: ErrorDetails) -> tuple[str, str]:
     kind, value, ctx = error["type"], error["input"], error.get("ctx", {})
     if kind == "literal_error":
-        guess = nearest(value, [ctx["expected"]]) if isinstance(value, str) else None
-        remedy = _YAML_BOOL if isinstance(value, bool) else "Choose one of them."
-        return f"must be {ctx['expected']}", f'Did you mean "{guess}"?' if guess else remedy
+        expected = ctx["expected"].replace("'", '"')
+        guess = nearest(value, expected.split('"')[1::2]) if isinstance(value, str) else None
+        remedy = _YAML_BOOL if isinstance(value, bool) else "Write one of these."
+        return f"must be {expected}", f'Did you mean "{guess}"?' if guess else remedy
     if kind == "string_type":
         if isinstance(value, bool):
             return "must be text", _YAML_BOOL
@@ -142,5 +141,10 @@ def _words(error: ErrorDetails) -> tuple[str, str]:
     if kind == "tuple_type":
         return "must be a list", "Write the values as a list, [a, b], even if there is only one."
     if kind in {"dict_type", "mapping_type", "model_type", "model_attributes_type"}:
-        return "must be a mapping of fields", "Write it as name: value pairs."
+        remedy = (
+            "Leave it out for the defaults, or give its fields."
+            if value is None
+            else "Write name: value pairs."
+        )
+        return "must be a mapping of fields", remedy
     return error["msg"][0].lower() + error["msg"][1:], "Correct it."

@@ -1,4 +1,4 @@
-"""Free text that reaches machines: tags, node metadata, search domains. Data only, never a program or a secret."""
+"""Free text that reaches machines (tags, node metadata): data only, never a program or a secret."""
 
 from __future__ import annotations
 

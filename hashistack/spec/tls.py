@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,7 +15,7 @@ def _renewal(tls: Tls) -> Iterator[Problem]:
     if tls.renew_before_days is not None and tls.renew_before_days >= tls.validity_days:
         yield Problem(
             "renew_before_days",
-            f"{tls.renew_before_days} days before the end of {tls.validity_days} is always (got {tls.renew_before_days})",
+            f"a certificate of {tls.validity_days} days is renewed at each run (got {tls.renew_before_days})",
             "Give less than `validity_days`; a third of it is a good choice.",
         )
 
@@ -36,7 +36,7 @@ class Tls(Section):
         (reads("validity_days", "renew_before_days"), _renewal),
         (reads("validity_days", "ca_validity_days"), _inside_ca),
     )
-    hints = {
+    hints: ClassVar[Mapping[str, str]] = {
         "enabled": "TLS is always on. Remove it.",
         "verify_server_hostname": "It is always on. Remove it.",
     }
@@ -46,6 +46,6 @@ class Tls(Section):
     validity_days: Annotated[int, Field(ge=1, le=825)] = 365
     """Days that a role's certificate is valid."""
     renew_before_days: Annotated[int, Field(ge=1)] | None = None
-    """Days before its end that a certificate is renewed by `pulumi up`; none given: a third of its validity."""
+    """Days before its end from which `pulumi up` renews a certificate; none given: a third of its life."""
     min_version: Literal["tls12", "tls13"] = "tls12"
     """Oldest version of TLS that is accepted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BeforeValidator
@@ -32,46 +33,62 @@ def release(product: Product, version: str) -> Release | None:
 
 
 def parse(version: str) -> tuple[int, int, int]:
-    """Major, minor and patch of a version such as "1.11.3" or "1.10.5+ent". Raises `Bad` for anything else."""
+    """Major, minor and patch of a version such as "1.11.3". Raises `Bad`, a `ValueError`, otherwise."""
     match = _VERSION.fullmatch(version)
     if not match:
         raise Bad("is not a version", 'Write three numbers in quotes: "1.11.3".')
     return int(match[1]), int(match[2]), int(match[3])
 
 
-def supported_step(product: Product, old: str, new: str) -> str | None:
+@dataclass(frozen=True)
+class Reason:
+    """Why a step between versions is not supported, and what to do instead."""
+
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.what}. {self.remedy}"
+
+
+def supported_step(product: Product, old: str, new: str) -> Reason | None:
     """Why a cluster cannot go from one version of a product to another in one step, or None if it can."""
     before, after = parse(old), parse(new)
     name = product.capitalize()
     if product in ("pulumi", "cni") or before == after:
         return None
     if after < before:
-        return f"{name} cannot go back from {old} to {new}: {_NO_WAY_BACK[product]}"
+        return Reason(f"{name} cannot be downgraded", _NO_WAY_BACK[product])
     if after[0] != before[0]:
-        return (
-            f"{name} {old} to {new} crosses a major release: read its upgrade notes, then make a new cluster"
+        return Reason(
+            f"{name} would cross a major release", "Read its upgrade notes, and make a new cluster."
         )
     most = _MOST_MINORS.get(product)
     if most and after[1] - before[1] > most:
-        return f"{name} {old} to {new} is too far for one step: go by way of {after[0]}.{before[1] + most}"
+        return Reason(
+            f"{name} would skip too many minor releases, {most} at most are supported",
+            f"Go by way of {after[0]}.{before[1] + most}.",
+        )
     return None
 
 
 _MOST_MINORS: Mapping[Product, int] = {
     "nomad": 2,  # servers and clients work together across two minor releases
-    "consul": 1,  # our own limit: each minor release's upgrade notes are to be read
+    "consul": 1,  # our own limit: each minor release has upgrade notes to be read
 }
 _NO_WAY_BACK: Mapping[Product, str] = {
-    "nomad": "servers must be made anew, clients drained and wiped",
-    "consul": "restore a snapshot from before the upgrade into a new cluster",
-    "vault": "restore the snapshot from before the upgrade with the old version",
+    "nomad": "Keep the version; going back means new servers, and clients drained and wiped.",
+    "consul": "Keep the version; going back means a new cluster from a snapshot of the old version.",
+    "vault": "Keep the version; going back means restoring the snapshot from before, with the old version.",
 }
 
 
-def supported_pair(servers: str, clients: str) -> str | None:
+def supported_pair(servers: str, clients: str) -> Reason | None:
     """Why Nomad clients of one version cannot work with servers of another, or None if they can."""
     if parse(clients) > parse(servers):
-        return f"Nomad clients ({clients}) are newer than the servers ({servers}): upgrade the servers first"
+        return Reason(
+            f"Nomad clients ({clients}) are newer than the servers ({servers})", "Upgrade the servers first."
+        )
     return None
 
 
@@ -121,8 +138,8 @@ def _cataloged(product: Product) -> BeforeValidator:
             return value
         if isinstance(value, Mapping):
             return Pin(**value)
-        if not isinstance(value, str):
-            return _text(value)
+        if not isinstance(_text(value), str):
+            raise Bad("is not a version", f'Write it in quotes: "{newest(product)}".')
         _well_formed(value)
         if release(product, value) is None:
             raise Bad(

@@ -1,0 +1,82 @@
+"""What cannot be changed in a running cluster by one `pulumi up`, and the way to do it instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hashistack.spec.cluster import ClusterSpec
+from hashistack.spec.problems import Problem, show
+from hashistack.spec.versions import PRODUCTS, supported_step
+
+
+def problems(old: ClusterSpec, new: ClusterSpec) -> tuple[Problem, ...]:
+    """What stands against going from one specification to another in one step; empty: nothing."""
+    return (*_fixed(old, new), *_servers(old, new), *_versions(old, new), *_seal(old, new))
+
+
+def _fixed(old: ClusterSpec, new: ClusterSpec) -> Iterator[Problem]:
+    values = {
+        "name": (old.name, new.name, "every machine and resource is named after it"),
+        "datacenter": (old.datacenter, new.datacenter, "Consul's and Nomad's data belong to it"),
+        "region": (old.region, new.region, "Nomad's data and every certificate belong to it"),
+        "dns.domain": (old.dns.domain, new.dns.domain, "every certificate has it"),
+        "network.cidr": (
+            old.network.cidr,
+            new.network.cidr,
+            "the network would be replaced with all machines in it",
+        ),
+    }
+    for path, (before, after, reason) in values.items():
+        if before != after:
+            yield Problem(
+                path,
+                f"cannot change: {reason} (was {show(before)}, got {show(after)})",
+                "Keep it, or make a new cluster and move the work there.",
+            )
+
+
+def _servers(old: ClusterSpec, new: ClusterSpec) -> Iterator[Problem]:
+    if new.servers.count < old.servers.count:
+        yield Problem(
+            "servers.count",
+            f"would drop two voters (was {old.servers.count}, got {new.servers.count})",
+            "Run `hashistack shrink`: it removes one at a time and waits for a quorum.",
+        )
+
+
+def _versions(old: ClusterSpec, new: ClusterSpec) -> Iterator[Problem]:
+    changed = []
+    for product in PRODUCTS:
+        before, after = old.versions.of(product), new.versions.of(product)
+        reason = supported_step(product, before, after)
+        if reason:
+            yield Problem(
+                f"versions.{product}", f'{reason.what} (was "{before}", got "{after}")', reason.remedy
+            )
+        if before != after and product in ("nomad", "consul", "vault"):
+            changed.append(product)
+    if len(changed) > 1:
+        names = ", ".join(changed)
+        yield Problem(
+            "versions",
+            f"{len(changed)} products would be upgraded at once (got {names})",
+            "Upgrade one product at a time.",
+        )
+
+
+def _seal(old: ClusterSpec, new: ClusterSpec) -> Iterator[Problem]:
+    before, after = old.seal, new.seal
+    if before.type != after.type:
+        yield Problem(
+            "seal.type",
+            f'cannot change: a migration takes all of Vault down (was "{before.type}", got "{after.type}")',
+            "Keep it; migrate by hand in a maintenance window, or make a new cluster.",
+        )
+    elif before.key != after.key:
+        service = f"Vault cannot migrate from one {before.type} key to another of the same service"
+        yield Problem(
+            "seal.key",
+            f"cannot change: {service}, and without the old key every secret is lost"
+            f" (was {show(before.key)}, got {show(after.key)})",
+            "Keep the key; rotate it inside its service.",
+        )
