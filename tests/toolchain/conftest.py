@@ -1,4 +1,4 @@
-"""A release site on loopback, with tiny real programs in its archives, and a cache of its own for every test."""
+"""A release site on loopback, tiny real programs in its archives, and a cache of its own for every test."""
 
 import hashlib
 import io
@@ -21,7 +21,7 @@ MACHINES = {"amd64": 62, "arm64": 183}
 
 
 def program(says: str, arch: str = "amd64", *, dynamic: bool = False, padding: int = 0) -> bytes:
-    """An ELF executable; the amd64 one really runs and writes `says`. `dynamic` names a loader; `padding` is noise."""
+    """An ELF executable; the amd64 one really runs and writes `says`. `padding`: bytes of noise."""
     text = says.encode()
     code = bytes.fromhex("b801000000bf01000000488d3510000000ba") + struct.pack("<I", len(text))
     code += bytes.fromhex("0f05b83c00000031ff0f05") + text
@@ -61,7 +61,7 @@ def tarred(files: dict[str, bytes]) -> bytes:
 
 
 class Site:
-    """Files served over HTTP, and what was asked for. `cut`: the next so many answers end after `cut_after` bytes."""
+    """Files served over HTTP, and what was asked for. The next `cut` answers end after `cut_after` bytes."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -161,7 +161,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """A release site; the vendor's URLs lead to its /official, and a source build says that it was reached."""
+    """A release site; the vendor's URLs lead to its /official; a source build only says that it was reached."""
     site = Site()
     published = release.of
     monkeypatch.setattr(

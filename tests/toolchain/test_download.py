@@ -120,7 +120,7 @@ def test_a_cached_tool_of_another_digest_is_not_what_is_pinned(mirror, make):
 
 def test_a_truncated_archive_is_not_unpacked(mirror, make):
     mirror.nomad(make.zipped("nomad", make.program("x", padding=10_000))[:5_000])
-    with pytest.raises(ToolError, match="mirror: nomad_1.11.3_linux_amd64.zip cannot be unpacked"):
+    with pytest.raises(ToolError, match=r"mirror: nomad_1.11.3_linux_amd64.zip cannot be unpacked"):
         resolve("nomad", "1.11.3")
     assert entries() == []
 
@@ -136,14 +136,14 @@ def test_a_truncated_tar_is_not_unpacked(mirror, make):
 def test_a_release_without_our_platform_is_passed_over(mirror, make):
     mirror.nomad(make.zipped("nomad", make.program("x")))
     with pytest.raises(
-        ToolError, match="mirror: nomad_1.11.3_SHA256SUMS does not list nomad_1.11.3_linux_arm64.zip"
+        ToolError, match=r"mirror: nomad_1.11.3_SHA256SUMS does not list nomad_1.11.3_linux_arm64.zip"
     ):
         resolve("nomad", "1.11.3", "arm64")
 
 
 def test_an_executable_for_another_machine_is_passed_over(mirror, make):
     mirror.nomad(make.zipped("nomad", make.program("x")), arch="arm64")
-    with pytest.raises(ToolError, match="mirror: its nomad is for amd64, not linux/arm64"):
+    with pytest.raises(ToolError, match=r"mirror: its nomad is for amd64, not linux/arm64"):
         resolve("nomad", "1.11.3", "arm64")
     mirror.nomad(make.zipped("nomad", make.program("x", "arm64")), arch="arm64")
     assert resolve("nomad", "1.11.3", "arm64").arch == "arm64"
@@ -151,7 +151,7 @@ def test_an_executable_for_another_machine_is_passed_over(mirror, make):
 
 def test_an_archive_without_the_tool_is_passed_over(mirror, make):
     mirror.nomad(make.zipped("something-else", make.program("x")))
-    with pytest.raises(ToolError, match="mirror: it holds no nomad"):
+    with pytest.raises(ToolError, match=r"mirror: it holds no nomad"):
         resolve("nomad", "1.11.3")
 
 

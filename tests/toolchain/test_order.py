@@ -69,7 +69,7 @@ def test_a_dynamic_executable_is_passed_over_when_a_static_one_is_needed(mirror,
     mirror.nomad(make.zipped("nomad", make.program("glibc", dynamic=True)))
     assert resolve("nomad", "1.11.3").source == "mirror"
     with pytest.raises(
-        ToolError, match="mirror: it is linked against the C library(.|\n)*source build was reached"
+        ToolError, match=r"mirror: it is linked against the C library(.|\n)*source build was reached"
     ):
         resolve("nomad", "1.11.3", static=True)
     mirror.nomad(make.zipped("nomad", make.program("musl")), site="official/")

