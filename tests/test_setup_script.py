@@ -1,0 +1,134 @@
+"""scripts/setup: quick and without effect when there is nothing to do, and clear when it can't go on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parent.parent
+SH_PROGRAMS = sorted(
+    path
+    for directory in ("hashistack", "scripts", ".ci")
+    for path in (CHECKOUT / directory).rglob("*")
+    if path.is_file()
+    and path.suffix != ".py"
+    and path.read_bytes()[:12].startswith((b"#!/bin/sh", b"#!/bin/bash"))
+)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what setup looks at, with a virtual environment in which it finds everything done."""
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(CHECKOUT / "scripts/setup", tmp_path / "scripts/setup")
+    shutil.copy(CHECKOUT / "pyproject.toml", tmp_path)
+    python = tmp_path / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    # Docker answers; pip leaves a mark.
+    program(python, f'case "$*" in *docker*) exit 0 ;; *pip*) echo "$*" >>"{tmp_path}/pip" ;; esac')
+    return tmp_path
+
+
+def program(path: Path, body: str) -> None:
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+
+
+def setup(checkout: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [checkout / "scripts/setup"],
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def listing(directory: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in directory.rglob("*")}
+
+
+def test_the_second_run_is_quick_and_changes_nothing(checkout: Path) -> None:
+    assert setup(checkout).returncode == 0
+    before = listing(checkout)
+    started = time.monotonic()
+    second = setup(checkout)
+    assert time.monotonic() - started < 1
+    assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
+    assert listing(checkout) == before
+
+
+def test_packages_are_installed_again_when_what_is_needed_or_the_place_changed(checkout: Path) -> None:
+    setup(checkout)
+    pip = checkout / "pip"
+    assert len(pip.read_text().splitlines()) == 1
+    assert "--editable .[dev]" in pip.read_text()
+    with (checkout / "pyproject.toml").open("a") as file:
+        file.write("# one more\n")
+    setup(checkout)
+    assert len(pip.read_text().splitlines()) == 2
+    moved = checkout.rename(checkout.with_name("moved"))
+    program(moved / ".venv/bin/python", f'case "$*" in *pip*) echo "$*" >>"{moved}/pip" ;; esac')
+    setup(moved)
+    assert len((moved / "pip").read_text().splitlines()) == 3
+
+
+def test_a_failed_install_is_tried_again(checkout: Path) -> None:
+    program(checkout / ".venv/bin/python", "echo no such package >&2; exit 1")
+    first = setup(checkout)
+    assert first.returncode == 2
+    assert "no such package" in first.stderr
+    assert "run this again when the cause is gone" in first.stderr
+    assert not (checkout / ".venv/installed").exists()
+
+
+def test_without_a_python_that_is_new_enough_it_says_what_to_install(checkout: Path, tmp_path: Path) -> None:
+    shutil.rmtree(checkout / ".venv")
+    old = tmp_path / "bin"
+    old.mkdir()
+    for name in ("python3", "python3.11", "python3.12", "python3.13", "python3.14"):
+        program(old / name, "exit 1")
+    found = setup(checkout, PATH=f"{old}:{os.environ['PATH']}")
+    assert found.returncode == 2
+    assert "Python 3.11 or newer is missing" in found.stderr
+    assert "apt-get install python3 python3-venv" in found.stderr
+
+
+def test_a_docker_that_is_missing_is_named_with_its_remedy(checkout: Path, tmp_path: Path) -> None:
+    python = checkout / ".venv/bin/python"
+    program(python, 'case "$*" in *docker*) exit 1 ;; esac')
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("sh", "dirname", "cksum", "cat", "mktemp", "rm", "uname"):
+        (programs / name).symlink_to(shutil.which(name) or name)
+    program(programs / "id", "echo 1000")
+    missing = setup(checkout, PATH=str(programs))
+    assert missing.returncode == 2
+    assert "Docker is not installed" in missing.stderr
+    program(programs / "dockerd", "exit 1")
+    stopped = setup(checkout, PATH=str(programs))
+    assert stopped.returncode == 2
+    assert "sudo systemctl start docker" in stopped.stderr
+
+
+@pytest.mark.parametrize("path", SH_PROGRAMS, ids=lambda path: str(path.relative_to(CHECKOUT)))
+def test_shellcheck_finds_nothing(path: Path) -> None:
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    found = subprocess.run([shellcheck, path], capture_output=True, text=True, timeout=60, check=False)
+    assert found.returncode == 0, found.stdout
+
+
+def test_make_alone_lists_every_target() -> None:
+    listed = subprocess.run(
+        ["make"], cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+    for target in ("setup", "test-cluster", "clean-cluster", "test", "lint", "bench", "prod"):
+        assert f"\n{target} " in f"\n{listed}"
