@@ -143,7 +143,7 @@ class Handler:
         return []
 
     def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
-        """What leads from the state `olds` to the inputs `news`; by default each changed input is an update."""
+        """What leads from the state `olds` to the inputs `news`; by default each change is an update."""
         return Diff(update=changed(olds, news))
 
     def preview(self, ctx: Context, olds: Props | None, news: Props) -> Props:
@@ -155,7 +155,7 @@ class Handler:
         raise NotImplementedError
 
     def read(self, ctx: Context, id: str, olds: Props) -> tuple[str, Props] | None:
-        """The live state for `refresh` (and import, where `olds` is empty); None when the resource is gone."""
+        """The live state for `refresh` (and import: `olds` is empty); None when the resource is gone."""
         if not olds:
             raise ResourceFailed(f"{id}: this type of resource cannot be imported: let `pulumi up` create it")
         return id, olds
@@ -165,10 +165,10 @@ class Handler:
         raise NotImplementedError
 
     def delete(self, ctx: Context, id: str, olds: Props) -> None:
-        """Remove the resource; one that is already gone is no error. By default there is nothing to remove."""
+        """Remove the resource; one that is gone already is no error. By default nothing is to be removed."""
 
 
 def changed(olds: Props, news: Props, *, among: tuple[str, ...] | None = None) -> tuple[str, ...]:
-    """Names of inputs in `news` (or only `among` them) that differ from `olds`; None and absent are the same."""
+    """Names of inputs in `news` (or only `among` them) that differ from `olds`; None and absent are equal."""
     names = sorted(news) if among is None else among
     return tuple(name for name in names if olds.get(name) != news.get(name))

@@ -1,14 +1,14 @@
 """How Pulumi's engine finds the plugin: the program links it into Pulumi's plugin cache.
 
 The engine looks at `plugins:` in Pulumi.yaml, then at PATH, then in its cache `$PULUMI_HOME/plugins`, and
-downloads what it misses. PATH only works in an activated environment, and there the engine warns at each run
-("using … from $PATH"); a path in Pulumi.yaml is different on each machine; there is nothing to download for a
-Python package that is installed already. The cache works always, so the first hashistack resource that a
-program declares puts a two-line executable there, which starts this very Python. The engine starts a
-provider only when a program's resource needs it, so it is there in time: in an environment that is activated, in one
-that isn't, under `uv run`, and from the Automation API. `pulumi destroy` and `pulumi refresh` run no
-program and find what the last `up` on the machine linked; on a machine that never ran one,
-`python -m hashistack.provider.link` does it.
+tries to download what it misses. PATH only works in an activated environment, and there the engine warns at
+each run ("using … from $PATH"); a path in Pulumi.yaml is different on each machine; there is nothing to
+download for a Python package that is installed already. The cache works always, so the first hashistack
+resource that a program declares puts a small executable there, which starts this very Python. The engine
+starts a provider only when a resource of the program needs it, so it is there in time: in an environment
+that is activated, in one that isn't, under `uv run`, and from the Automation API. `pulumi destroy` and
+`pulumi refresh` run no program and find what the last `up` on the machine linked; on a machine that never
+ran one, `python -m hashistack.provider.link` does it.
 """
 
 from __future__ import annotations

@@ -7,16 +7,16 @@ from typing import Any, ClassVar
 
 import pulumi
 
-from hashistack.provider.link import link
+from hashistack.provider.link import PluginNotLinked, link
 from hashistack.version import VERSION
 
 
 class HashistackResource(pulumi.CustomResource):
     """A resource that our plugin serves; declaring the first one makes the plugin known to Pulumi's engine.
 
-    A subclass names its `resource_type`, annotates its outputs (`x: pulumi.Output[str]`) and passes its inputs as
-    `props`; `outputs` names the computed ones, which are not among the inputs.
-    Raises `PluginNotLinked` when Pulumi's plugin cache can't be written.
+    A subclass names its `resource_type`, annotates its outputs (`x: pulumi.Output[str]`) and passes its
+    inputs as `props`; `outputs` names the computed ones, which are not among the inputs.
+    Raises `pulumi.RunError` when Pulumi's plugin cache can't be written.
     """
 
     resource_type: ClassVar[str]
@@ -25,7 +25,10 @@ class HashistackResource(pulumi.CustomResource):
     def __init__(
         self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        link()
+        try:
+            link()
+        except PluginNotLinked as error:
+            raise pulumi.RunError(str(error)) from None  # every language host shows this as its one text
         # The SDK makes an attribute of each property that it is given: outputs are declared as None.
         declared: dict[str, Any] = {**dict.fromkeys(self.outputs), **props}
         # The version is what the engine looks for in its cache.

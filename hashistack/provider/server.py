@@ -1,7 +1,8 @@
 """The provider protocol served over the table of handlers: one method for each request of the engine.
 
-It stands on the SDK's generated stubs rather than on `pulumi.provider.experimental`: that layer can't carry an
-unknown value or a partial failure, prints a traceback for each error, and takes three times as long to start.
+It stands on the SDK's generated stubs rather than on `pulumi.provider.experimental`: that layer can't carry
+an unknown value or a partial failure, prints a traceback for each error, and takes three times as long to
+start.
 The server is grpc's threaded one, so each request has a thread of its own and a handler may simply block.
 """
 
@@ -190,7 +191,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
 
 def _news(request: Any) -> Props:
-    """The new inputs; one that was given before and isn't any more is None, so that a handler sees the change."""
+    """The new inputs; one that was given before and isn't any more is None, so that the change is seen."""
     return {**dict.fromkeys(request.old_inputs.fields), **values.props(request.news)}
 
 

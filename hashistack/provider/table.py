@@ -12,6 +12,13 @@ from hashistack.version import VERSION
 HANDLERS: Final[dict[str, str]] = {
     "hashistack:index:CertificateAuthority": "hashistack.secrets.authority:AuthorityHandler",
     "hashistack:index:GossipKey": "hashistack.secrets.tokens:GossipKeyHandler",
+    "hashistack:index:LocalArtifacts": "hashistack.local.supplies:ArtifactsHandler",
+    "hashistack:index:LocalClientPool": "hashistack.local.docker_pool:PoolHandler",
+    "hashistack:index:LocalImage": "hashistack.local.supplies:ImageHandler",
+    "hashistack:index:LocalNetwork": "hashistack.local.docker_network:NetworkHandler",
+    "hashistack:index:LocalReady": "hashistack.local.ready:ReadyHandler",
+    "hashistack:index:LocalServerPool": "hashistack.local.docker_pool:PoolHandler",
+    "hashistack:index:LocalSite": "hashistack.local.site:SiteHandler",
     "hashistack:index:RoleCertificate": "hashistack.secrets.role:RoleCertificateHandler",
     "hashistack:index:TokenSet": "hashistack.secrets.tokens:TokenSetHandler",
 }
@@ -24,7 +31,7 @@ def handler(token: str) -> Handler:
         module, _, name = HANDLERS[token].partition(":")
     except KeyError:
         raise ResourceFailed(
-            f"hashistack {VERSION} has no resource type {token}: install the version that the stack was made with"
+            f"hashistack {VERSION} has no resource type {token}: install the version that made the stack"
         ) from None
     made: Handler = getattr(importlib.import_module(module), name)()
     return made

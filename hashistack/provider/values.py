@@ -1,7 +1,7 @@
 """Between the protocol's property values and plain Python values.
 
-The SDK's own conversion (`pulumi.provider.experimental.property_value`) takes an unknown for a string and can't
-send one back, so previews need this one.
+The SDK's own conversion (`pulumi.provider.experimental.property_value`) takes an unknown for a string and
+can't send one back, so previews need this one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hashistack.provider.handler import UNKNOWN, Props
 
 # The protocol's own markers (sdk/go/common/resource/sig.go and plugin/rpc.go in pulumi/pulumi).
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"
+SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 (a marker, not a secret)
 OUTPUT: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 UNKNOWN_STRINGS: Final = frozenset(
     {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TypeGuard
 
 from hashistack.provider.handler import UNKNOWN, Failure, Props
 
@@ -22,27 +22,31 @@ def validity(news: Props) -> timedelta:
 
 
 def renewal_due(olds: Props, news: Props, now: datetime) -> bool:
-    """Whether `now` is within `renew_before_days` (default: a third of its life) of the state's `not_after`."""
-    days = news.get("renew_before_days") or news["validity_days"] / 3
+    """Whether `now` is in the last `renew_before_days` (default: a third of its life) before `not_after`."""
+    days = news.get("renew_before_days")
     if days is UNKNOWN:
         return False
+    if days is None:
+        days = news["validity_days"] / 3
     return now >= datetime.fromisoformat(olds["not_after"]) - timedelta(days=days)
 
 
 def lifetime_failures(news: Props) -> list[Failure]:
     """What is wrong with `validity_days` and `renew_before_days`."""
-    failures = []
     days, before = news.get("validity_days"), news.get("renew_before_days")
     if days is not UNKNOWN and not (_is_number(days) and 0 < days <= 36500):
-        reason = f"must be a number of days above 0 and at most 36500 (100 years), not {days!r}"
-        failures.append(Failure("validity_days", reason))
-    elif before is not None and before is not UNKNOWN and not (_is_number(before) and before > 0):
-        failures.append(Failure("renew_before_days", f"must be a number of days above 0, not {before!r}"))
-    elif _is_number(days) and _is_number(before) and before >= days:
-        reason = f"must be less than validity_days ({days}), or each `up` would renew: {before!r}"
-        failures.append(Failure("renew_before_days", reason))
-    return failures
+        return [
+            Failure("validity_days", f"must be a number of days, above 0 and at most 36500, not {days!r}")
+        ]
+    if before is None or before is UNKNOWN:
+        return []
+    if not (_is_number(before) and before > 0):
+        return [Failure("renew_before_days", f"must be a number of days above 0, not {before!r}")]
+    if _is_number(days) and before >= days:
+        reason = f"must be less than validity_days ({days}), or each `up` would renew; it is {before!r}"
+        return [Failure("renew_before_days", reason)]
+    return []
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,10 +1,10 @@
 """Keys and certificates, as pure functions over `cryptography`: ECDSA P-256 throughout.
 
-A certificate authority is a *bundle* of PEM certificates. The first one signs. After a rotation there are two
-more: the old authority, so that what it signed is still trusted, and the new one signed by the old one (a
-cross-certificate). A certificate of the new authority is delivered with that cross-certificate behind it, so a
-machine that still knows the old authority alone trusts it too: old and new machines talk to each other while
-machines roll, in whatever order.
+A certificate authority is a *bundle* of PEM certificates. The first one signs. After a rotation there are
+two more: the old authority, so that what it signed is still trusted, and the new one signed by the old one
+(a cross-certificate). A certificate of the new authority is delivered with that cross-certificate behind
+it, so a machine that still knows the old authority alone trusts it too: old and new machines talk to each
+other while machines roll, in whatever order.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, cast
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -28,7 +28,7 @@ _BACKDATED: Final = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Issued:
-    """A certificate chain or authority bundle (PEM), its private key (PEM, PKCS 8), and when it ends (UTC)."""
+    """A certificate chain or authority bundle (PEM), its key (PEM, PKCS 8), and when it ends (UTC)."""
 
     cert_pem: str
     key_pem: str = field(repr=False)
@@ -100,7 +100,7 @@ def certificate(
 
 
 def _signer(cert_pem: str, key_pem: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """The authority that signs, of a bundle and its key; raises ValueError when they don't belong together."""
+    """The certificate and key that sign, of an authority; raises ValueError when they don't match."""
     cert = x509.load_pem_x509_certificate(cert_pem.encode())
     key = serialization.load_pem_private_key(key_pem.encode(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != cert.public_key():
@@ -162,4 +162,4 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return cast(str, pem.decode())
+    return pem.decode()

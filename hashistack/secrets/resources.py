@@ -50,8 +50,9 @@ class RoleCertificate(HashistackResource):
     """A certificate of one role, such as `server.global.nomad`, with a key of its own (ECDSA P-256).
 
     ca_cert_pem, ca_key_pem: outputs of a `CertificateAuthority`. dns_names, ip_addresses: its subject
-    alternative names. usages: "server", "client" or both (default). validity_days: default one year, and never
-    past the authority's end. renew_before_days, rotate: as for the authority. Each change makes a new key.
+    alternative names. usages: "server", "client" or both (default). validity_days: default one year, and
+    never past the authority's end. renew_before_days, rotate: as for the authority. Each change makes a new
+    key.
     """
 
     resource_type = "hashistack:index:RoleCertificate"
@@ -93,7 +94,7 @@ class RoleCertificate(HashistackResource):
 
 
 class GossipKey(HashistackResource):
-    """A key for the gossip of Consul or Nomad. rotate: any text; another one makes a new key on the next `up`."""
+    """A key for the gossip of Consul or Nomad. rotate: any text; another one makes a new key."""
 
     resource_type = "hashistack:index:GossipKey"
     outputs = ("key",)

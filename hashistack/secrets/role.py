@@ -14,7 +14,6 @@ from hashistack.provider.handler import (
     ResourceFailed,
     changed,
 )
-from hashistack.secrets import pki
 from hashistack.secrets.authority import outputs
 from hashistack.secrets.lifetime import Clock, lifetime_failures, renewal_due, utc_now, validity
 from hashistack.secrets.names import common_name_failures, dns_name_failures, ip_address_failures
@@ -64,6 +63,8 @@ class RoleCertificateHandler(Handler):
         return self._issue(ctx, news)
 
     def _issue(self, ctx: Context, news: Props) -> Props:
+        from hashistack.secrets import pki  # here: an `up` without changes needs no cryptography
+
         try:
             made = pki.certificate(
                 news["ca_cert_pem"],
@@ -77,6 +78,6 @@ class RoleCertificateHandler(Handler):
             )
         except ValueError as error:
             raise ResourceFailed(
-                f"certificate {ctx.name}: ca_cert_pem and ca_key_pem must be both PEM outputs of one authority: {error}"
+                f"certificate {ctx.name}: ca_cert_pem and ca_key_pem must be of one authority: {error}"
             ) from None
         return outputs(made)

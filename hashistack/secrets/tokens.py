@@ -16,7 +16,7 @@ def gossip_key() -> str:
 
 
 def token_ids(names: Iterable[str]) -> dict[str, str]:
-    """A random UUID for each name: what Consul and Nomad take as secret ids (122 random bits, a fine password)."""
+    """A random UUID for each name: what Consul and Nomad take as secret ids, and a fine password."""
     return {name: str(uuid.uuid4()) for name in names}
 
 

@@ -1,7 +1,7 @@
 """A language host for `runtime: python`, for a pulumi that came without the official one.
 
-The official install ships `pulumi-language-python` beside `pulumi`; the Go modules don't have it. This one serves
-what `up`, `preview`, `refresh` and `destroy` ask for. The program runs in a process of its own
+The official install ships `pulumi-language-python` beside `pulumi`; the Go modules don't have it. This one
+serves what `up`, `preview`, `refresh` and `destroy` ask for. The program runs in a process of its own
 (`language_program.py`), once for each preview and each update, with the interpreter of the project's
 virtual environment.
 """
@@ -52,7 +52,7 @@ def interpreter(root: Path, options: dict[str, Any]) -> str:
         if not python.exists():
             raise NoInterpreter(
                 f"the virtual environment {named!r} of Pulumi.yaml is not there: {python}\n"
-                f"Make it with `python3 -m venv {python.parent.parent}` and install the project's requirements."
+                f"Make it with `python3 -m venv {python.parent.parent}` and install its requirements."
             )
         return str(python)
     places = [root / ".venv"] if options.get("toolchain") == "uv" else []
@@ -132,7 +132,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return language_pb2.RunResponse()
 
     def _run(self, command: list[str], order: str) -> int:
-        # The order goes over stdin, because the configuration has secrets; stdout and stderr are the engine's.
+        # Over stdin, because the configuration has secrets. stdout and stderr are the engine's.
         program = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
         self._programs.append(program)
         program.communicate(order)
@@ -146,7 +146,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
 
 def main() -> None:
-    """Print the port for the engine and serve until it stops us; the engine's address is the first argument."""
+    """Print the port and serve the engine, whose address is the first argument, until it is done or gone."""
     address = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     host = LanguageHost(address)
     stop = threading.Event()

@@ -1,7 +1,7 @@
 """Runs one Pulumi program for the language host, which starts this file by its path.
 
-It may run under another interpreter than the host, in an environment without hashistack: nothing but Pulumi's SDK
-and the standard library is imported. How the run is to be done comes as JSON on stdin.
+It may run under another interpreter than the host, in an environment without hashistack: nothing but Pulumi's
+SDK and the standard library is imported. How the run is to be done comes as JSON on stdin.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import Any
 # Python put this file's directory first; a program finds its own modules there instead.
 sys.path.pop(0)
 
-import grpc  # noqa: E402
-import pulumi  # noqa: E402
-from pulumi import log  # noqa: E402
-from pulumi.runtime import run_in_stack, set_all_config, settings  # noqa: E402
+import grpc
+import pulumi
+from pulumi import log
+from pulumi.runtime import run_in_stack, set_all_config, settings
 
 _REPORTED = 32  # language_host.REPORTED
 
@@ -83,7 +83,7 @@ def _stop_without_engine(loop: asyncio.AbstractEventLoop, context: dict[str, Any
 
 
 def _told(error: Exception, program: Path) -> str:
-    """An error as the user reads it: ours and Pulumi's own as their one text, others with the program's frames."""
+    """What the user reads: an error of ours or Pulumi's as its one text, others with the program's frames."""
     if isinstance(error, pulumi.RunError) or type(error).__module__.partition(".")[0] == "hashistack":
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)
