@@ -1,7 +1,7 @@
 """Reference Nomad, Consul and Vault clusters, as Pulumi components.
 
-Importing this loads nothing else: each name is imported from its module when it is first used, so that a program
-pays only for the providers that it names.
+Importing this loads nothing else: each name is imported from its module when it is first used, so that a
+program pays only for the providers that it names.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from hashistack.spec.durations import Duration, seconds
 from hashistack.spec.names import HOST_VOLUME, MachineType, NodeClass, PoolName, ZoneName
 from hashistack.spec.policy import UpgradePolicy
 from hashistack.spec.problems import Bad, Problem, show
-from hashistack.spec.section import Many, Section, reads
+from hashistack.spec.section import Many, Section, nearest, reads
 from hashistack.spec.text import MetaKey, PlainText
 
 Arch = Literal["amd64", "arm64"]
@@ -162,9 +162,9 @@ def _drivers(drivers: tuple[str, ...]) -> tuple[str, ...]:
         if driver == "raw_exec":
             raise Bad("raw_exec runs tasks as root without isolation", 'Use "exec".')
         if driver not in DRIVERS:
-            raise Bad(
-                f"{show(driver)} is not a driver of the reference machines", f"Known: {', '.join(DRIVERS)}."
-            )
+            guess = nearest(driver, DRIVERS)
+            remedy = f'Did you mean "{guess}"?' if guess else f"Known: {', '.join(DRIVERS)}."
+            raise Bad(f"{show(driver)} is not a driver of the reference machines", remedy)
         if drivers.count(driver) > 1:
             raise Bad(f"driver {show(driver)} is listed twice", "List each driver once.")
     return drivers
@@ -188,7 +188,7 @@ class ClientPool(Section):
     name: PoolName
     """Name of the pool and of its Nomad node pool; unique in the cluster, whatever its case."""
     desired: Annotated[int, Field(ge=0)] = 2
-    """How many machines there are at first, 2 or what is nearest to it between `min` and `max`; scaling moves it."""
+    """How many machines there are at first: 2, or the nearest to it between `min` and `max`."""
     min: Annotated[int, Field(ge=0)] = Field(default_factory=lambda given: given["desired"])
     """Fewest machines; `desired` if not given."""
     max: Annotated[int, Field(ge=0)] = Field(default_factory=lambda given: given["desired"])
@@ -225,7 +225,7 @@ class ClientPool(Section):
     def _nearest_size(cls, given: Any) -> Any:
         if not isinstance(given, dict) or "desired" in given:
             return given
-        least, most = given.get("min", 2), given.get("max", 2)
+        least, most = given.get("min", 0), given.get("max", 2)
         if type(least) is not int or type(most) is not int:
             return given  # told at the field itself
         return {**given, "desired": max(least, min(most, 2))}

@@ -61,8 +61,14 @@ CONSUL_HTTP = Port(
 )
 CONSUL_HTTPS = Port("consul_https", 8501, ("tcp",), _SERVER, _ALL | {"operator"}, "Consul's API")
 CONSUL_GRPC_TLS = Port("consul_grpc_tls", 8503, ("tcp",), _SERVER, _ALL, "Consul's streaming API")
-CONSUL_DNS = Port(
-    "consul_dns", 8600, _BOTH, _EVERY, _ALL, "Consul's DNS: each unbound asks the servers' agents too"
+CONSUL_DNS = Port("consul_dns", 8600, _BOTH, _SERVER, _ALL, "Consul's DNS, for the unbound of every machine")
+CONSUL_CLIENT_DNS = Port(
+    "consul_client_dns",
+    8600,
+    _BOTH,
+    frozenset({"client"}),
+    _NOBODY,
+    "Consul's DNS, for this machine's unbound",
 )
 VAULT_API = Port("vault_api", 8200, ("tcp",), _SERVER, _ALL | {"operator"}, "Vault's API")
 VAULT_CLUSTER = Port("vault_cluster", 8201, ("tcp",), _SERVER, _SERVERS, "Vault's replication and forwarding")
@@ -79,6 +85,7 @@ PORTS = (
     CONSUL_HTTPS,
     CONSUL_GRPC_TLS,
     CONSUL_DNS,
+    CONSUL_CLIENT_DNS,
     VAULT_API,
     VAULT_CLUSTER,
     DNS,
@@ -103,6 +110,6 @@ def problems(ports: Iterable[Port], unprivileged: bool = True) -> Iterator[Probl
         if unprivileged and port.number < 1024 and port.name != "dns":
             yield Problem(
                 port.name,
-                f"port {port.number} needs CAP_NET_BIND_SERVICE, which the agents do not have",
+                f"port {port.number} needs CAP_NET_BIND_SERVICE, which agents do not have",
                 "Choose one from 1024 on.",
             )

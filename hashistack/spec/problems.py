@@ -70,7 +70,7 @@ def show(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(show(each) for each in value[:5]) + (", …]" if len(value) > 5 else "]")
     if isinstance(value, dict):
-        keys = [f"{key}: …" for key in list(value)[:5]]  # the values may be anything, secrets included
+        keys = [f"{show(key)}: …" for key in list(value)[:5]]  # the values may be anything, secrets included
         return "{" + ", ".join(keys) + "}"
     return f"a {type(value).__name__}"
 

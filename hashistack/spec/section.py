@@ -74,7 +74,7 @@ def join(loc: Iterable[str | int]) -> str:
         if isinstance(part, int):
             path += f"[{part}]"
         elif part != "[key]":  # pydantic's mark for the key of a mapping, whose path comes before it
-            path += f".{part}" if part.replace("_", "a").isalnum() else f'["{part}"]'
+            path += f".{part}" if part.replace("_", "a").isalnum() else f"[{show(part)}]"
     return path.removeprefix(".")
 
 
@@ -94,7 +94,7 @@ def _explain(error: ErrorDetails, cls: type[Section]) -> Iterator[Problem]:
     elif error["type"] == "extra_forbidden":
         yield _unknown(path, str(error["loc"][-1]), value, cls)
     elif error["type"] == "missing":
-        yield Problem(path, "is missing", "Give it a value.")
+        yield Problem(path, "is missing", cls.hints.get(str(error["loc"][-1]), "Give it a value."))
     else:
         what, remedy = (cause.what, cause.remedy) if isinstance(cause, Bad) else _words(error)
         if is_output(value):

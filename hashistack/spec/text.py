@@ -33,6 +33,8 @@ def _plain(value: str) -> str:
 
 
 def _key(value: str, form: re.Pattern[str], what: str, spoken: str) -> str:
+    if looks_secret(value):
+        raise Bad("looks like a secret, and the specification holds none", "Remove it, and make a new one.")
     if names_secret(value):
         raise Bad(
             "names a secret, and the specification holds none", "Put it into Vault, or use a Pulumi secret."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import AfterValidator, BeforeValidator
 
@@ -125,6 +125,10 @@ Version = Annotated[str, BeforeValidator(_text), AfterValidator(_well_formed)]
 
 class Pin(Section):
     """A version whose archives must have exactly these digests; it need not be in the catalog."""
+
+    hints: ClassVar[Mapping[str, str]] = {
+        "sha256": "Give one for each architecture: {amd64: <64 hex digits>}."
+    }
 
     version: Version
     """Three numbers: "1.11.3"."""
