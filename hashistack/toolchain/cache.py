@@ -81,11 +81,14 @@ def lock(wanted: Wanted, ticker: Ticker) -> Iterator[None]:
         except BlockingIOError:
             ticker.doing("waiting for another process that is fetching it")
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        try:
+            yield
+        finally:
+            shutil.rmtree(shelf / ".staging", ignore_errors=True)
 
 
 def staging(wanted: Wanted) -> Path:
-    """An empty directory for a tool's files (`files_of` says where in it). The lock must be held."""
+    """An empty directory for a tool's files (`files_of` says where in it), gone when the lock is freed."""
     directory = _shelf(wanted) / ".staging"
     shutil.rmtree(directory, ignore_errors=True)
     files_of(wanted, directory).mkdir(parents=True)
@@ -103,24 +106,21 @@ def keep(wanted: Wanted, directory: Path, origin: Origin) -> Tool:
     Raises DigestRefused for another digest than the pinned one, Unavailable when it is not what is wanted.
     """
     path = directory / wanted.name
-    try:
-        _inspect(wanted, path)
-        sha256 = digest.of(path)
-        if origin.archive:
-            wanted.refuse_unless_pinned("downloaded", origin.archive, sha256)
-        else:
-            wanted.refuse_unless_pinned("built", sha256)
-        (directory / _ORIGIN).write_text(json.dumps(asdict(origin), indent=2) + "\n")
-        for file in directory.rglob("*"):
-            if file.is_file():
-                _flush(file)
-        place = directory.with_name(sha256)
-        if place.exists():
-            os.utime(place / _ORIGIN)
-        else:
-            directory.rename(place)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    _inspect(wanted, path)
+    sha256 = digest.of(path)
+    if origin.archive:
+        wanted.refuse_unless_pinned("downloaded", origin.archive, sha256)
+    else:
+        wanted.refuse_unless_pinned("built", sha256)
+    (directory / _ORIGIN).write_text(json.dumps(asdict(origin), indent=2) + "\n")
+    for file in directory.rglob("*"):
+        if file.is_file():
+            _flush(file)
+    place = directory.with_name(sha256)
+    if place.exists():
+        os.utime(place / _ORIGIN)  # the same bytes from elsewhere: now the newest
+    else:
+        directory.rename(place)
     return Tool(wanted.name, wanted.version, wanted.arch, place / wanted.name, sha256, origin.source)
 
 

@@ -23,7 +23,7 @@ def text(url: str) -> str:
     try:
         answer = httpx.get(url, timeout=_TIMEOUT, follow_redirects=True)
         answer.raise_for_status()
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Unavailable(_reason(url, error)) from None
     return answer.text
 
@@ -86,7 +86,7 @@ def _attempt(url: str, part: Path, have: int, ticker: Ticker) -> None:
                 ticker.note(f"downloading, {received / 1e6:.0f} of {whole / 1e6:.0f} MB")
 
 
-def _reason(url: str, error: httpx.HTTPError) -> str:
+def _reason(url: str, error: Exception) -> str:
     if isinstance(error, httpx.HTTPStatusError):
         return f"{url} answers {error.response.status_code}"
     return f"{url}: {error or type(error).__name__}"

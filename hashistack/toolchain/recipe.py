@@ -2,6 +2,13 @@
 
 A recipe is a directory `recipes/<name>-<version>/` with go.mod and go.sum, which pin every module by digest,
 and tools.go, which imports the programs to build. What a tool's versions have in common is in the table here.
+
+A recipe for a new version: copy the last one, change the versions in go.mod, empty go.sum and let Go write it,
+for each GOARCH, with the tool's tags and CGO_ENABLED from the table:
+
+    GOFLAGS=-mod=mod GONOSUMDB='github.com/hashicorp/*' go list -deps -tags TAGS PACKAGES
+
+(the public checksum database lacks some of those modules; from then on go.sum is the last word).
 """
 
 import re

@@ -100,7 +100,6 @@ def _keep(wanted: Wanted, source: str, folder: str, archive: Path, sha256: str, 
     try:
         _unpack(archive, cache.files_of(wanted, staged), wanted.name)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError) as error:
-        shutil.rmtree(staged)
         raise Unavailable(f"{archive.name} cannot be unpacked: {error}") from None
     return cache.keep(wanted, staged, cache.Origin(source, folder, sha256))
 

@@ -1,7 +1,8 @@
 """The order in which a tool is looked for: PATH, cache, mirror, official release, source."""
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from hashistack.toolchain import cache, language_shim, on_path
@@ -40,7 +41,7 @@ def resolve(
     if found := _cached(wanted):
         return found
     tried.append(f"cache ({cache.root()}): not there")
-    with Ticker(wanted.label, progress) as ticker, cache.lock(wanted, ticker):
+    with _work_on(wanted, progress) as ticker:
         if found := _cached(wanted):  # another process brought it while we waited
             return found
         for title, source in _sources():
@@ -57,11 +58,24 @@ def build(name: str, version: str, arch: str = "amd64", progress: Progress | Non
     Raises ToolError when there is no recipe for that version or the build fails.
     """
     wanted = Wanted(name, version, arch, static=True)
-    with Ticker(wanted.label, progress) as ticker, cache.lock(wanted, ticker):
+    with _work_on(wanted, progress) as ticker:
         try:
             return _ready(_from_source(wanted, ticker))
         except Unavailable as reason:
             raise ToolError(f"{wanted.label} was not built: {reason}") from None
+
+
+@contextlib.contextmanager
+def _work_on(wanted: Wanted, progress: Progress | None) -> Iterator[Ticker]:
+    """Progress and the tool's lock while it is got; a cache that can't be written is a ToolError."""
+    try:
+        with Ticker(wanted.label, progress) as ticker, cache.lock(wanted, ticker):
+            yield ticker
+    except OSError as error:
+        raise ToolError(
+            f"{wanted.label}: the cache {cache.root()} cannot be written: {error}\n"
+            "next: make room there, or set HASHISTACK_CACHE to a directory that can be written"
+        ) from None
 
 
 def _sources() -> list[tuple[str, Callable[[Wanted, Ticker], Tool]]]:

@@ -1,7 +1,5 @@
-"""Long commands: their output goes to a log, and they end when we do."""
+"""Long commands: their output goes to a log, and a failure shows its end."""
 
-import os
-import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,26 +15,12 @@ class Failed(Exception):
 def run(
     command: Sequence[str], log: Path, *, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> None:
-    """Run to the end with output in `log`. Raises Failed; an exception ends the command and its children."""
+    """Run to the end with output in `log`. Raises Failed. An interrupted terminal ends it with us."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            stdout=output,
-            stderr=output,
-            stdin=subprocess.DEVNULL,
-            cwd=cwd,
-            env=env,
-            start_new_session=True,
+        ran = subprocess.run(
+            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd=cwd, env=env
         )
-        try:
-            code = process.wait()
-        except BaseException:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
-            raise
-    if code:
+    if ran.returncode:
         tail = "".join(f"\n    {line}" for line in log.read_text(errors="replace").splitlines()[-_TAIL:])
-        raise Failed(
-            f"`{Path(command[0]).name} {command[1]}` ended with {code} (all of it: {log}):{tail}\n   "
-        )
+        raise Failed(f"`{' '.join(command[:2])}` ended with {ran.returncode} (all of it: {log}):{tail}\n   ")

@@ -31,11 +31,7 @@ def build(wanted: Wanted, ticker: Ticker) -> Tool:
     try:
         running.run([go, "build", *_arguments(plan, staged / wanted.name)], log, cwd=module, env=environment)
     except running.Failed as error:
-        shutil.rmtree(staged)
         raise Unavailable(str(error).rstrip()) from None
-    except BaseException:
-        shutil.rmtree(staged)
-        raise
     shutil.rmtree(module)
     return cache.keep(wanted, staged, cache.Origin("source build", f"recipe {wanted.name}-{wanted.version}"))
 

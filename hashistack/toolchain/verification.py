@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from hashistack.toolchain import cache, digest, elf
@@ -54,27 +55,34 @@ def _verify(tool: Tool) -> Verification:
         return Verification(tool, False, static, None, None, note)
     if tool.arch != host_arch():
         return Verification(tool, True, static, None, None, f"not run: this machine is {host_arch()}")
-    version, wrong = _version(tool, None)
-    if wrong or os.geteuid() != 0:
-        return Verification(
-            tool, True, static, version, None, wrong or "not run in an empty root: needs root"
-        )
+    version, wrong = _version(tool, [], tool.path)
+    alone, why = (None, wrong) if wrong else _alone(tool)
+    return Verification(tool, True, static, version, alone, why)
+
+
+def _alone(tool: Tool) -> tuple[bool | None, str]:
+    """Whether the tool says its version in a root directory that holds nothing else, no C library."""
     with tempfile.TemporaryDirectory(prefix=".root-", dir=cache.root()) as root:
         shutil.copytree(tool.path.parent, root, copy_function=os.link, dirs_exist_ok=True)
-        alone, wrong = _version(tool, root)
-    return Verification(tool, True, static, version, alone == version, wrong)
+        # Nomad asks where it lies; a link does for the whole of /proc
+        Path(root, "proc/self").mkdir(parents=True)
+        Path(root, "proc/self/exe").symlink_to(Path("/", tool.name))
+        if os.geteuid() == 0:
+            enter = ["chroot", root]
+        else:
+            enter = ["unshare", "--user", "--map-root-user", "chroot", root]
+            tried = subprocess.run([*enter[:-2], "true"], capture_output=True, text=True)
+            if tried.returncode:
+                return None, f"not run in an empty root, for want of root's rights: {tried.stderr.strip()}"
+        _, wrong = _version(tool, enter, Path("/", tool.name))
+    return not wrong, wrong and f"in an empty root {wrong}"
 
 
-def _version(tool: Tool, root: str | None) -> tuple[str, str]:
-    """What a tool, or all plugins of a directory agreeing, say when run; or "" and what went wrong.
-
-    With `root`, a directory holding nothing but the tool, it is run with that as its root: no C library, no
-    loader, no /proc, no /etc.
-    """
+def _version(tool: Tool, before: Sequence[str], path: Path) -> tuple[str, str]:
+    """What the tool at `path`, or all plugins of a directory agreeing, say; or "" and what went wrong."""
     said = set()
-    for program in sorted(tool.path.iterdir()) if tool.path.is_dir() else [tool.path]:
-        inside = f"/{program.relative_to(tool.path.parent)}"
-        command = ["chroot", root, inside] if root else [str(program)]
+    for name in sorted(file.name for file in tool.path.iterdir()) if tool.path.is_dir() else [""]:
+        command = [*before, str(path / name)]
         if tool.name != "cni":  # a plugin that is given no command says its version
             command.append("version")
         try:
@@ -82,11 +90,10 @@ def _version(tool: Tool, root: str | None) -> tuple[str, str]:
                 command, capture_output=True, text=True, timeout=30, env=_QUIET, stdin=subprocess.DEVNULL
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            return "", f"{program.name} does not run: {error}"
+            return "", f"{name or tool.name} does not run: {error}"
         words = ran.stdout + ran.stderr
         found = re.search(r"\bv(\d+\.\d+\.\d+)\b", words)
         if ran.returncode or not found:
-            where = " in an empty root" if root else ""
-            return "", f"{program.name} does not run{where}: {' '.join(words.split())[:200]}"
+            return "", f"{name or tool.name} does not run: {' '.join(words.split())[:200]}"
         said.add(found[1])
     return ", ".join(sorted(said)), ""

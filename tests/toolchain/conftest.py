@@ -161,7 +161,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """A release site; the vendor's URLs lead to its /official; a source build only says that it was reached."""
+    """A release site; the vendor's URLs lead to its /official; a source build says that it was reached."""
     site = Site()
     published = release.of
     monkeypatch.setattr(

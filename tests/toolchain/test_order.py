@@ -98,6 +98,19 @@ def test_no_route_fails_fast(monkeypatch, site, make):
     assert time.monotonic() - started < 5
 
 
+def test_a_cache_that_cannot_be_written_is_said(mirror, make, cache):
+    mirror.nomad(make.zipped("nomad", make.program("x")))
+    cache.write_text("a file where the directory should be")
+    with pytest.raises(ToolError, match=r"cannot be written(.|\n)*next: .*HASHISTACK_CACHE"):
+        resolve("nomad", "1.11.3")
+
+
+def test_a_mirror_that_is_no_url_is_passed_over(site, make, monkeypatch):
+    monkeypatch.setenv("HASHISTACK_MIRROR", "http://[")
+    site.nomad(make.zipped("nomad", make.program("x")), site="official/")
+    assert resolve("nomad", "1.11.3").source == "official release"
+
+
 def test_progress_is_said_at_once(mirror, make):
     mirror.nomad(make.zipped("nomad", make.program("x")))
     said: list[str] = []

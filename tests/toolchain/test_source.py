@@ -1,7 +1,9 @@
 """Recipes pin what a source build builds; one small program is really built."""
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -70,24 +72,25 @@ def test_the_oldest_go_that_will_do_is_taken_from_path(monkeypatch):
 
 def test_a_failed_command_shows_the_end_of_its_output(tmp_path):
     with pytest.raises(running.Failed) as caught:
-        running.run(["sh", "-c", "seq 100; exit 3"], tmp_path / "logs" / "x.log")
+        running.run(["sh", "-c", "seq 100; exit 3"], tmp_path / "logs/x.log")
     text = str(caught.value)
     assert "ended with 3" in text
-    assert str(tmp_path / "logs" / "x.log") in text
+    assert str(tmp_path / "logs/x.log") in text
     assert "\n    100" in text
     assert "\n    1\n" not in text
 
 
-def test_a_build_that_is_stopped_ends_its_commands(tmp_path):
+def test_an_interrupted_terminal_ends_the_command_too(tmp_path):
     script = (
         "import sys; from pathlib import Path; from hashistack.toolchain import running\n"
-        "running.run(['sh', '-c', 'echo $$; sleep 60 & wait'], Path(sys.argv[1]))\n"
+        "running.run(['sh', '-c', 'echo $$; sleep 60'], Path(sys.argv[1]))\n"
     )
     log = tmp_path / "log"
-    process = subprocess.Popen([sys.executable, "-c", script, str(log)], stderr=subprocess.DEVNULL)
+    ours = [sys.executable, "-c", script, str(log)]
+    process = subprocess.Popen(ours, stderr=subprocess.DEVNULL, start_new_session=True)
     while not (log.exists() and log.read_text()):
         assert process.poll() is None
-    process.send_signal(2)
+    os.killpg(process.pid, signal.SIGINT)
     process.wait(timeout=20)
     assert not Path(f"/proc/{log.read_text().strip()}").exists()
 
@@ -105,7 +108,7 @@ def test_failing_compilers_are_a_reason_with_a_remedy(monkeypatch):
 
 
 def test_a_small_program_is_really_built(monkeypatch):
-    """The loopback plugin, from the real recipe. Needs the public Go modules, from a cache or the network, and Go."""
+    """The loopback plugin, from the real recipe. Needs the Go modules (cached, or the network) and Go."""
     monkeypatch.setattr("shutil.which", which)
     plan = recipe.load("cni", "1.9.0")
     loopback = tuple(package for package in plan.packages if package.endswith("/loopback"))
