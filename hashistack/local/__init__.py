@@ -1,1 +1,1 @@
-"""The local provider: a cluster of containers on this machine."""
+"""A cluster in containers on this machine: the same specification, the same boot."""

@@ -65,7 +65,9 @@ class Nomad:
         """Peers with autopilot's verdict. A server's name is without the region that Nomad appends."""
         peers = self.api.call("GET", "/v1/operator/raft/configuration").data["Servers"]
         health = self.api.call("GET", "/v1/operator/autopilot/health", accept=(429,)).data
-        unhealthy = tuple(_machine(s["Name"]) for s in health["Servers"] or () if not s["Healthy"])
+        # Before its first look, autopilot answers 429 with text in place of a verdict.
+        seen = health["Servers"] if isinstance(health, dict) else peers
+        unhealthy = tuple(_machine(s.get("Name") or s["Node"]) for s in seen or () if not s.get("Healthy"))
         return Raft(tuple(Peer(_machine(p["Node"]), p["Voter"], p["Leader"]) for p in peers), unhealthy)
 
     def nodes(self) -> tuple[Node, ...]:

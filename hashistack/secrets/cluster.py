@@ -70,10 +70,18 @@ class ClusterSecrets(pulumi.ComponentResource):
 
         def document(role: str, ids: tuple[str, ...], **more: pulumi.Input[str]) -> pulumi.Output[str]:
             own = certificates[role]
-            parts = {"ca": ca.cert_pem, "cert": own.cert_pem, "key": own.key_pem, "consul_gossip": consul.key, **more}
+            parts = {
+                "ca": ca.cert_pem,
+                "cert": own.cert_pem,
+                "key": own.key_pem,
+                "consul_gossip": consul.key,
+                **more,
+            }
             return pulumi.Output.secret(
                 pulumi.Output.all(parts, tokens.ids).apply(
-                    lambda both: pulumi.Output.json_dumps({**both[0], **{name: both[1][name] for name in ids}})
+                    lambda both: pulumi.Output.json_dumps(
+                        {**both[0], **{name: both[1][name] for name in ids}}
+                    )
                 )
             )
 

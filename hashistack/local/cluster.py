@@ -1,0 +1,153 @@
+"""LocalCluster: a whole datacenter in containers on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pulumi
+
+from hashistack.local.resources import (
+    LocalArtifacts,
+    LocalClientPool,
+    LocalImage,
+    LocalNetwork,
+    LocalReady,
+    LocalServerPool,
+    LocalSite,
+)
+from hashistack.machine.bundle import SERVER
+from hashistack.secrets.cluster import ClusterSecrets
+from hashistack.spec import ClusterSpec
+from hashistack.spec.catalog import Product
+
+TOOLS: tuple[Product, ...] = ("cni", "consul", "nomad", "vault")
+
+
+@dataclass(frozen=True)
+class LocalClusterArgs:
+    """What a local cluster is made of.
+
+    spec: the cluster. wait: ``full`` until a job was served (default), ``servers`` until the servers vote, ``none``.
+    timeout_seconds: how long to wait. keep_on_failure: leave machines that did not become ready, to look at them.
+    """
+
+    spec: ClusterSpec
+    wait: Literal["full", "servers", "none"] = "full"
+    timeout_seconds: float = 180.0
+    keep_on_failure: bool = False
+
+
+class LocalCluster(pulumi.ComponentResource):
+    """Servers, client pools, network, DNS and secrets as containers, from the specification that the clouds take.
+
+    For development and CI: the vendor does not support Nomad clients in containers.
+    """
+
+    connection: pulumi.Output[str]
+    """Everything that `hashistack` and product stacks need to reach the cluster, as JSON; secret."""
+    nomad_address: pulumi.Output[str]
+    consul_address: pulumi.Output[str]
+    vault_address: pulumi.Output[str]
+    ca_pem: pulumi.Output[str]
+
+    def __init__(self, name: str, args: LocalClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("hashistack:index:LocalCluster", name, {}, opts)
+        spec, child = args.spec, pulumi.ResourceOptions(parent=self)
+        text = spec.model_dump_json()
+        site = LocalSite(f"{name}-site", spec.name, str(Path.cwd()), child)
+        image = LocalImage(f"{name}-image", child)
+        arch = spec.servers.arch
+        artifacts = LocalArtifacts(
+            f"{name}-artifacts",
+            versions={tool: spec.versions.of(tool) for tool in TOOLS},
+            digests={
+                tool: spec.versions.digests(tool)[arch] for tool in TOOLS if spec.versions.digests(tool)
+            },
+            arch=arch,
+            opts=child,
+        )
+        network = LocalNetwork(f"{name}-network", site, spec.network.cidr, child)
+        secrets = ClusterSecrets(f"{name}-secrets", spec, child)
+        upstreams = spec.dns.upstreams or ("127.0.0.11",)
+        common: dict[str, Any] = {
+            "spec": text,
+            "site": site,
+            "network": network,
+            "image": image,
+            "artifacts": artifacts,
+            "upstreams": upstreams,
+            "opts": child,
+        }
+        servers = LocalServerPool(
+            f"{name}-{SERVER}",
+            pool=SERVER,
+            count=spec.servers.count,
+            secrets=secrets.server_document,
+            **common,
+        )
+        clients = [
+            LocalClientPool(
+                f"{name}-{pool.name}",
+                pool=pool.name,
+                count=pool.desired,
+                secrets=secrets.client_document,
+                **common,
+            )
+            for pool in spec.clients
+        ]
+        self.connection = pulumi.Output.secret(
+            pulumi.Output.json_dumps(_connection(spec, site, servers, secrets))
+        )
+        ready = LocalReady(
+            f"{name}-ready",
+            site=site,
+            connection=self.connection,
+            machines=pulumi.Output.all(*(pool.machines for pool in (servers, *clients))).apply(_flat),
+            wait=args.wait,
+            timeout=args.timeout_seconds,
+            keep_on_failure=args.keep_on_failure,
+            opts=child,
+        )
+        # An address is good only once somebody answers there.
+        usable = pulumi.Output.all(servers.endpoints, ready.id).apply(_endpoints)
+        self.nomad_address = usable["nomad"][0]
+        self.consul_address = usable["consul"][0]
+        self.vault_address = usable["vault"][0]
+        self.ca_pem = secrets.ca_pem
+        self.register_outputs({"connection": self.connection, "ca_pem": self.ca_pem})
+
+
+def _connection(
+    spec: ClusterSpec, site: LocalSite, servers: LocalServerPool, secrets: ClusterSecrets
+) -> Mapping[str, Any]:
+    pools = [{"name": SERVER, "role": SERVER, "count": spec.servers.count}]
+    pools += [{"name": pool.name, "role": "client", "count": pool.desired} for pool in spec.clients]
+    return {
+        "name": site.site,
+        "provider": "local",
+        "datacenter": spec.datacenter,
+        "region": spec.region,
+        "ca_pem": secrets.ca_pem,
+        "operator_cert_pem": secrets.operator_cert_pem,
+        "operator_key_pem": secrets.operator_key_pem,
+        "nomad": {"addresses": servers.endpoints["nomad"], "token": secrets.ids["nomad_management"]},
+        "consul": {"addresses": servers.endpoints["consul"], "token": secrets.ids["consul_management"]},
+        "vault": {
+            "addresses": servers.endpoints["vault"],
+            "username": "operator",
+            "password": secrets.ids["vault_operator_password"],
+        },
+        "pools": pools,
+    }
+
+
+def _endpoints(both: Sequence[Any]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = both[0]
+    return found
+
+
+def _flat(pools: Sequence[Sequence[str]]) -> list[str]:
+    return [machine for pool in pools for machine in pool]

@@ -1,0 +1,98 @@
+"""LocalNetwork's handler: a bridge network with a subnet and a block of host ports that are nobody else's."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import IPv4Network
+
+from docker.errors import APIError
+from docker.types import IPAMConfig, IPAMPool
+
+from hashistack.local import labels
+from hashistack.local.site import engine
+from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed
+
+SUPERNET = IPv4Network("10.213.0.0/16")
+"""Where subnets come from when the specification names none: rarely used by home, office or VPN networks."""
+
+FIRST_PORT = 24000
+PORTS = 24
+"""Host ports a cluster has: eight servers (five, and room to surge) of three products. Below 32768, where Linux
+takes its ephemeral ports from; https://docs.kernel.org/networking/ip-sysctl.html (ip_local_port_range)."""
+CLUSTERS = 256
+
+
+def ports(base: int, slot: int) -> dict[str, int]:
+    """The host ports of the server in ``slot`` (0 to 7)."""
+    return {"nomad": base + slot, "consul": base + 8 + slot, "vault": base + 16 + slot}
+
+
+class NetworkHandler(Handler):
+    """Inputs: site, labels, cidr (None: chosen here). Outputs: network (id), cidr, gateway, port_base."""
+
+    def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
+        wanted = news.get("cidr")
+        moved = olds["site"] != news["site"] or (wanted is not None and wanted != olds["cidr"])
+        if moved:
+            return Diff(replace=("cidr",), delete_before_replace=True)
+        # Somebody removed it behind our back: it is made again, with the same range.
+        return Diff() if _find(news["site"]) else Diff(replace=("network",))
+
+    def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
+        client = engine()
+        if found := _find(news["site"]):
+            return found["Id"], _outputs(found)
+        for index in range(CLUSTERS):
+            cidr = IPv4Network(news.get("cidr") or str(list(SUPERNET.subnets(new_prefix=24))[index]))
+            base = FIRST_PORT + PORTS * index
+            if not _free(base):
+                continue
+            try:
+                _make(news, cidr, base)
+            except APIError as error:
+                if "overlap" not in str(error.explanation):
+                    raise ResourceFailed(f"network {cidr}: Docker says: {error.explanation}") from error
+                if news.get("cidr"):
+                    raise ResourceFailed(
+                        f"network {cidr} overlaps one that Docker has. Choose another `network.cidr`, or leave it out."
+                    ) from error
+                continue
+            found = client.api.inspect_network(news["site"])
+            return found["Id"], _outputs(found)
+        raise ResourceFailed(
+            f"no free /24 in {SUPERNET} with free ports on loopback is left. Remove clusters (`docker network ls`), or set "
+            "`network.cidr`."
+        )
+
+    def delete(self, ctx: Context, id: str, olds: Props) -> None:
+        if found := _find(olds["site"]):
+            engine().api.remove_network(found["Id"])
+
+
+def _find(site: str) -> Props | None:
+    found: list[Props] = engine().api.networks(filters=labels.of(site))
+    return found[0] if found else None
+
+
+def _make(news: Props, cidr: IPv4Network, base: int) -> None:
+    ipam = IPAMConfig(pool_configs=[IPAMPool(subnet=str(cidr), gateway=str(cidr[1]))])
+    marks = {**news["labels"], "hashistack.port_base": str(base)}
+    engine().api.create_network(news["site"], driver="bridge", ipam=ipam, labels=marks, check_duplicate=True)
+
+
+def _outputs(network: Props) -> Props:
+    pool = network["IPAM"]["Config"][0]
+    base = int(network["Labels"]["hashistack.port_base"])
+    return {"network": network["Id"], "cidr": pool["Subnet"], "gateway": pool["Gateway"], "port_base": base}
+
+
+def _free(base: int) -> bool:
+    """Whether every port of the block can be bound now. Docker has the last word when a machine starts."""
+    for port in range(base, base + PORTS):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True

@@ -1,0 +1,171 @@
+"""The resources of a local cluster, as a program declares them. Their handlers work in our provider plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+
+from hashistack.provider.resource import HashistackResource
+
+
+class LocalSite(HashistackResource):
+    """A cluster's place on this machine's Docker: an id of its own, and labels for everything that belongs to it.
+
+    The first resource made and the last one removed; removing it sweeps whatever still carries its label.
+    """
+
+    resource_type = "hashistack:index:LocalSite"
+    outputs = ("site", "labels")
+
+    site: pulumi.Output[str]
+    """The id: the cluster's name and four hex digits."""
+    labels: pulumi.Output[dict[str, str]]
+    """The labels of every container, network and volume of the cluster."""
+
+    def __init__(
+        self, name: str, cluster: pulumi.Input[str], project: str, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(name, {"name": cluster, "project": project}, opts)
+
+
+class LocalImage(HashistackResource):
+    """The machine image, in this machine's Docker. Belongs to no cluster: destroy leaves it."""
+
+    resource_type = "hashistack:index:LocalImage"
+    outputs = ("image",)
+
+    image: pulumi.Output[str]
+    """The image's tag."""
+
+    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, {}, opts)
+
+
+class LocalArtifacts(HashistackResource):
+    """The pinned binaries, in this machine's cache; machines mount them read-only."""
+
+    resource_type = "hashistack:index:LocalArtifacts"
+    outputs = ("tools",)
+
+    tools: pulumi.Output[dict[str, Any]]
+    """Tool to ``version``, ``sha256`` and ``path``."""
+
+    def __init__(
+        self,
+        name: str,
+        versions: Mapping[str, str],
+        digests: Mapping[str, str],
+        arch: str,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(name, {"versions": dict(versions), "digests": dict(digests), "arch": arch}, opts)
+
+
+class LocalNetwork(HashistackResource):
+    """A bridge network of the cluster's own, with a subnet and a block of loopback ports that nobody else has."""
+
+    resource_type = "hashistack:index:LocalNetwork"
+    outputs = ("network", "cidr", "gateway", "port_base")
+
+    network: pulumi.Output[str]
+    """Docker's id of the network."""
+    gateway: pulumi.Output[str]
+    """The address from which the laptop's own requests come."""
+    port_base: pulumi.Output[int]
+    """The first of the cluster's ports on loopback."""
+
+    def __init__(
+        self, name: str, site: LocalSite, cidr: str | None = None, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(name, {"site": site.site, "labels": site.labels, "cidr": cidr}, opts)
+        self.cidr: pulumi.Output[str]
+
+
+class _LocalPool(HashistackResource):
+    outputs = ("bundle_sha256", "machines", "endpoints")
+
+    bundle_sha256: pulumi.Output[str]
+    """The digest of the pool's bundle: another digest, other machines."""
+    machines: pulumi.Output[list[str]]
+    """The machines' names."""
+    endpoints: pulumi.Output[dict[str, list[str]]]
+    """Product to the addresses of its API on loopback; servers only."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        pool: str,
+        count: int,
+        spec: str,
+        site: LocalSite,
+        network: LocalNetwork,
+        image: LocalImage,
+        artifacts: LocalArtifacts,
+        upstreams: Sequence[str],
+        secrets: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs = {
+            "pool": pool,
+            "count": count,
+            "spec": spec,
+            "site": site.site,
+            "labels": site.labels,
+            "network": network.network,
+            "port_base": network.port_base,
+            "gateway": network.gateway,
+            "image": image.image,
+            "tools": artifacts.tools,
+            "upstreams": list(upstreams),
+            "secrets": pulumi.Output.secret(secrets),
+        }
+        super().__init__(name, inputs, opts)
+
+
+class LocalServerPool(_LocalPool):
+    """The servers: containers that each run Nomad, Consul and Vault as a voter. One resource, however many.
+
+    ``spec`` is the cluster's specification as JSON text, ``secrets`` the servers' role document.
+    """
+
+    resource_type = "hashistack:index:LocalServerPool"
+
+
+class LocalClientPool(_LocalPool):
+    """A pool of Nomad clients as containers. One resource, however many.
+
+    ``spec`` is the cluster's specification as JSON text, ``secrets`` the clients' role document.
+    """
+
+    resource_type = "hashistack:index:LocalClientPool"
+
+
+class LocalReady(HashistackResource):
+    """Waits until the cluster is usable: voters in all three, clients ready, DNS on every machine, one job served."""
+
+    resource_type = "hashistack:index:LocalReady"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        site: LocalSite,
+        connection: pulumi.Input[str],
+        machines: pulumi.Input[Sequence[str]],
+        wait: str,
+        timeout: float,
+        keep_on_failure: bool,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs = {
+            "site": site.site,
+            "connection": pulumi.Output.secret(connection),
+            "machines": machines,
+            "wait": wait,
+            "timeout": timeout,
+            "keep_on_failure": keep_on_failure,
+        }
+        super().__init__(name, inputs, opts)

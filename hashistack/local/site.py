@@ -1,0 +1,79 @@
+"""LocalSite: a cluster's place on this machine's Docker. The first resource made and the last one removed."""
+
+from __future__ import annotations
+
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import docker
+from docker.errors import APIError, NotFound
+
+from hashistack.local import labels
+from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed
+
+
+class SiteHandler(Handler):
+    """Gives the cluster an id of its own and, on delete, sweeps whatever carries that id as a label.
+
+    Nothing is made in Docker before this resource is in Pulumi's state, so that an `up` killed anywhere leaves
+    nothing that a later `destroy` would not find.
+
+    Inputs: name, project, stack. Outputs: site (the id), labels (for everything that belongs to the cluster).
+    """
+
+    def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
+        return Diff(replace=("name",)) if olds["name"] != news["name"] else Diff()
+
+    def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
+        engine()
+        site = f"{news['name']}-{secrets.token_hex(2)}"
+        marks = {
+            labels.SITE: site,
+            labels.NAME: news["name"],
+            labels.PROJECT: news["project"],
+            labels.STACK: f"{ctx.project}/{ctx.stack}",
+            labels.CREATED: datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        return site, {"site": site, "labels": marks}
+
+    def delete(self, ctx: Context, id: str, olds: Props) -> None:
+        sweep(engine(), id)
+
+
+def engine() -> docker.DockerClient:
+    """A client for the Docker that the user's environment names. Raises ResourceFailed with what to do."""
+    try:
+        client = docker.from_env(timeout=120)
+        client.ping()
+    except Exception as error:  # the SDK raises its own, requests' and the socket's
+        raise ResourceFailed(
+            f"Docker does not answer: {error}. Is it running? `hashistack doctor` says more."
+        ) from error
+    return client
+
+
+def sweep(client: docker.DockerClient, site: str) -> None:
+    """Removes every container, network and volume of ``site``; what is gone already is fine."""
+    remove_containers(client, client.api.containers(all=True, filters=labels.of(site)))
+    for network in client.api.networks(filters=labels.of(site)):
+        client.api.remove_network(network["Id"])
+    for volume in client.api.volumes(filters=labels.of(site))["Volumes"] or []:
+        client.api.remove_volume(volume["Name"], force=True)
+
+
+def remove_containers(client: docker.DockerClient, containers: list[Props]) -> None:
+    """Removes containers with their anonymous volumes, side by side, without waiting for them to stop."""
+
+    def remove(container: Props) -> None:
+        try:
+            client.api.remove_container(container["Id"], v=True, force=True)
+        except NotFound:
+            pass
+        except APIError as error:
+            if error.status_code != 409:  # somebody else is removing it at this moment
+                raise
+
+    if containers:
+        with ThreadPoolExecutor(len(containers)) as pool:
+            list(pool.map(remove, containers))

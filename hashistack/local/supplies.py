@@ -1,0 +1,65 @@
+"""LocalImage's and LocalArtifacts' handlers: what machines are made of, kept in this machine's caches."""
+
+from __future__ import annotations
+
+from hashistack.local.site import engine
+from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed, changed
+
+
+class ImageHandler(Handler):
+    """The machine image, built once and then Docker's. Destroy leaves it: it belongs to no cluster. Output: image."""
+
+    def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
+        from hashistack.local.image import tag
+
+        present = engine().api.images(name=tag(), quiet=True)
+        return Diff() if olds["image"] == tag() and present else Diff(update=("image",))
+
+    def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
+        return "image", self._ensured(ctx)
+
+    def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
+        return self._ensured(ctx)
+
+    def _ensured(self, ctx: Context) -> Props:
+        from hashistack.local.image import ImageError, ensure, tag
+
+        try:
+            ensure(engine(), ctx.progress)
+        except ImageError as error:
+            raise ResourceFailed(str(error)) from error
+        return {"image": tag()}
+
+
+class ArtifactsHandler(Handler):
+    """The pinned binaries in the toolchain's cache.
+
+    Inputs: versions (name to version), digests (name to the sha256 that alone is accepted), arch. Outputs: tools
+    (name to version, sha256, path: the directory that machines mount).
+    """
+
+    def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
+        from pathlib import Path
+
+        gone = any(not Path(tool["path"]).is_dir() for tool in olds["tools"].values())
+        return Diff(update=("tools",)) if gone else Diff(update=changed(olds, news))
+
+    def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
+        return "artifacts", self._resolved(ctx, news)
+
+    def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
+        return self._resolved(ctx, news)
+
+    def _resolved(self, ctx: Context, news: Props) -> Props:
+        from hashistack.toolchain import ToolError, resolve
+
+        tools = {}
+        for name, version in news["versions"].items():
+            try:
+                pinned = (news.get("digests") or {}).get(name)
+                tool = resolve(name, version, news["arch"], progress=ctx.progress, sha256=pinned)
+            except ToolError as error:
+                raise ResourceFailed(str(error)) from error
+            path = tool.path if tool.path.is_dir() else tool.path.parent
+            tools[name] = {"version": version, "sha256": tool.sha256, "path": str(path)}
+        return {"tools": tools}

@@ -1,0 +1,112 @@
+"""The bundle: everything one pool's machines need but secrets and binaries, as one tarball named by its digest."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+
+from hashistack.machine.bootstrap import bootstrap
+from hashistack.machine.consul import consul
+from hashistack.machine.fragments import Fragments
+from hashistack.machine.nomad import nomad
+from hashistack.machine.platform import Platform
+from hashistack.machine.services import services
+from hashistack.machine.unbound import stub, unbound
+from hashistack.machine.vault import vault
+from hashistack.spec import ClusterSpec
+
+SERVER = "server"
+"""The server pool's name, and its role."""
+
+_PROGRAMS = ("api.sh", "boot", "dns-servers", "fetch", "health", "install", "log", "machine.sh", "render")
+_SERVER_PROGRAMS = (
+    "bootstrap", "bootstrap-consul", "bootstrap-nomad", "bootstrap-vault", "finish-bootstrap", "unseal",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Binary:
+    """A pinned tool as a machine fetches it: ``url`` is the platform's own (``file://``, ``s3://``, ...)."""
+
+    name: str
+    version: str
+    sha256: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A rendered bundle: path to contents, and what follows from them."""
+
+    files: dict[str, bytes]
+
+    @property
+    def tarball(self) -> bytes:
+        """An uncompressed ustar archive: the same bytes from every Python and zlib, today and in five years.
+
+        A digest that changed with a compressor would replace every machine for nothing.
+        """
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+            for path, contents in sorted(self.files.items()):
+                member = tarfile.TarInfo(path)
+                member.size = len(contents)
+                member.mode = 0o755 if path.startswith(("bin/", "sv/")) else 0o644
+                archive.addfile(member, io.BytesIO(contents))
+        return out.getvalue()
+
+    @property
+    def sha256(self) -> str:
+        """The digest that names the bundle: a changed digest is a changed machine."""
+        return sha256(self.tarball).hexdigest()
+
+
+def render(spec: ClusterSpec, pool: str, platform: Platform, binaries: tuple[Binary, ...]) -> Bundle:
+    """The bundle of the machines of ``pool`` (``server``, or the name of a client pool). Pure.
+
+    ``binaries`` holds ``consul`` and ``nomad``, on servers ``vault``, on clients ``cni`` (a tar of plugins).
+    """
+    role = SERVER if pool == SERVER else "client"
+    tools = {binary.name: binary.sha256 for binary in binaries}
+    configuration: dict[str, Fragments] = {
+        "consul": consul(spec, pool, platform),
+        "nomad": nomad(spec, pool, platform, cni=f"/opt/hashistack/bin/cni/{tools.get('cni', '')}"),
+        "unbound": {"20-base.json": {"text": unbound(spec, platform, bridge=role == "client")}},
+    }
+    if role == SERVER:
+        configuration["vault"] = vault(spec, platform)
+    contents = {
+        f"conf/{product}/{name}": _json(fragment)
+        for product, fragments in configuration.items()
+        for name, fragment in fragments.items()
+    }
+    contents["stub.conf"] = stub(spec).encode()
+    contents["manifest.json"] = _json(
+        {
+            "cluster": spec.name,
+            "role": role,
+            "pool": pool,
+            "domain": spec.dns.domain,
+            "tools": [vars(binary) for binary in sorted(binaries, key=lambda binary: binary.name)],
+        }
+    )
+    if role == SERVER:
+        contents["bootstrap.json"] = _json({**bootstrap(spec), "seal": platform.seal})
+    programs = (*_PROGRAMS, *_SERVER_PROGRAMS) if role == SERVER else _PROGRAMS
+    contents |= {f"bin/{name}": _program(name) for name in programs}
+    contents["bin/platform"] = _program(f"platform-{platform.name}")
+    for name, script in services(role, tools, seal_in_store=platform.seal is None).items():
+        contents[f"sv/{name}"] = script.encode()
+    return Bundle(contents)
+
+
+def _program(name: str) -> bytes:
+    return (files("hashistack.machine") / "node" / name).read_bytes()
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, indent=1, sort_keys=True).encode() + b"\n"

@@ -1,0 +1,32 @@
+# Requests to this machine's own agents. Tokens travel in header files, bodies in pipes: never in argv.
+# shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154
+
+api=$run/api
+mkdir -p "$api"
+
+# header FILE NAME VALUE: a header file for `request`
+header() { printf '%s: %s\n' "$2" "$3" >"$api/$1"; }
+
+# request HEADER METHOD URL [BODY]: sets $code and $body. The body goes in by a pipe, so no process shows it.
+request() {
+  body=$(printf '%s' "${4-}" | curl -sS --max-time 30 --cacert "$api/ca.pem" -H @"$api/$1" -X "$2" \
+    --data-binary @- -w '\n%{http_code}' "$3" 2>&1) || :
+  code=${body##*
+}
+  body=${body%
+*}
+}
+
+ok() { case $code in 2??) return 0 ;; *) return 1 ;; esac }
+
+# filled FILTER: part of bootstrap.json with the role document's values in it
+filled() {
+  jq -c --slurpfile secrets "$run/secrets.json" "
+    def fill: walk(if type == \"string\" and test(\"{{secret\\\\.\") then
+      gsub(\"{{secret\\\\.(?<key>[a-z_]+)}}\"; .key as \$key | \$secrets[0][\$key] // error(\"no secret \" + \$key)) else . end);
+    $1 | fill" "$bundle/bootstrap.json"
+}
+
+secret() { jq -r --arg key "$1" '.[$key]' "$run/secrets.json"; }
+[ -s "$api/ca.pem" ] || secret ca >"$api/ca.pem"

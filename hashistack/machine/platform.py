@@ -1,0 +1,37 @@
+"""What a provider tells a machine: five facts. Everything else about a machine is the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The facts of one provider, as plain values that end in the bundle.
+
+    The verbs that go with them (``identity``, ``secret``, ``fetch``, ``terminating``, ``let_go`` and the secret
+    store's ``store`` and ``claim``) are the POSIX sh program ``node/platform-<name>``.
+    """
+
+    name: str
+    """``local``, ``aws`` or ``gcp``: which ``platform-<name>`` program goes into the bundle."""
+
+    join: tuple[str, ...]
+    """``retry_join`` of Consul and Nomad: DNS names, or a cloud auto-join string."""
+
+    vault_join: tuple[Mapping[str, str], ...]
+    """Vault's ``retry_join`` stanzas without the TLS settings: ``leader_api_addr`` or ``auto_join``."""
+
+    upstreams: tuple[str, ...]
+    """Resolvers for everything that is not ``.consul``, as unbound's ``forward-addr`` takes them (``ip[@port]``)."""
+
+    forward_zones: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Zones with resolvers of their own, never cached: on the laptop, the names of the Docker network."""
+
+    operators: tuple[str, ...] = ()
+    """CIDRs, beside loopback, from which Consul's HTTPS API takes writes."""
+
+    seal: Mapping[str, Mapping[str, str]] | None = None
+    """Vault's ``seal`` stanza without credentials, e.g. ``{"awskms": {"kms_key_id": ...}}``.
+    ``None``: one Shamir key, kept in the platform's secret store."""
