@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_serializer, model_validator
 
 from hashistack.spec.durations import Duration, seconds
 from hashistack.spec.names import HOST_VOLUME, MachineType, NodeClass, PoolName, ZoneName
@@ -229,3 +229,7 @@ class ClientPool(Section):
         if type(least) is not int or type(most) is not int:
             return given  # told at the field itself
         return {**given, "desired": max(least, min(most, 2))}
+
+    @field_serializer("upgrade")
+    def _only_what_was_given(self, upgrade: UpgradePolicy | None) -> dict[str, Any] | None:
+        return None if upgrade is None else upgrade.model_dump(exclude_unset=True)

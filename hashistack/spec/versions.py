@@ -60,9 +60,7 @@ def supported_step(product: Product, old: str, new: str) -> Reason | None:
     if after < before:
         return Reason(f"{name} cannot be downgraded", _NO_WAY_BACK[product])
     if after[0] != before[0]:
-        return Reason(
-            f"{name} would cross a major release", "Read its upgrade notes, and make a new cluster."
-        )
+        return Reason(f"{name} would cross a major release, a step not known here", "Keep the major release.")
     most = _MOST_MINORS.get(product)
     if most and after[1] - before[1] > most:
         return Reason(

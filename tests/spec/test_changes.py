@@ -152,7 +152,7 @@ def test_steps_within_the_catalog() -> None:
     assert supported_step("nomad", "1.10.5", "1.11.3") is None
     assert supported_step("pulumi", "3.259.0", "3.200.0") is None
     assert str(supported_step("nomad", "1.11.3", "2.0.4")) == (
-        "Nomad would cross a major release. Read its upgrade notes, and make a new cluster."
+        "Nomad would cross a major release, a step not known here. Keep the major release."
     )
 
 

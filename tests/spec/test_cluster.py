@@ -76,6 +76,16 @@ def test_a_pool_overrides_what_it_gives_of_the_upgrade_policy_and_nothing_else()
     assert spec.upgrade_of(batch) == spec.upgrade
 
 
+def test_an_override_survives_plain_data() -> None:
+    """Written out and read again, it must not begin to override what it never gave."""
+    spec = ClusterSpec(
+        upgrade=UpgradePolicy(max_surge=3),
+        clients=(ClientPool(name="web", upgrade=UpgradePolicy(pace="applications")),),
+    )
+    for again in (ClusterSpec.parse(spec.model_dump()), ClusterSpec.parse(spec.model_dump(mode="json"))):
+        assert again.upgrade_of(again.clients[0]) == UpgradePolicy(max_surge=3, pace="applications")
+
+
 def test_an_override_alone_need_not_make_sense() -> None:
     """A deadline of 3 h is beyond the default hook of 2 h, but not beyond the cluster's own."""
     pool: dict[str, Any] = {"name": "slow", "upgrade": {"drain_deadline": "3h"}}
@@ -94,8 +104,8 @@ def test_old_pins_and_single_zones_warn() -> None:
         " Plan the move to a later series."
     ) in lines
     assert (
-        'spec.versions.consul: CVE-2025-11375: denial of service through the event endpoint (got "1.21.0").'
-        " Fixed in 1.22.0."
+        "spec.versions.consul: is vulnerable to CVE-2025-11374 (fixed in 1.22.0), CVE-2025-11375"
+        ' (fixed in 1.22.0) (got "1.21.0"). Read them, and plan the move.'
     ) in lines
     assert "spec.servers.zones: all servers share one zone and its fate. Give three zones." in lines
 
