@@ -98,7 +98,7 @@ def allowed_to(role: Role) -> Iterator[Port]:
     return (port for port in PORTS if role in port.on and port.sources)
 
 
-def problems(ports: Iterable[Port], unprivileged: bool = True) -> Iterator[Problem]:
+def problems(ports: Iterable[Port]) -> Iterator[Problem]:
     """What is wrong with a set of ports: one taken twice on a machine, or privileged (but for DNS)."""
     taken: dict[int, Port] = {}
     for port in ports:
@@ -107,7 +107,7 @@ def problems(ports: Iterable[Port], unprivileged: bool = True) -> Iterator[Probl
             yield Problem(
                 port.name, f"port {port.number} is used twice, by {other.name} too", "Choose another port."
             )
-        if unprivileged and port.number < 1024 and port.name != "dns":
+        if port.number < 1024 and port.name != "dns":
             yield Problem(
                 port.name,
                 f"port {port.number} needs CAP_NET_BIND_SERVICE, which agents do not have",

@@ -137,6 +137,11 @@ BAD: list[tuple[str, dict[Any, Any], str]] = [
         'spec.clients[0].name: is 129 characters long, a Nomad node pool\'s name has 1 to 128 (got "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…"). Shorten it.',
     ),
     (
+        "15",
+        {"clients": [{"name": "-rf"}]},
+        'spec.clients[0].name: a Nomad node pool\'s name cannot begin with "-" (got "-rf"). Begin it with a letter or a digit.',
+    ),
+    (
         "16",
         {"clients": [{"name": "web"}, {"name": "Web"}]},
         'spec.clients[1].name: pool "Web" is defined twice, first as clients[0]. Give each pool a name of its own.',
