@@ -63,9 +63,7 @@ class LocalCluster(pulumi.ComponentResource):
         artifacts = LocalArtifacts(
             f"{name}-artifacts",
             versions={tool: spec.versions.of(tool) for tool in TOOLS},
-            digests={
-                tool: spec.versions.digests(tool)[arch] for tool in TOOLS if spec.versions.digests(tool)
-            },
+            digests={tool: spec.versions.digests(tool)[arch] for tool in TOOLS if spec.versions.digests(tool)},
             arch=arch,
             opts=child,
         )
@@ -98,9 +96,7 @@ class LocalCluster(pulumi.ComponentResource):
             )
             for pool in spec.clients
         ]
-        self.connection = pulumi.Output.secret(
-            pulumi.Output.json_dumps(_connection(spec, site, servers, secrets))
-        )
+        self.connection = pulumi.Output.secret(pulumi.Output.json_dumps(_connection(spec, site, servers, secrets)))
         ready = LocalReady(
             f"{name}-ready",
             site=site,

@@ -60,8 +60,8 @@ class NetworkHandler(Handler):
             found = client.api.inspect_network(news["site"])
             return found["Id"], _outputs(found)
         raise ResourceFailed(
-            f"no free /24 in {SUPERNET} with free ports on loopback is left. Remove clusters (`docker network ls`), or set "
-            "`network.cidr`."
+            f"no free /24 in {SUPERNET} with free ports on loopback is left. Remove clusters (`docker network ls`), "
+            "or set `network.cidr`."
         )
 
     def delete(self, ctx: Context, id: str, olds: Props) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from hashlib import sha256
 
 import docker
+from docker.errors import NotFound
 
 from hashistack.local import machines
 from hashistack.local.docker_network import ports
@@ -106,9 +108,7 @@ class PoolHandler(Handler):
         with ThreadPoolExecutor(len(names)) as pool:
             list(pool.map(lambda name, slot: machines.make(client, plan, name, slot), names, slots))
 
-    def _replace(
-        self, ctx: Context, client: docker.DockerClient, plan: Blueprint, old: Machine, name: str
-    ) -> None:
+    def _replace(self, ctx: Context, client: docker.DockerClient, plan: Blueprint, old: Machine, name: str) -> None:
         """The new one in and well, before the old one goes."""
         taken = machines.listed(client, plan.site, plan.pool)
         ctx.progress(f"replacing {old.name} by {name}")
@@ -129,9 +129,7 @@ def _names(plan: Blueprint, highest: int, count: int) -> list[str]:
 
 def _slots(taken: list[Machine], count: int) -> list[int]:
     used = {machine.slot for machine in taken}
-    return [slot for slot in range(SLOTS if count <= SLOTS else len(used) + count) if slot not in used][
-        :count
-    ]
+    return [slot for slot in range(SLOTS if count <= SLOTS else len(used) + count) if slot not in used][:count]
 
 
 def _bundle(news: Props) -> Bundle:
@@ -216,7 +214,5 @@ def _outputs(client: docker.DockerClient, plan: Blueprint) -> Props:
 
 
 def _remove_volume(client: docker.DockerClient, name: str) -> None:
-    try:
+    with suppress(NotFound):
         client.api.remove_volume(name, force=True)
-    except docker.errors.NotFound:
-        pass

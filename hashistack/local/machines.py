@@ -95,8 +95,7 @@ def make(client: docker.DockerClient, plan: Blueprint, name: str, slot: int) -> 
     if not client_role:
         aliases += [f"servers.{DOMAIN}", f"slot-{slot}.{DOMAIN}"]
     host = client.api.create_host_config(
-        binds=[f"{source}:{target}:ro" for source, target in plan.mounts.items()]
-        + [f"{volume(plan)}:{SECRETS}"],
+        binds=[f"{source}:{target}:ro" for source, target in plan.mounts.items()] + [f"{volume(plan)}:{SECRETS}"],
         tmpfs={"/run": "mode=755,exec"},
         cap_add=CAPABILITIES if client_role else [],
         security_opt=["seccomp=unconfined", "apparmor=unconfined"] if client_role else ["no-new-privileges"],
@@ -114,9 +113,7 @@ def make(client: docker.DockerClient, plan: Blueprint, name: str, slot: int) -> 
             host_config=host,
             ports=[inside[product] for product in published],
             volumes=["/var/lib/hashistack"],
-            networking_config={
-                "EndpointsConfig": {plan.network: client.api.create_endpoint_config(aliases=aliases)}
-            },
+            networking_config={"EndpointsConfig": {plan.network: client.api.create_endpoint_config(aliases=aliases)}},
         )["Id"]
         try:
             client.api.put_archive(container, "/", _archive(plan))
@@ -169,9 +166,7 @@ def health(client: docker.DockerClient, container: str) -> tuple[bool, Props]:
     try:
         return code == 0, json.loads(output)
     except ValueError:
-        return False, {
-            "checks": {"boot": output.strip().splitlines()[-1] if output.strip() else "not booted"}
-        }
+        return False, {"checks": {"boot": output.strip().splitlines()[-1] if output.strip() else "not booted"}}
 
 
 def run(client: docker.DockerClient, container: str, command: Sequence[str]) -> tuple[int, str]:

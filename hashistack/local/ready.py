@@ -49,9 +49,7 @@ class ReadyHandler(Handler):
                 wait(cluster, checks, news["timeout"], told, ctx.cancelled)
         except (NotReady, SmokeFailed) as error:
             if ctx.cancelled.is_set():
-                raise ResourceFailed(
-                    f"cancelled while waiting: {error}. `pulumi up` goes on from here."
-                ) from error
+                raise ResourceFailed(f"cancelled while waiting: {error}. `pulumi up` goes on from here.") from error
             client = engine()
             evidence = _evidence(client, news["site"])
             kept = bool(news["keep_on_failure"])

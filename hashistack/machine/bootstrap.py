@@ -1,4 +1,4 @@
-"""What the servers write into a fresh cluster: policies, tokens, roles, auth methods. Data; `node/bootstrap-*` apply it.
+"""What the servers write into a fresh cluster: policies, tokens, roles, auth methods. `node/bootstrap-*` apply it.
 
 Secret ids are made before the machines are (the role document), so a token's id is a placeholder here.
 """
@@ -13,7 +13,9 @@ _JWKS = f"https://localhost:{NOMAD_HTTP.number}/.well-known/jwks.json"
 """Each server asks its own Nomad: the address holds on whichever server leads."""
 
 _AGENT = 'node_prefix "" { policy = "write" }\nservice_prefix "" { policy = "read" }\n'
-_NOMAD = 'agent_prefix "" { policy = "read" }\nnode_prefix "" { policy = "read" }\nservice_prefix "" { policy = "write" }\n'
+_NOMAD = (
+    'agent_prefix "" { policy = "read" }\nnode_prefix "" { policy = "read" }\nservice_prefix "" { policy = "write" }\n'
+)
 
 _IDENTITY = "identity.entity.aliases.ACCESSOR.metadata"
 
@@ -22,8 +24,9 @@ path "kv/data/{{{{{_IDENTITY}.nomad_namespace}}}}/{{{{{_IDENTITY}.nomad_job_id}}
 path "kv/data/{{{{{_IDENTITY}.nomad_namespace}}}}/{{{{{_IDENTITY}.nomad_job_id}}}}" {{ capabilities = ["read"] }}
 path "kv/metadata/{{{{{_IDENTITY}.nomad_namespace}}}}/*" {{ capabilities = ["list"] }}
 """
-"""A job reads its own secrets, ``kv/<namespace>/<job>``, as in the vendor's `nomad setup vault`. ``ACCESSOR``: the auth method's, known
-only once Vault has made it."""
+"""A job reads its own secrets, ``kv/<namespace>/<job>``, as in the vendor's `nomad setup vault`.
+
+``ACCESSOR`` stands for the auth method's, known only once Vault has made it."""
 
 _OPERATOR = "\n".join(
     f'path "{path}" {{ capabilities = [{capabilities}] }}'

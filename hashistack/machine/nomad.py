@@ -94,8 +94,7 @@ def _client(spec: ClusterSpec, pool: ClientPool, cni: str, join: Json) -> Json:
         "min_dynamic_port": spec.network.min_dynamic_port,
         "max_dynamic_port": spec.network.max_dynamic_port,
         "host_volume": {
-            name: {"path": volume.path, "read_only": volume.read_only}
-            for name, volume in pool.host_volumes.items()
+            name: {"path": volume.path, "read_only": volume.read_only} for name, volume in pool.host_volumes.items()
         },
         "options": {"driver.denylist": ",".join(d for d in DRIVERS if d not in pool.drivers)},
     }

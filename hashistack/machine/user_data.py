@@ -13,9 +13,7 @@ _FETCH = {
 }
 
 
-def user_data(
-    *, platform: str, cluster: str, role: str, pool: str, bundle_url: str, bundle_sha256: str
-) -> str:
+def user_data(*, platform: str, cluster: str, role: str, pool: str, bundle_url: str, bundle_sha256: str) -> str:
     """The script: fetch the bundle, check its digest, unpack it under that digest, hand over to its ``boot``.
 
     A bundle whose digest is wrong is not unpacked: the machine says so in one line and the last good bundle stays.

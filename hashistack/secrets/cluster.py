@@ -79,9 +79,7 @@ class ClusterSecrets(pulumi.ComponentResource):
             }
             return pulumi.Output.secret(
                 pulumi.Output.all(parts, tokens.ids).apply(
-                    lambda both: pulumi.Output.json_dumps(
-                        {**both[0], **{name: both[1][name] for name in ids}}
-                    )
+                    lambda both: pulumi.Output.json_dumps({**both[0], **{name: both[1][name] for name in ids}})
                 )
             )
 
