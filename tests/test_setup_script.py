@@ -96,6 +96,7 @@ def test_without_a_python_that_is_new_enough_it_says_what_to_install(checkout: P
     old.mkdir()
     for name in ("python3", "python3.11", "python3.12", "python3.13", "python3.14"):
         program(old / name, "exit 1")
+    program(old / "id", "echo 1000")
     found = setup(checkout, PATH=f"{old}:{os.environ['PATH']}")
     assert found.returncode == 2
     assert "Python 3.11 or newer is missing" in found.stderr

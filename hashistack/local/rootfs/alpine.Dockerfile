@@ -6,7 +6,7 @@ RUN apk add --no-cache runit unbound ca-certificates curl iproute2 iptables ipta
       addgroup -S "$name" && adduser -S -D -H -h /nonexistent -s /sbin/nologin -G "$name" "$name" || exit 1; \
     done \
  && rm -f /etc/machine-id /etc/unbound/*.key /etc/unbound/*.pem \
- && rm -rf /etc/service /etc/sv /etc/runit /var/log/* && mkdir -p /etc/service /etc/hashistack
+ && rm -rf /etc/service /etc/runit /var/log/* && mkdir -p /etc/service /etc/hashistack
 COPY init /sbin/machine-init
 COPY runit /etc/runit
 STOPSIGNAL SIGCONT
