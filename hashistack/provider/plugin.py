@@ -6,11 +6,14 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import grpc
 
+from hashistack.provider import table
+from hashistack.provider.handler import Handler
 from hashistack.provider.server import Provider
 from hashistack.provider.wire import provider_pb2_grpc
 
@@ -21,10 +24,13 @@ _ORPHAN_CHECK: Final = 1.0  # seconds
 _GRACE: Final = 20.0  # seconds that running handlers get to clean up
 
 
-def main() -> None:
-    """Serve the engine whose address ("host:port") is the first argument; its log flags are passed over."""
+def main(handler: Callable[[str], Handler] = table.handler) -> None:
+    """Serve the engine whose address ("host:port") is the first argument; its log flags are passed over.
+
+    handler: from a type token to its handler.
+    """
     address = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
-    provider = Provider(address)
+    provider = Provider(address, handler)
     stop = threading.Event()
     # The engine interrupts its plugins when it has finished, and kills those that stay.
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -43,7 +43,7 @@ _SEVERITIES: Final = {
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
     """Serves the engine at `engine_address` ("host:port"; None until the engine attaches)."""
 
-    def __init__(self, engine_address: str | None, handler: Callable[[str], Handler] = table.handler) -> None:
+    def __init__(self, engine_address: str | None, handler: Callable[[str], Handler]) -> None:
         self._handler = handler
         self._engine: engine_pb2_grpc.EngineStub | None = None
         self.cancelled = threading.Event()
@@ -196,8 +196,15 @@ def _news(request: Any) -> Props:
 
 
 def _state(handler: Handler, state: Props, *sources: struct_pb2.Struct) -> struct_pb2.Struct:
-    """The state to record: secret are the handler's own secrets and what came as a secret in `sources`."""
-    return values.struct(state, secret=handler.secret | values.secret_names(*sources))
+    """The state to record.
+
+    Secret are the handler's own secrets, what came as a secret in `sources`, and an output that repeats such a
+    value under another name.
+    """
+    secret = handler.secret | values.secret_names(*sources)
+    told = [state[name] for name in secret if isinstance(state.get(name), str | list | dict)]
+    repeated = {name for name, value in state.items() if value and value in told}
+    return values.struct(state, secret=secret | repeated)
 
 
 def _diff_response(diff: Diff, olds: Props, news: Props) -> Any:
