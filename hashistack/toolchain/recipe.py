@@ -3,7 +3,7 @@
 A recipe is a directory `recipes/<name>-<version>/` with go.mod and go.sum, which pin every module by digest,
 and tools.go, which imports the programs to build. What a tool's versions have in common is in the table here.
 
-A recipe for a new version: copy the last one, change the versions in go.mod, empty go.sum and let Go write it,
+A recipe for a new version: copy the last one, change the versions in go.mod, empty go.sum, let Go write it
 for each GOARCH, with the tool's tags and CGO_ENABLED from the table:
 
     GOFLAGS=-mod=mod GONOSUMDB='github.com/hashicorp/*' go list -deps -tags TAGS PACKAGES
@@ -36,9 +36,7 @@ SETTINGS: Final = {
     "consul": Settings("-X github.com/hashicorp/consul/version.GitDescribe=v{version}"),
     # keeps jwt, approle, cert, userpass, kv, pki, ssh and transit, and every kind of seal
     "vault": Settings(tags=("minimal",)),
-    "cni": Settings(
-        "-X github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion=v{version}"
-    ),
+    "cni": Settings("-X github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion=v{version}"),
 }
 
 

@@ -9,6 +9,7 @@ checksums under the file names of the vendor's own release:
 """
 
 import lzma
+import re
 import shutil
 import tarfile
 import zipfile
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from hashistack.toolchain import cache, digest, download
+from hashistack.toolchain import cache, digest, download, elf
 from hashistack.toolchain.ticker import Ticker
 from hashistack.toolchain.tool import DigestRefused, Tool, Unavailable, Wanted
 
@@ -40,9 +41,7 @@ def of(wanted: Wanted) -> Release:
     if name == "pulumi":
         machine = {"amd64": "x64", "arm64": "arm64"}[arch]
         official = f"https://github.com/pulumi/pulumi/releases/download/v{version}"
-        return Release(
-            f"pulumi-v{version}-linux-{machine}.tar.gz", f"pulumi-{version}-checksums.txt", folder, official
-        )
+        return Release(f"pulumi-v{version}-linux-{machine}.tar.gz", f"pulumi-{version}-checksums.txt", folder, official)
     if name == "cni":
         archive = f"cni-plugins-linux-{arch}-v{version}.tgz"
         official = f"https://github.com/containernetworking/plugins/releases/download/v{version}"
@@ -69,7 +68,7 @@ def take(wanted: Wanted, source: str, folder: str, ticker: Ticker) -> Tool:
         try:
             return _keep(wanted, source, folder, archive, expected, ticker)
         finally:
-            archive.unlink(missing_ok=True)
+            shutil.rmtree(archive.parent)
     directory = Path(folder.removeprefix("file://")).expanduser()
     try:
         expected = _expected(release, (directory / release.sums).read_text())
@@ -89,8 +88,8 @@ def take(wanted: Wanted, source: str, folder: str, ticker: Ticker) -> Tool:
 def _expected(release: Release, sums: str) -> str:
     for line in sums.splitlines():
         sha256, _, name = line.partition(" ")
-        if name.strip().lstrip("*") == release.archive and len(sha256) == 64:
-            return sha256.lower()
+        if name.strip().lstrip("*") == release.archive and re.fullmatch("[0-9a-f]{64}", sha256):
+            return sha256
     raise Unavailable(f"{release.sums} does not list {release.archive}")
 
 
@@ -111,6 +110,8 @@ def _unpack(archive: Path, into: Path, name: str) -> None:
         with target.open("wb") as file:
             shutil.copyfileobj(content, file, 1 << 20)
         target.chmod(0o755)
+        if name == "cni" and elf.arch(target) is None:
+            target.unlink()  # the licence and the readme are no plugins
 
 
 def _programs(archive: Path, name: str) -> Iterator[tuple[str, IO[bytes]]]:

@@ -31,9 +31,7 @@ def program(says: str, arch: str = "amd64", *, dynamic: bool = False, padding: i
     total = start + len(code) + len(noise)
     base = 0x400000
     elf = b"\x7fELF\x02\x01\x01" + bytes(9)
-    elf += struct.pack(
-        "<HHIQQQIHHHHHH", 2, MACHINES[arch], 1, base + start, 64, 0, 0, 64, 56, headers, 0, 0, 0
-    )
+    elf += struct.pack("<HHIQQQIHHHHHH", 2, MACHINES[arch], 1, base + start, 64, 0, 0, 64, 56, headers, 0, 0, 0)
     if dynamic:
         elf += struct.pack("<IIQQQQQQ", 3, 4, start, base, base, 1, 1, 1)
     elf += struct.pack("<IIQQQQQQ", 1, 5, 0, base, base, total, total, 0x1000)
@@ -167,9 +165,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setattr(
         release,
         "of",
-        lambda wanted: replace(
-            published(wanted), official=f"{site.url}/official/{wanted.name}/{wanted.version}"
-        ),
+        lambda wanted: replace(published(wanted), official=f"{site.url}/official/{wanted.name}/{wanted.version}"),
     )
 
     def build(*_: object) -> None:

@@ -52,9 +52,7 @@ def _interrupt_after_a_cut(site):
 def test_a_site_that_sends_nothing_is_given_up(mirror, make):
     mirror.nomad(make.zipped("nomad", make.program("x")))
     mirror.cut, mirror.cut_after = 1000, 0
-    with pytest.raises(
-        ToolError, match=r"2. mirror: http://127.0.0.1:\d+/nomad/1.11.3/nomad_1.11.3_linux_amd64.zip"
-    ):
+    with pytest.raises(ToolError, match=r"2. mirror: http://127.0.0.1:\d+/nomad/1.11.3/nomad_1.11.3_linux_amd64.zip"):
         resolve("nomad", "1.11.3")
     assert mirror.cut >= 990
 
@@ -93,9 +91,7 @@ def test_a_digest_that_the_user_did_not_pin_is_refused_by_name(mirror, make, cac
     archive = mirror.nomad(make.zipped("nomad", content), site="official/" if official else "")
     with pytest.raises(DigestRefused) as caught:
         resolve("nomad", "1.11.3", sha256="b" * 64)
-    assert str(caught.value).startswith(
-        f"nomad 1.11.3 linux/amd64: downloaded {archive}, expected {'b' * 64}: refused"
-    )
+    assert str(caught.value).startswith(f"nomad 1.11.3 linux/amd64: downloaded {archive}, expected {'b' * 64}: refused")
     assert entries() == []
     assert not list((cache / "tools").glob("*/*/*/.staging"))
 
@@ -135,9 +131,7 @@ def test_a_truncated_tar_is_not_unpacked(mirror, make):
 
 def test_a_release_without_our_platform_is_passed_over(mirror, make):
     mirror.nomad(make.zipped("nomad", make.program("x")))
-    with pytest.raises(
-        ToolError, match=r"mirror: nomad_1.11.3_SHA256SUMS does not list nomad_1.11.3_linux_arm64.zip"
-    ):
+    with pytest.raises(ToolError, match=r"mirror: nomad_1.11.3_SHA256SUMS does not list nomad_1.11.3_linux_arm64.zip"):
         resolve("nomad", "1.11.3", "arm64")
 
 
@@ -173,9 +167,7 @@ def test_what_a_killed_run_left_behind_is_cleared(mirror, make, cache):
 def test_processes_that_want_the_same_tool_fetch_it_once(mirror, make):
     mirror.nomad(make.zipped("nomad", make.program("x", padding=4 << 20)))
     ask = "from hashistack.toolchain import resolve; print(resolve('nomad', '1.11.3').path)"
-    running = [
-        subprocess.Popen([sys.executable, "-c", ask], stdout=subprocess.PIPE, text=True) for _ in range(4)
-    ]
+    running = [subprocess.Popen([sys.executable, "-c", ask], stdout=subprocess.PIPE, text=True) for _ in range(4)]
     paths = {process.communicate(timeout=60)[0] for process in running}
     assert [process.returncode for process in running] == [0] * 4
     assert len(paths) == 1

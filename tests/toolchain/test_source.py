@@ -55,9 +55,7 @@ def test_the_compilers_wheels_are_pinned_by_digest_for_both_machines():
 
 
 def test_a_version_without_recipe_says_which_there_are():
-    with pytest.raises(
-        ToolError, match=r"nomad 1.0.0 linux/amd64 was not built: there is no recipe .*1\.10\.5"
-    ):
+    with pytest.raises(ToolError, match=r"nomad 1.0.0 linux/amd64 was not built: there is no recipe .*1\.10\.5"):
         build("nomad", "1.0.0")
 
 
@@ -78,6 +76,11 @@ def test_a_failed_command_shows_the_end_of_its_output(tmp_path):
     assert str(tmp_path / "logs/x.log") in text
     assert "\n    100" in text
     assert "\n    1\n" not in text
+
+
+def test_a_command_that_is_not_there_is_a_failure(tmp_path):
+    with pytest.raises(running.Failed, match="/nowhere/go` cannot be run: No such file"):
+        running.run(["/nowhere/go", "build"], tmp_path / "log")
 
 
 def test_an_interrupted_terminal_ends_the_command_too(tmp_path):
