@@ -16,9 +16,7 @@ SH_PROGRAMS = sorted(
     path
     for directory in ("hashistack", "scripts", ".ci")
     for path in (CHECKOUT / directory).rglob("*")
-    if path.is_file()
-    and path.suffix != ".py"
-    and path.read_bytes()[:12].startswith((b"#!/bin/sh", b"#!/bin/bash"))
+    if path.is_file() and path.suffix != ".py" and path.read_bytes()[:12].startswith((b"#!/bin/sh", b"#!/bin/bash"))
 )
 
 
@@ -128,8 +126,6 @@ def test_shellcheck_finds_nothing(path: Path) -> None:
 
 
 def test_make_alone_lists_every_target() -> None:
-    listed = subprocess.run(
-        ["make"], cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=True
-    ).stdout
+    listed = subprocess.run(["make"], cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=True).stdout
     for target in ("setup", "test-cluster", "clean-cluster", "test", "lint", "bench", "prod"):
         assert f"\n{target} " in f"\n{listed}"

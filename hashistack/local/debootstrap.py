@@ -128,9 +128,7 @@ def _install_debootstrap(progress: Callable[[str], None]) -> None:
         raise ImageError(f"apt-get could not install debootstrap; it said:\n  {last}\nTo go on: {remedy}")
 
 
-def _run(
-    command: list[str], progress: Callable[[str], None], extra: dict[str, str] | None = None
-) -> str | None:
+def _run(command: list[str], progress: Callable[[str], None], extra: dict[str, str] | None = None) -> str | None:
     """Runs `command`, passing each line on as progress; None, or its last lines when it failed."""
     environment = {**os.environ, "LC_ALL": "C", **(extra or {})}
     lines: deque[str] = deque(maxlen=_LAST_LINES)

@@ -78,16 +78,12 @@ def _subnets(client: docker.DockerClient) -> Iterator[IPv4Network]:
 def _unreachable(error: Exception) -> Result:
     sentence = "Docker answers"
     if host := os.environ.get("DOCKER_HOST"):
-        return Result(
-            sentence, False, f"{host} (DOCKER_HOST) does not: {error}", "start it, or unset DOCKER_HOST"
-        )
+        return Result(sentence, False, f"{host} (DOCKER_HOST) does not: {error}", "start it, or unset DOCKER_HOST")
     desktop = Path.home() / ".docker/run/docker.sock"
     if not _SOCKET.exists() and desktop.exists():
         return Result(sentence, False, f"{_SOCKET} is missing", f"export DOCKER_HOST=unix://{desktop}")
     if not _SOCKET.exists() and not shutil.which("dockerd"):
-        return Result(
-            sentence, False, "it is not installed", "make setup, or https://docs.docker.com/engine/install"
-        )
+        return Result(sentence, False, "it is not installed", "make setup, or https://docs.docker.com/engine/install")
     try:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.connect(str(_SOCKET))
@@ -95,18 +91,14 @@ def _unreachable(error: Exception) -> Result:
         remedy = "sudo usermod -aG docker $USER, then log in again"
         return Result(sentence, False, f"this user may not use {_SOCKET}", remedy)
     except OSError:
-        return Result(
-            sentence, False, "it is installed and not running", "sudo systemctl start docker, or make setup"
-        )
+        return Result(sentence, False, "it is installed and not running", "sudo systemctl start docker, or make setup")
     return Result(sentence, False, str(error), "restart Docker and look at its log")
 
 
 def _api(engine: Engine) -> Result:
     oldest = ".".join(map(str, OLDEST_API))
     ok = tuple(map(int, engine.api.split("."))) >= OLDEST_API
-    return Result(
-        f"Docker's API is {oldest} or newer", ok, engine.api, "" if ok else "install Docker 20.10 or newer"
-    )
+    return Result(f"Docker's API is {oldest} or newer", ok, engine.api, "" if ok else "install Docker 20.10 or newer")
 
 
 def _kind(engine: Engine) -> Result:
@@ -131,9 +123,7 @@ def _inotify(engine: Engine) -> Result:
         return Result(sentence, None, "can't be seen from here")
     detail = ", ".join(f"{name} {found[name]}" for name in wanted)
     low = [name for name, least in wanted.items() if (found[name] or 0) < least]
-    return Result(
-        sentence, not low or None, detail, "; ".join(f"sudo sysctl fs.inotify.{n}={wanted[n]}" for n in low)
-    )
+    return Result(sentence, not low or None, detail, "; ".join(f"sudo sysctl fs.inotify.{n}={wanted[n]}" for n in low))
 
 
 def _memory(engine: Engine) -> Result:
@@ -178,13 +168,9 @@ def _subnet(engine: Engine) -> Result:
     sentence = "a subnet is free"
     routes = list(_routes()) if engine.native else []
     bridge = IPv4Network(Network().bridge)
-    if clash := next(
-        (route for route in routes if route.overlaps(bridge) and route not in engine.subnets), None
-    ):
+    if clash := next((route for route in routes if route.overlaps(bridge) and route not in engine.subnets), None):
         remedy = "set network.bridge to a range that nothing here uses"
-        return Result(
-            sentence, None, f"tasks use {bridge} by default; this machine reaches {clash} elsewhere", remedy
-        )
+        return Result(sentence, None, f"tasks use {bridge} by default; this machine reaches {clash} elsewhere", remedy)
     for index in range(ranges.CLUSTERS):
         cidr = ranges.subnet(index)
         if not any(cidr.overlaps(taken) for taken in (*engine.subnets, *routes)):
@@ -207,17 +193,11 @@ def _machine_image(engine: Engine) -> Result:
     if engine.client.images.list(name=image.tag()):
         return Result(sentence, True, f"{image.tag()} is there")
     if os.geteuid() == 0:
-        return Result(
-            sentence, True, "from a registry where one answers, else from Debian packages (1 to 2 minutes)"
-        )
+        return Result(sentence, True, "from a registry where one answers, else from Debian packages (1 to 2 minutes)")
     if image.registry_answers(engine.client, _REGISTRY_PATIENCE):
         return Result(sentence, True, f"from {image.ALPINE}")
-    remedy = (
-        "give Docker a way to its registry, or run once as root (sudo -E), to build it from Debian packages"
-    )
-    return Result(
-        sentence, None, f"no registry answered within {_REGISTRY_PATIENCE} s, and this is not root", remedy
-    )
+    remedy = "give Docker a way to its registry, or run once as root (sudo -E), to build it from Debian packages"
+    return Result(sentence, None, f"no registry answered within {_REGISTRY_PATIENCE} s, and this is not root", remedy)
 
 
 def _modules(engine: Engine) -> Result:
@@ -232,18 +212,14 @@ def _modules(engine: Engine) -> Result:
     missing = [name for name, there in seen.items() if not there]
     if not missing:
         return Result(sentence, True, "all three")
-    return Result(
-        sentence, None, f"not loaded: {', '.join(missing)}", f"sudo modprobe -a {' '.join(missing)}"
-    )
+    return Result(sentence, None, f"not loaded: {', '.join(missing)}", f"sudo modprobe -a {' '.join(missing)}")
 
 
 def _iptables(engine: Engine) -> Result:
     sentence = "iptables works, nf_tables or legacy"
     if not engine.native or not shutil.which("iptables"):
         return Result(sentence, None, "can't be seen from here; machines take the one that works")
-    said = subprocess.run(
-        ["iptables", "-V"], capture_output=True, text=True, timeout=5, check=False
-    ).stdout.strip()
+    said = subprocess.run(["iptables", "-V"], capture_output=True, text=True, timeout=5, check=False).stdout.strip()
     return Result(sentence, True, f"{said or '?'} here; machines take the one that works")
 
 
@@ -255,11 +231,7 @@ def _clock(engine: Engine) -> Result:
     except ValueError:
         return Result(sentence, None, "Docker names no time")
     ok = apart < 30
-    remedy = (
-        ""
-        if ok
-        else "set the clock, or restart Docker Desktop: certificates are dated by this machine's clock"
-    )
+    remedy = "" if ok else "set the clock, or restart Docker Desktop: certificates are dated by this machine's clock"
     return Result(sentence, ok, f"Docker's is {apart:.0f} s off ours", remedy)
 
 

@@ -135,9 +135,7 @@ def test_docker_stop_ends_services_by_term_and_in_order(boot: Boot) -> None:
 
 @pytest.mark.cluster
 def test_a_service_that_ignores_term_is_named_and_killed(boot: Boot) -> None:
-    machine = boot(
-        {"etc/service/unbound/run": "#!/bin/sh\ntrap : TERM\necho up\nwhile :; do sleep 0.05; done\n"}
-    )
+    machine = boot({"etc/service/unbound/run": "#!/bin/sh\ntrap : TERM\necho up\nwhile :; do sleep 0.05; done\n"})
     wait_until(lambda: "up" in said(machine))
     took, code = stop(machine)
     assert code == 0
@@ -147,9 +145,7 @@ def test_a_service_that_ignores_term_is_named_and_killed(boot: Boot) -> None:
 
 @pytest.mark.cluster
 def test_a_restart_runs_user_data_and_services_again(boot: Boot) -> None:
-    machine = boot(
-        {"etc/hashistack/user-data": "echo booted", "etc/service/web/run": SERVICE.format(name="web")}
-    )
+    machine = boot({"etc/hashistack/user-data": "echo booted", "etc/service/web/run": SERVICE.format(name="web")})
     wait_until(lambda: "web is up" in said(machine))
     machine.restart(timeout=30)
     wait_until(lambda: said(machine).count("web is up") == 2)
@@ -168,9 +164,7 @@ def test_orphans_are_reaped(boot: Boot) -> None:
 @pytest.mark.cluster
 def test_what_machines_must_not_share_is_not_in_the_image(boot: Boot) -> None:
     machine = boot()
-    assert (
-        inside(machine, "ls /etc/machine-id /etc/unbound/*.key /etc/unbound/*.pem 2>/dev/null || true") == ""
-    )
+    assert inside(machine, "ls /etc/machine-id /etc/unbound/*.key /etc/unbound/*.pem 2>/dev/null || true") == ""
     assert inside(machine, "ls -A /etc/service") == ""
     for program in (
         "unbound",

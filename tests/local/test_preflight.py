@@ -35,9 +35,7 @@ def fake() -> Fake:
             "SystemTime": time.strftime("%Y-%m-%dT%H:%M:%S.123456789Z", time.gmtime()),
             **info,
         }
-        networks = [{"IPAM": {"Config": [{"Subnet": subnet}]}} for subnet in subnets] + [
-            {"IPAM": {"Config": None}}
-        ]
+        networks = [{"IPAM": {"Config": [{"Subnet": subnet}]}} for subnet in subnets] + [{"IPAM": {"Config": None}}]
         return SimpleNamespace(
             info=lambda: said,
             version=lambda: {"ApiVersion": api},
@@ -100,10 +98,7 @@ def test_docker_desktop_is_judged_by_what_docker_says(fake: Fake) -> None:
 
 
 def test_rootless_docker_is_worth_knowing_and_stops_nothing(fake: Fake) -> None:
-    assert (
-        one(preflight.run(fake(SecurityOptions=["name=seccomp", "name=rootless"])), "kernel we know").ok
-        is None
-    )
+    assert one(preflight.run(fake(SecurityOptions=["name=seccomp", "name=rootless"])), "kernel we know").ok is None
 
 
 def test_without_image_registry_and_root_the_remedy_names_both_ways(
