@@ -131,9 +131,7 @@ def _inspect(wanted: Wanted, path: Path) -> None:
     for executable in executables:
         arch = elf.arch(executable)
         if arch != wanted.arch:
-            raise Unavailable(
-                f"its {executable.name} is for {arch or 'no machine we know'}, not linux/{wanted.arch}"
-            )
+            raise Unavailable(f"its {executable.name} is for {arch or 'no machine we know'}, not linux/{wanted.arch}")
     if wanted.static and not elf.is_static(path):
         raise Unavailable("it is linked against the C library, and a static one is needed")
 

@@ -34,6 +34,4 @@ def is_static(path: Path) -> bool:
     if not header:
         return False
     (size,) = struct.unpack_from("<H", header, 54)
-    return all(
-        struct.unpack_from("<I", programs, start)[0] != _PT_INTERP for start in range(0, len(programs), size)
-    )
+    return all(struct.unpack_from("<I", programs, start)[0] != _PT_INTERP for start in range(0, len(programs), size))

@@ -28,9 +28,7 @@ def pulumi(wanted: Wanted) -> Tool:
 def _version(executable: str) -> str:
     quiet = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
     try:
-        answer = subprocess.run(
-            [executable, "version"], capture_output=True, text=True, timeout=20, env=quiet
-        )
+        answer = subprocess.run([executable, "version"], capture_output=True, text=True, timeout=20, env=quiet)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return answer.stdout.strip().removeprefix("v")

@@ -61,9 +61,7 @@ class Wanted:
         if not re.fullmatch(r"\d+\.\d+\.\d+", self.version):
             raise ToolError(f"{self.name}: version {self.version!r} is not of the form 1.2.3")
         if self.arch not in ARCHITECTURES:
-            raise ToolError(
-                f"{self.name}: architecture {self.arch!r} is not one of {', '.join(ARCHITECTURES)}"
-            )
+            raise ToolError(f"{self.name}: architecture {self.arch!r} is not one of {', '.join(ARCHITECTURES)}")
         if self.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
             raise ToolError(f"{self.label}: sha256 {self.sha256!r} is not 64 lower-case hex digits")
 
@@ -87,7 +85,5 @@ def host_arch() -> str:
     machine = platform.machine().lower()
     known = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
     if machine not in known:
-        raise ToolError(
-            f"this machine is {machine}; the toolchain has tools for {' and '.join(ARCHITECTURES)}"
-        )
+        raise ToolError(f"this machine is {machine}; the toolchain has tools for {' and '.join(ARCHITECTURES)}")
     return known[machine]
