@@ -1,0 +1,97 @@
+"""Our language host under the real engine, also where the official one is installed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hashistack.toolchain import language_host
+
+
+@pytest.fixture
+def hosted(project: Any, tmp_path: Path) -> Any:
+    """The project with our host first on PATH."""
+    place = tmp_path / "host"
+    place.mkdir()
+    host = place / "pulumi-language-python"
+    host.write_text(f'#!/bin/sh\nexec {sys.executable} -P {language_host.__file__} "$@"\n')
+    host.chmod(0o755)
+    project.environment["PATH"] = f"{place}:{project.environment['PATH']}"
+    return project
+
+
+def test_a_program_has_its_configuration_directory_and_modules(hosted: Any) -> None:
+    (hosted.directory / "beside.py").write_text("value = 'from a module beside it'")
+    hosted.write(
+        "import os, sys, pulumi, beside\n"
+        "print('printed')\nprint('to stderr', file=sys.stderr)\n"
+        "config = pulumi.Config()\n"
+        "pulumi.export('found', [beside.value, os.getcwd(), config.require('plain'), pulumi.get_project(),\n"
+        "                        pulumi.get_stack(), sys.prefix])\n"
+        "pulumi.export('hidden', config.require_secret('hidden'))\n"
+    )
+    hosted.run("config", "set", "plain", "one")
+    hosted.run("config", "set", "--secret", "hidden", "sesame")
+    text = hosted.up()
+    assert "printed" in text
+    assert "to stderr" in text
+    assert "sesame" not in text
+    found = hosted.outputs()
+    assert found["hidden"] == "sesame"
+    assert found["found"] == [
+        "from a module beside it",
+        str(hosted.directory),
+        "one",
+        "trial",
+        "dev",
+        sys.prefix,
+    ]
+
+
+def test_a_users_error_has_its_own_frames_only(hosted: Any) -> None:
+    hosted.write("def inner():\n    raise KeyError('subnet')\n\ninner()\n")
+    text = hosted.run("preview", fails=True)
+    assert "Program failed with an unhandled exception" in text
+    assert "KeyError: 'subnet'" in text
+    assert "line 2, in inner" in text
+    assert "language_program.py" not in text
+    assert "asyncio" not in text
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import pulumi\nraise pulumi.RunError('servers.count: must be 3 or 5')",
+        "from hashistack.spec import ClusterSpec\nClusterSpec.parse({'servers': {'count': 4}})",
+    ],
+    ids=["Pulumi's", "ours"],
+)
+def test_an_error_meant_for_the_user_is_its_one_text(hosted: Any, program: str) -> None:
+    hosted.write(program)
+    text = hosted.run("preview", fails=True)
+    assert "servers.count" in text
+    assert "Traceback" not in text
+    assert "unhandled" not in text
+
+
+def test_a_virtual_environment_that_is_not_there_is_told(hosted: Any) -> None:
+    hosted.options = {"virtualenv": "venv-of-mine"}
+    hosted.write("")
+    text = hosted.run("preview", fails=True)
+    assert "the virtual environment 'venv-of-mine' of Pulumi.yaml is not there" in text
+
+
+def test_which_interpreter_runs_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("named", ".venv", "active"):
+        (tmp_path / name / "bin").mkdir(parents=True)
+        (tmp_path / name / "bin" / "python").touch()
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "active"))
+    chosen = language_host.interpreter
+    assert chosen(tmp_path, {"virtualenv": "named", "toolchain": "uv"}) == str(tmp_path / "named/bin/python")
+    assert chosen(tmp_path, {"toolchain": "uv"}) == str(tmp_path / ".venv/bin/python")
+    assert chosen(tmp_path, {}) == str(tmp_path / "active/bin/python")
+    monkeypatch.delenv("VIRTUAL_ENV")
+    assert chosen(tmp_path, {}) == sys.executable
