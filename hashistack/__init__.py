@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hashistack.local.cluster import LocalCluster, LocalClusterArgs
     from hashistack.spec.acl import Acl
     from hashistack.spec.cluster import ClusterSpec
     from hashistack.spec.dns import Dns
@@ -28,6 +29,8 @@ _MODULES = {
     "ClientPool": "hashistack.spec.pool",
     "ClusterSpec": "hashistack.spec.cluster",
     "Dns": "hashistack.spec.dns",
+    "LocalCluster": "hashistack.local.cluster",
+    "LocalClusterArgs": "hashistack.local.cluster",
     "Network": "hashistack.spec.network",
     "Problem": "hashistack.spec.problems",
     "Seal": "hashistack.spec.seal",
@@ -46,6 +49,8 @@ __all__ = [
     "ClientPool",
     "ClusterSpec",
     "Dns",
+    "LocalCluster",
+    "LocalClusterArgs",
     "Network",
     "Problem",
     "Seal",

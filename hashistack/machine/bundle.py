@@ -22,7 +22,7 @@ from hashistack.spec import ClusterSpec
 SERVER = "server"
 """The server pool's name, and its role."""
 
-_PROGRAMS = ("api.sh", "boot", "dns-servers", "fetch", "health", "install", "log", "machine.sh", "render")
+_PROGRAMS = ("api.sh", "boot", "dns-servers", "fetch", "health", "install", "log", "machine.sh", "refresh", "render")
 _SERVER_PROGRAMS = (
     "bootstrap", "bootstrap-consul", "bootstrap-nomad", "bootstrap-vault", "finish-bootstrap", "unseal",
 )  # fmt: skip

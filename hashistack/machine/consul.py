@@ -59,9 +59,16 @@ def consul(spec: ClusterSpec, pool: str, platform: Platform) -> Fragments:
             "down_policy": "extend-cache",
             "enable_token_persistence": False,
         },
-        "checks": [
-            # A machine says itself whether it is well; see node/health.
-            {"id": "hashistack", "name": "hashistack machine health", "ttl": "30s", "status": "critical"}
+        "services": [
+            # A machine says itself whether it is well (node/health). A service of its own, not a check of the node:
+            # that would take every service of an ailing machine out of DNS.
+            {
+                "name": "hashistack",
+                "meta": {"pool": pool},
+                "checks": [
+                    {"id": "hashistack", "name": "machine health", "ttl": "30s", "status": "critical"},
+                ],
+            }
         ],
     }
     role: Json = {"server": False}

@@ -21,6 +21,7 @@ def services(role: str, tools: dict[str, str], seal_in_store: bool) -> dict[str,
         "nomad": f"exec {as_nomad}{_binary('nomad', tools)} agent -config={_RUN}/nomad/nomad.json\n",
         "health": f"exec {_NODE}/health watch\n",
         "dns-servers": f"exec {_NODE}/dns-servers\n",
+        "refresh": f"exec {_NODE}/refresh\n",
     }
     if server:
         # Each standby needs the audit file's directory, or it can't take over: hashicorp/vault#2083.

@@ -11,6 +11,7 @@ state=/var/lib/hashistack       # the products' data, one directory each
 logs=/var/log/hashistack
 
 # HS_CLUSTER HS_ROLE HS_POOL HS_BUNDLE: from the user data
+# shellcheck source=/dev/null
 . /etc/hashistack/metadata
 
 say() { printf 'hashistack: %s\n' "$*"; }

@@ -1,0 +1,20 @@
+"""A secured Nomad, Consul and Vault datacenter in containers on this machine."""
+
+import pulumi
+
+from hashistack import ClusterSpec, LocalCluster, LocalClusterArgs
+
+config = pulumi.Config()
+
+# What the stack's configuration says, or the reference cluster: three servers, two clients.
+spec = ClusterSpec.parse(config.get_object("cluster") or {"name": "test"})
+
+cluster = LocalCluster(
+    spec.name,
+    LocalClusterArgs(spec=spec, keep_on_failure=config.get_bool("keepOnFailure") or False),
+)
+
+pulumi.export("connection", cluster.connection)
+pulumi.export("nomad", cluster.nomad_address)
+pulumi.export("consul", cluster.consul_address)
+pulumi.export("vault", cluster.vault_address)
