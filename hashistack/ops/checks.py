@@ -20,6 +20,8 @@ from hashistack.ops.smoke import Smoke
 POLL_SECONDS = 0.2
 TICK_SECONDS = 4.0
 """Under the 5 s that a user may be left without a sign of life."""
+END_SECONDS = 3.0
+"""For a probe in mid-call when the wait ends without it."""
 
 
 @dataclass(frozen=True)
@@ -171,14 +173,15 @@ def wait(
     news: queue.Queue[tuple[Check, Result | Exception]] = queue.Queue()
     seen: dict[str, str] = {}
     pending = {check.sentence: check for check in checks}
-    running: set[str] = set()
+    running: dict[str, threading.Thread] = {}
     told_at = started
     try:
         while pending:
             for check in pending.values():
                 if check.sentence not in running and not set(check.after) & pending.keys():
-                    running.add(check.sentence)
-                    threading.Thread(target=_watch, args=(cluster, check, news, stop), daemon=True).start()
+                    watcher = threading.Thread(target=_watch, args=(cluster, check, news, stop), daemon=True)
+                    running[check.sentence] = watcher
+                    watcher.start()
             now = time.monotonic()
             if now - started > seconds or (cancelled and cancelled.is_set()):
                 raise NotReady(now - started, [(s, seen.get(s, "not looked at yet")) for s in pending])
@@ -199,6 +202,8 @@ def wait(
                 on_change(Update(True, check.sentence, result.detail, told_at - started))
     finally:
         stop.set()
+        for watcher in running.values():
+            watcher.join(END_SECONDS)
     return time.monotonic() - started
 
 

@@ -118,7 +118,7 @@ class Nomad:
         params: dict[str, str | int] = {"task": task, "type": "stderr", "plain": "true", "origin": "end"}
         params["offset"] = characters
         path = f"/v1/client/fs/logs/{allocation_id}"
-        answer = self.api.call("GET", path, params=params, accept=(404, 500))
+        answer = self.api.call("GET", path, params=params, accept=(400, 404, 500))
         return str(answer.data or "").strip() if answer.status == 200 else ""
 
     def blocked(self, job_id: str) -> str:

@@ -1,0 +1,103 @@
+"""Readiness: the list, and the waiting for it."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+
+import pytest
+
+from hashistack.ops.api import ApiError
+from hashistack.ops.checks import TICK_SECONDS, Check, NotReady, Result, Update, readiness, wait
+from hashistack.ops.cluster import Cluster
+from hashistack.ops.connection import Connection
+
+
+def test_sentences_name_what_is_declared(connection: Connection) -> None:
+    sentences = [check.sentence for check in readiness(connection)]
+    assert sentences[0] == "1 Consul servers agree on a leader"
+    assert "1 Nomad clients are ready and eligible" in sentences
+    assert sentences[-1] == "a job that reads a Vault secret answers under its .consul name"
+    assert len(readiness(connection, smoke=False)) == len(sentences) - 1
+
+
+def test_a_check_waits_only_for_sentences_of_the_same_list(connection: Connection) -> None:
+    checks = readiness(connection)
+    known = {check.sentence for check in checks}
+    assert all(set(check.after) <= known for check in checks)
+
+
+def test_real_products_come_ready_and_the_ill_machine_is_named(connection: Connection) -> None:
+    updates: list[Update] = []
+    with Cluster(connection) as cluster:
+        with pytest.raises(NotReady) as raised:
+            wait(cluster, readiness(connection, smoke=False), 8, updates.append)
+        told = {update.sentence: update.detail for update in updates if update.done}
+        assert told["1 Consul servers agree on a leader"] == "1/1 voters, leader server-1"
+        assert told["Vault is initialised and active"] == "active"
+        assert told["1 Vault servers are unsealed and vote"] == "1/1 voters, leader server-1"
+        assert told["1 Nomad clients are ready and eligible"] == "web 1/1"
+        # the machine's own check was never pushed: it is late, and called by name
+        assert [sentence for sentence, _ in raised.value.missing] == ["2 machines call themselves healthy"]
+        assert "0/2, server-1: " in str(raised.value)
+        waiting = [update for update in updates if not update.done]
+        assert any(update.sentence == "2 machines call themselves healthy" for update in waiting)
+
+
+def test_news_in_order_and_never_silent(connection: Connection) -> None:
+    gate = threading.Event()
+    updates: list[tuple[float, Update]] = []
+    began = time.monotonic()
+
+    def slow(cluster: Cluster) -> Result:
+        if not gate.wait(TICK_SECONDS * 1.5):  # a probe that hangs must not silence the ticks
+            return Result(False, "hangs")
+        return Result(True, "let go")
+
+    tried: list[str] = []
+
+    def flaky(cluster: Cluster) -> Result:
+        tried.append("x")
+        if len(tried) < 3:
+            raise ApiError("nomad", "GET", "/v1/nodes", 500, "No cluster leader")
+        return Result(True, "third time")
+
+    checks = [
+        Check("slow", slow),
+        Check("flaky", flaky),
+        Check("last", lambda _: Result(True, ""), ("slow",)),
+    ]
+
+    def note(update: Update) -> None:
+        updates.append((time.monotonic() - began, update))
+        if not update.done:
+            gate.set()
+
+    with Cluster(connection) as cluster:
+        wait(cluster, checks, 30, note)
+    assert [(u.done, u.sentence) for _, u in updates] == [
+        (True, "flaky"),
+        (False, "slow"),
+        (True, "slow"),
+        (True, "last"),
+    ]
+    times = [0.0, *(at for at, _ in updates)]
+    assert max(later - earlier for earlier, later in itertools.pairwise(times)) < 5
+    assert str(updates[0][1]) == "flaky: third time"
+    assert str(updates[1][1]) == "waiting: slow: no answer yet"
+
+
+def test_a_broken_probe_is_raised_not_waited_for(connection: Connection) -> None:
+    def broken(cluster: Cluster) -> Result:
+        raise KeyError("Servers")
+
+    with Cluster(connection) as cluster, pytest.raises(KeyError):
+        wait(cluster, [Check("broken", broken)], 30, lambda _: None)
+
+
+def test_cancelling_ends_the_wait(connection: Connection) -> None:
+    cancelled = threading.Event()
+    cancelled.set()
+    with Cluster(connection) as cluster, pytest.raises(NotReady):
+        wait(cluster, [Check("never", lambda _: Result(False, "no"))], 30, lambda _: None, cancelled)
