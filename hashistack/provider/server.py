@@ -56,9 +56,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     # The plugin itself.
 
     def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:
-        return provider_pb2.ProviderHandshakeResponse(
-            accept_secrets=True, accept_resources=False, accept_outputs=False
-        )
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, accept_resources=False, accept_outputs=False)
 
     def Attach(self, request: Any, context: grpc.ServicerContext) -> Any:
         self._attach(request.address)
@@ -202,8 +200,9 @@ def _state(handler: Handler, state: Props, *sources: struct_pb2.Struct) -> struc
     value under another name.
     """
     secret = handler.secret | values.secret_names(*sources)
-    told = [state[name] for name in secret if isinstance(state.get(name), str | list | dict)]
-    repeated = {name for name, value in state.items() if value and value in told}
+    telling = {name: value for name, value in state.items() if isinstance(value, str | list | dict) and value}
+    told = [value for name, value in telling.items() if name in secret]
+    repeated = {name for name, value in telling.items() if value in told}
     return values.struct(state, secret=secret | repeated)
 
 

@@ -90,9 +90,7 @@ def _told(error: Exception, program: Path) -> str:
     directory = program if program.is_dir() else program.parent
     first = next((n for n, frame in enumerate(frames) if Path(frame.filename).is_relative_to(directory)), 0)
     lines = traceback.format_list(frames[first:]) + traceback.format_exception_only(error)
-    return "Program failed with an unhandled exception:\nTraceback (most recent call last):\n" + "".join(
-        lines
-    )
+    return "Program failed with an unhandled exception:\nTraceback (most recent call last):\n" + "".join(lines)
 
 
 if __name__ == "__main__":
