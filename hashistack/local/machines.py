@@ -112,7 +112,6 @@ def make(client: docker.DockerClient, plan: Blueprint, name: str, slot: int) -> 
             labels=marks,
             host_config=host,
             ports=[inside[product] for product in published],
-            volumes=["/var/lib/hashistack"],
             networking_config={"EndpointsConfig": {plan.network: client.api.create_endpoint_config(aliases=aliases)}},
         )["Id"]
         try:

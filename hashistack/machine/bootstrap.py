@@ -12,7 +12,10 @@ from hashistack.spec.ports import NOMAD_HTTP
 _JWKS = f"https://localhost:{NOMAD_HTTP.number}/.well-known/jwks.json"
 """Each server asks its own Nomad: the address holds on whichever server leads."""
 
-_AGENT = 'node_prefix "" { policy = "write" }\nservice_prefix "" { policy = "read" }\nservice "hashistack" { policy = "write" }\n'
+_AGENT = (
+    'node_prefix "" { policy = "write" }\nservice_prefix "" { policy = "read" }\n'
+    'service "hashistack" { policy = "write" }\n'
+)
 _NOMAD = (
     'agent_prefix "" { policy = "read" }\nnode_prefix "" { policy = "read" }\nservice_prefix "" { policy = "write" }\n'
 )

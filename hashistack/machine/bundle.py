@@ -23,9 +23,10 @@ SERVER = "server"
 """The server pool's name, and its role."""
 
 _PROGRAMS = ("api.sh", "boot", "dns-servers", "fetch", "health", "install", "log", "machine.sh", "refresh", "render")
-_SERVER_PROGRAMS = (
-    "bootstrap", "bootstrap-consul", "bootstrap-nomad", "bootstrap-vault", "finish-bootstrap", "unseal",
-)  # fmt: skip
+_ROLE_PROGRAMS = {
+    "client": ("await-leader",),
+    SERVER: ("bootstrap", "bootstrap-consul", "bootstrap-nomad", "bootstrap-vault", "finish-bootstrap", "unseal"),
+}
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,7 @@ def render(spec: ClusterSpec, pool: str, platform: Platform, binaries: tuple[Bin
     )
     if role == SERVER:
         contents["bootstrap.json"] = _json({**bootstrap(spec), "seal": platform.seal})
-    programs = (*_PROGRAMS, *_SERVER_PROGRAMS) if role == SERVER else _PROGRAMS
-    contents |= {f"bin/{name}": _program(name) for name in programs}
+    contents |= {f"bin/{name}": _program(name) for name in (*_PROGRAMS, *_ROLE_PROGRAMS[role])}
     contents["bin/platform"] = _program(f"platform-{platform.name}")
     for name, script in services(role, tools, seal_in_store=platform.seal is None).items():
         contents[f"sv/{name}"] = script.encode()

@@ -10,6 +10,11 @@ from hashistack.spec.ports import CONSUL_HTTP, VAULT_API
 DRIVERS = ("docker", "exec", "java", "qemu", "raw_exec")
 """Nomad's built-in task drivers: what a pool does not ask for is denied."""
 
+CLOUDS = ("aws", "azure", "digitalocean", "gce")
+"""Nomad's environment fingerprinters, ``env_<cloud>``."""
+
+_CLOUD = {"aws": "aws", "gcp": "gce"}
+
 
 def nomad(spec: ClusterSpec, pool: str, platform: Platform, cni: str) -> Fragments:
     """Fragments for the Nomad agent of one machine of ``pool``; ``cni`` is the directory of the CNI plugins."""
@@ -73,12 +78,12 @@ def nomad(spec: ClusterSpec, pool: str, platform: Platform, cni: str) -> Fragmen
         }
     return {
         "20-base.json": base,
-        "40-role.json": {"client": _client(spec, client, cni, join), "plugin": _plugins(client)},
+        "40-role.json": {"client": _client(spec, client, platform, cni, join), "plugin": _plugins(client)},
         "60-secrets.json": {"consul": {"token": "{{secret.consul_nomad_client}}"}},
     }
 
 
-def _client(spec: ClusterSpec, pool: ClientPool, cni: str, join: Json) -> Json:
+def _client(spec: ClusterSpec, pool: ClientPool, platform: Platform, cni: str, join: Json) -> Json:
     meta = {**pool.meta, "hashistack_pool": pool.name, "hashistack_bundle": "{{bundle}}"}
     return {
         "enabled": True,
@@ -96,7 +101,11 @@ def _client(spec: ClusterSpec, pool: ClientPool, cni: str, join: Json) -> Json:
         "host_volume": {
             name: {"path": volume.path, "read_only": volume.read_only} for name, volume in pool.host_volumes.items()
         },
-        "options": {"driver.denylist": ",".join(d for d in DRIVERS if d not in pool.drivers)},
+        "options": {
+            "driver.denylist": ",".join(driver for driver in DRIVERS if driver not in pool.drivers),
+            # Each cloud's fingerprinter waits seconds for a metadata service that only that cloud has.
+            "fingerprint.denylist": ",".join(f"env_{cloud}" for cloud in CLOUDS if cloud != _CLOUD.get(platform.name)),
+        },
     }
 
 

@@ -14,11 +14,11 @@ def services(role: str, tools: dict[str, str], seal_in_store: bool) -> dict[str,
     Servers run every product as a user of its own; a Nomad client needs root for its task drivers.
     """
     server = role == "server"
-    as_nomad = "chpst -u nomad " if server else ""
+    as_nomad, first = ("chpst -u nomad ", "") if server else ("", f"{_NODE}/await-leader\n")
     found = {
         "unbound": f"exec unbound -d -c {_RUN}/unbound/unbound.conf\n",
         "consul": f"exec chpst -u consul {_binary('consul', tools)} agent -config-file={_RUN}/consul/consul.json\n",
-        "nomad": f"exec {as_nomad}{_binary('nomad', tools)} agent -config={_RUN}/nomad/nomad.json\n",
+        "nomad": f"{first}exec {as_nomad}{_binary('nomad', tools)} agent -config={_RUN}/nomad/nomad.json\n",
         "health": f"exec {_NODE}/health watch\n",
         "dns-servers": f"exec {_NODE}/dns-servers\n",
         "refresh": f"exec {_NODE}/refresh\n",
