@@ -115,10 +115,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         olds, news = values.props(request.olds), _news(request)
 
         def update(handler: Handler, ctx: Context) -> Any:
-            if ctx.preview:
-                made = handler.preview(ctx, olds, news)
-            else:
-                made = handler.update(ctx, request.id, olds, news)
+            known = handler.preview(ctx, olds, news) if ctx.preview else None
+            made = handler.update(ctx, request.id, olds, news) if known is None else known
             return _state(handler, {**news, **made}, request.news)
 
         properties = self._call(request, context, update, request.news)
