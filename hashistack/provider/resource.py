@@ -22,9 +22,7 @@ class HashistackResource(pulumi.CustomResource):
     resource_type: ClassVar[str]
     outputs: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(
-        self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
         try:
             link()
         except PluginNotLinked as error:

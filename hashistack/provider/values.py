@@ -49,9 +49,7 @@ def plain(value: struct_pb2.Value) -> Any:
                 return {key: plain(item) for key, item in fields.items()}
             if fields[SIGNATURE].string_value in (SECRET, OUTPUT):
                 return plain(fields["value"]) if "value" in fields else UNKNOWN
-            raise TypeError(
-                "assets, archives and resource references are not inputs of hashistack's resources"
-            )
+            raise TypeError("assets, archives and resource references are not inputs of hashistack's resources")
         case _:
             return None
 
@@ -104,9 +102,7 @@ def struct(values: Mapping[str, object], secret: Iterable[str] = ()) -> struct_p
     """Plain properties as the protocol's struct, those named in `secret` as secrets."""
     hidden = frozenset(secret)
     return struct_pb2.Struct(
-        fields={
-            key: _hidden(wired(value)) if key in hidden else wired(value) for key, value in values.items()
-        }
+        fields={key: _hidden(wired(value)) if key in hidden else wired(value) for key, value in values.items()}
     )
 
 
