@@ -59,9 +59,7 @@ def fetch(
     _get(
         _chosen(names, version),
         output,
-        lambda name, number, say: resolve(
-            name, number, arch or host_arch(), say, sha256=sha256, static=static
-        ),
+        lambda name, number, say: resolve(name, number, arch or host_arch(), say, sha256=sha256, static=static),
     )
 
 
@@ -121,9 +119,7 @@ def _get(tools: list[tuple[str, str]], output: Output, get: Callable[[str, str, 
                 with errors.status(f"{name} {version}") as status:
                     got.append(get(name, version, status.update))
             else:
-                got.append(
-                    get(name, version, lambda text: errors.print(text, highlight=False, soft_wrap=True))
-                )
+                got.append(get(name, version, lambda text: errors.print(text, highlight=False, soft_wrap=True)))
     except ToolError as error:
         errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
