@@ -1,0 +1,161 @@
+"""Runs the real Pulumi engine as a child process and hands on its events as they come."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from hashistack.cli.events import clean
+from hashistack.cli.lock import release_stale
+from hashistack.cli.project import Project
+from hashistack.cli.refusal import Refusal
+from hashistack.ops.connection import Connection
+
+LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an engine's run ended: its exit code, what it printed, whether the user interrupted it."""
+
+    code: int
+    output: str
+    interrupted: bool
+
+
+class Engine:
+    """The engine for one project; `pulumi` is the pinned one, from PATH or the toolchain's cache."""
+
+    def __init__(self, project: Project, say: Callable[[str], None]) -> None:
+        from hashistack.spec.versions import newest
+        from hashistack.toolchain import host_arch, resolve
+
+        self.project = project
+        self._say = say
+        tool = resolve("pulumi", newest("pulumi"), host_arch(), progress=say)
+        self._pulumi = str(tool.path)
+        environment = project.environment()
+        # The engine looks for its language host beside itself on PATH.
+        environment["PATH"] = f"{tool.path.parent}{os.pathsep}{environment.get('PATH', '')}"
+        self._environment = environment
+
+    def unlock(self) -> None:
+        """Clear the lock of a killed run; refuse when somebody is at work."""
+        if self.project.backend:
+            release_stale(self.project.backend, self.project.name, self.project.stack, self._say)
+
+    def make_stack(self) -> None:
+        """Make sure that the stack is there."""
+        if self.project.stack in self.project.stacks():
+            return
+        self._answer("stack", "select", "--create", self.project.stack)
+
+    def connection(self) -> Connection:
+        """The cluster's one secret output.
+
+        Raises:
+            Refusal: the stack is not there, or has no cluster.
+        """
+        output = self._answer(
+            "stack", "output", "connection", "--show-secrets", "--json", "--stack", self.project.stack
+        )
+        return Connection.parse(_decoded(output))
+
+    def run(
+        self, verb: str, on_event: Callable[[Mapping[str, Any], float], None], on_idle: Callable[[float], None]
+    ) -> Ended:
+        """`pulumi up` or `destroy`, to its end; Ctrl-C cancels it in the engine's own orderly way.
+
+        Args:
+            on_event: gets each event with the seconds since the start.
+            on_idle: called several times a second in between.
+        """
+        with tempfile.TemporaryDirectory(prefix="hashistack-") as private:
+            log, printed = Path(private, "events.json"), Path(private, "output")
+            log.touch()
+            arguments = [self._pulumi, verb, "--yes", "--skip-preview", "--non-interactive", "--color", "never"]
+            arguments += ["--stack", self.project.stack, "--event-log", str(log)]
+            started, interrupted = time.monotonic(), False
+            with printed.open("w") as output, log.open() as events:
+                # A session of its own: the terminal's Ctrl-C reaches us alone, and we pass it on once.
+                process = subprocess.Popen(
+                    arguments,
+                    cwd=self.project.directory,
+                    env=self._environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+                with _passing_on(process) as signals:
+                    lines = _whole_lines(events)
+                    while True:
+                        over = process.poll() is not None
+                        for line in lines:
+                            if line is None:
+                                break
+                            on_event(json.loads(line), time.monotonic() - started)
+                        if over:
+                            break
+                        on_idle(time.monotonic() - started)
+                        time.sleep(LOOK_SECONDS)
+                interrupted = bool(signals)
+            return Ended(process.returncode, printed.read_text(errors="replace"), interrupted)
+
+    def _answer(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [self._pulumi, *arguments, "--non-interactive", "--color", "never"],
+            cwd=self.project.directory,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            said = clean(done.stderr or done.stdout)
+            raise Refusal(f"{self.project.directory}, stack {self.project.stack}: {said}\nNext: hashistack up")
+        return done.stdout
+
+
+@contextmanager
+def _passing_on(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+    """SIGINT and SIGTERM to us become SIGINT to the engine: it then finishes what it is in the middle of."""
+    received: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        process.send_signal(signal.SIGINT)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _whole_lines(file: Any) -> Iterator[str | None]:
+    """Lines as they are completed by the writer; None each time that there is no more for now."""
+    part = ""
+    while True:
+        part += file.readline()
+        if part.endswith("\n"):
+            yield part
+            part = ""
+        else:
+            yield None
+
+
+def _decoded(output: str) -> Any:
+    read = json.loads(output)
+    # An output that is JSON text comes as a string in JSON.
+    return json.loads(read) if isinstance(read, str) else read

@@ -1,0 +1,138 @@
+"""The engine's event log condensed: a stream of JSON events in, a handful of lines out. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+READY = "hashistack:index:LocalReady"
+
+PHASES: Mapping[str, str] = {
+    "hashistack:index:LocalImage": "image and tools",
+    "hashistack:index:LocalArtifacts": "image and tools",
+    "hashistack:index:CertificateAuthority": "keys and certificates",
+    "hashistack:index:RoleCertificate": "keys and certificates",
+    "hashistack:index:GossipKey": "keys and certificates",
+    "hashistack:index:TokenSet": "keys and certificates",
+    "hashistack:index:LocalNetwork": "network",
+    "hashistack:index:LocalServerPool": "machines",
+    "hashistack:index:LocalClientPool": "machines",
+}
+"""Resources that one line stands for, in the order in which the lines are worth reading."""
+
+_COLOR = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
+_DONE_AFTER = re.compile(r"\s*\((\d+(?:\.\d+)?) ?s\)$")
+_QUIET = frozenset({"same", "read", "refresh"})
+
+
+@dataclass(frozen=True)
+class Line:
+    """Something to show.
+
+    kind: `done` (a finished step: stays), `now` (what is going on: replaced by the next), `warning`, `error`.
+    seconds: since the start.
+    """
+
+    kind: str
+    text: str
+    seconds: float
+
+
+@dataclass
+class Condenser:
+    """Feed it events in order, each with the seconds since the start; it answers with the lines they make."""
+
+    destroying: bool = False
+    changes: dict[str, int] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    result: str = ""
+    _running: dict[str, str] = field(default_factory=dict)
+    _phases: dict[str, tuple[int, float]] = field(default_factory=dict)
+    _waiting: str = ""
+
+    def feed(self, event: Mapping[str, Any], seconds: float) -> Iterator[Line]:
+        """The lines that `event` makes, usually none."""
+        if step := event.get("resourcePreEvent"):
+            yield from self._began(step["metadata"], seconds)
+        elif step := event.get("resOutputsEvent"):
+            yield from self._ended(step["metadata"], seconds)
+        elif step := event.get("resOpFailedEvent"):
+            self._running.pop(step["metadata"]["urn"], None)
+        elif said := event.get("diagnosticEvent"):
+            yield from self._diagnostic(said, seconds)
+        elif progress := event.get("progressEvent"):
+            yield Line("now", str(progress.get("message", "")), seconds)
+        elif summary := event.get("summaryEvent"):
+            yield from self._flush(seconds)
+            self.changes = {k: v for k, v in (summary.get("resourceChanges") or {}).items() if k not in _QUIET}
+            self.result = str(summary.get("result", ""))
+
+    @property
+    def current(self) -> str:
+        """What is going on now, for a sign of life."""
+        if self._waiting:
+            return self._waiting
+        verb = "removing" if self.destroying else "making"
+        names = sorted(self._running.values())
+        return f"{verb} {', '.join(names[:3])}{' …' if len(names) > 3 else ''}" if names else "starting"
+
+    def _began(self, step: Mapping[str, Any], seconds: float) -> Iterator[Line]:
+        # Machines need all that the lines before them stand for, and readiness needs the machines.
+        if not self.destroying and (step["type"] == READY or PHASES.get(step["type"]) == "machines"):
+            yield from self._flush(seconds)
+        if step["op"] not in _QUIET and not step.get("logical") and not _component(step):
+            self._running[step["urn"]] = _name(step["urn"])
+            yield Line("now", self.current, seconds)
+
+    def _ended(self, step: Mapping[str, Any], seconds: float) -> Iterator[Line]:
+        if self._running.pop(step["urn"], None) is None:
+            return
+        if step["type"] == READY:
+            self._waiting = ""
+        phase = PHASES.get(step["type"])
+        if phase:
+            count, _ = self._phases.get(phase, (0, 0.0))
+            new = (step.get("new") or step.get("old") or {}).get("outputs") or {}
+            self._phases[phase] = (count + int(len(new.get("machines") or ()) or 1), seconds)
+        if self._running:
+            yield Line("now", self.current, seconds)
+
+    def _flush(self, seconds: float) -> Iterator[Line]:
+        for phase in dict.fromkeys(PHASES.values()):
+            if phase in self._phases:
+                count, at = self._phases.pop(phase)
+                counted = f"{count} {phase}" if phase in ("machines", "keys and certificates") else phase
+                yield Line("done", counted + (" removed" if self.destroying else ""), min(at, seconds))
+
+    def _diagnostic(self, said: Mapping[str, Any], seconds: float) -> Iterator[Line]:
+        text = clean(said["message"])
+        ours = f"${READY}::" in said.get("urn", "") or f"::{READY}::" in said.get("urn", "")
+        if not text:
+            return
+        if said.get("ephemeral"):
+            self._waiting = text if ours else self._waiting
+            yield Line("now", text, seconds)
+        elif said["severity"] == "error":
+            if text not in self.errors and text not in ("update failed", "destroy failed"):
+                self.errors.append(text)
+        elif said["severity"] == "warning":
+            yield Line("warning", text, seconds)
+        elif ours:
+            # The sentence carries the seconds of its own wait; the line has one clock for all.
+            yield Line("done", _DONE_AFTER.sub("", text), seconds)
+
+
+def clean(message: str) -> str:
+    """An engine's message without colours and without the wrapping that says nothing to a user."""
+    text = _COLOR.sub("", message).strip()
+    return text.removeprefix("error: ").strip()
+
+
+def _name(urn: str) -> str:
+    return urn.rpartition("::")[2]
+
+
+def _component(step: Mapping[str, Any]) -> bool:
+    return not (step.get("new") or step.get("old") or {}).get("custom", False) or step["type"].startswith("pulumi:")

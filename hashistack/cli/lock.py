@@ -1,0 +1,51 @@
+"""The lock of Pulumi's file backend: a killed engine leaves it behind, a living one holds it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from hashistack.cli.refusal import Refusal
+
+
+def release_stale(backend: Path, project: str, stack: str, say: Callable[[str], None]) -> None:
+    """Remove locks of this stack whose process is dead on this host, and say so.
+
+    Raises:
+        Refusal: someone living, or someone on another host, holds the lock: who, and since when.
+    """
+    folder = backend / ".pulumi" / "locks" / "organization" / project / stack
+    for file in sorted(folder.glob("*.json")):
+        try:
+            held = json.loads(file.read_text())
+            pid, host = int(held["pid"]), str(held["hostname"])
+            holder = f"{held['username']}@{host}, process {pid}, since {str(held['timestamp'])[:19]}"
+        except FileNotFoundError:
+            continue  # its holder ended meanwhile
+        except (ValueError, KeyError, TypeError):
+            raise Refusal(f"the lock {file} can't be read. If no Pulumi works on this stack, remove it.") from None
+        if host != socket.gethostname():
+            raise Refusal(
+                f"the stack {stack} is locked by {holder}. Wait for it; if that machine is gone, remove {file}."
+            )
+        if _alive(pid):
+            raise Refusal(f"the stack {stack} is locked by {holder}, which is at work. Wait for it, then repeat.")
+        file.unlink(missing_ok=True)
+        say(f"removed the lock that a killed run left ({holder})")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    # A zombie has ended: only its parent has not looked yet.
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (OSError, IndexError):
+        return True

@@ -1,0 +1,74 @@
+"""The commands that only look: `status`, `env`, `doctor`."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from rich.console import Console
+
+from hashistack.cli.engine import Engine
+from hashistack.cli.project import Project
+from hashistack.cli.shell import Shell, directory, export, variables, write_certificates
+from hashistack.cli.show import Output
+from hashistack.cli.table import look, render
+from hashistack.ops.cluster import Cluster
+from hashistack.ops.connection import Connection
+
+WATCH_SECONDS = 2.0
+
+
+def status(project: Project, watch: bool, output: Output) -> bool:
+    """Show the cluster; with `watch`, again and again. Answers whether it was healthy at last."""
+    console = Console(highlight=False)
+    with Cluster(_connection(project)) as cluster:
+        while True:
+            seen = look(cluster)
+            if output is Output.JSON:
+                print(json.dumps(seen), flush=True)
+            else:
+                if watch and console.is_terminal:
+                    console.clear()
+                console.print(render(seen))
+            if not watch:
+                return bool(seen["healthy"])
+            time.sleep(WATCH_SECONDS)
+
+
+def environment(project: Project, shell: Shell, output: Output) -> str:
+    """The lines of `env`, or the same as one JSON object; writes the certificates first."""
+    from hashistack.spec.catalog import Product
+    from hashistack.spec.versions import newest
+    from hashistack.toolchain import host_arch, resolve
+
+    connection = _connection(project)
+    files = write_certificates(connection, directory(connection.name))
+    with Cluster(connection) as cluster:
+        values = variables(connection, files, cluster.vault.login())
+    if output is Output.JSON:
+        return json.dumps(values)
+    products: tuple[Product, ...] = ("nomad", "consul", "vault")
+    tools = [resolve(name, newest(name), host_arch()).path for name in products]
+    return export(values, [tool.parent for tool in tools], shell)
+
+
+def doctor(output: Output) -> bool:
+    """Show every finding of the preflight; answers whether a cluster can come up here."""
+    from hashistack.local.preflight import run
+
+    found = run()
+    if output is Output.JSON:
+        for one in found:
+            print(json.dumps({"sentence": one.sentence, "ok": one.ok, "detail": one.detail, "remedy": one.remedy}))
+        return all(one.ok is not False for one in found)
+    console = Console(highlight=False, soft_wrap=True)
+    for one in found:
+        mark = {True: "✓", None: "!", False: "✗"}[one.ok]
+        console.print(f" {mark} {one.sentence:<52} {one.detail}", markup=False)
+        if one.remedy and one.ok is not True:
+            console.print(f"     {one.remedy}", markup=False)
+    return all(one.ok is not False for one in found)
+
+
+def _connection(project: Project) -> Connection:
+    return Engine(project, lambda text: None).connection()

@@ -1,0 +1,169 @@
+"""The command line. Each command imports what it needs when it runs, so that `--help` and completion are quick."""
+
+from __future__ import annotations
+
+import sys
+
+try:
+    import typer
+except ModuleNotFoundError as missing:
+    if missing.name not in ("typer", "click", "rich"):
+        raise
+    sys.exit("hashistack: the command line is an extra. Next: pip install 'hashistack[cli,local]'")
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from hashistack.cli.show import Output
+from hashistack.cli.toolchain import app as toolchain
+from hashistack.version import VERSION
+
+if TYPE_CHECKING:
+    from hashistack.cli.project import Project
+
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Reference Nomad, Consul and Vault clusters. A cluster is a Pulumi stack; these commands find it, "
+    "run the engine, and look.",
+)
+
+app.add_typer(toolchain, name="toolchain")
+
+DirectoryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "-C",
+        "--project",
+        envvar="HASHISTACK_PROJECT",
+        help="the Pulumi project; else this directory, else the only cluster that runs here",
+        show_default=False,
+    ),
+]
+StackOption = Annotated[
+    str | None, typer.Option("--stack", "-s", help="the stack; else the only one, else `test`", show_default=False)
+]
+ClusterOption = Annotated[
+    str | None, typer.Option("--cluster", help="a cluster that runs on this Docker host", show_default=False)
+]
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text, or json (one object a line)")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="print the version and end")] = False) -> None:
+    if version:
+        typer.echo(f"hashistack {VERSION}")
+        raise typer.Exit
+
+
+@app.command()
+def up(
+    directory: DirectoryOption = None,
+    stack: StackOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Make the cluster, or change it to what the program says; ends when it is ready for jobs."""
+    from hashistack.cli.run import up as run
+    from hashistack.cli.show import Show
+
+    run(_project(directory, stack, None, deployed=False), Show(output))
+
+
+@app.command()
+def down(
+    directory: DirectoryOption = None,
+    stack: StackOption = None,
+    cluster: ClusterOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Destroy the cluster with all its data, and prove that nothing is left."""
+    from hashistack.cli.refusal import Refusal
+    from hashistack.cli.run import down as run
+    from hashistack.cli.show import Show
+
+    project = _project(directory, stack, cluster, deployed=directory is None)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise Refusal("this destroys a cluster with all its data: say --yes")
+        typer.confirm(f"Destroy stack {project.stack} of {project.directory} with all its data?", abort=True)
+    run(project, Show(output))
+
+
+@app.command()
+def status(
+    directory: DirectoryOption = None,
+    stack: StackOption = None,
+    cluster: ClusterOption = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="look again every 2 s until Ctrl-C")] = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Who votes, who leads, what is ready; exit code 1 when the cluster is not healthy."""
+    from hashistack.cli.look import status as run
+
+    if not run(_project(directory, stack, cluster), watch, output):
+        raise typer.Exit(1)
+
+
+@app.command()
+def env(
+    directory: DirectoryOption = None,
+    stack: StackOption = None,
+    cluster: ClusterOption = None,
+    unset: Annotated[bool, typer.Option("--unset", help="lines that take it all back")] = False,
+    shell: Annotated[str | None, typer.Option(help="sh or fish; else your $SHELL's", show_default=False)] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Lines for your shell: eval "$(hashistack env)" makes nomad, consul and vault work against the cluster."""
+    from hashistack.cli.look import environment
+    from hashistack.cli.shell import Shell
+    from hashistack.cli.shell import unset as lines
+
+    try:
+        chosen = Shell(shell or ("fish" if os.environ.get("SHELL", "").endswith("fish") else "sh"))
+    except ValueError:
+        raise typer.BadParameter(f"{shell} is not one of {', '.join(Shell)}", param_hint="--shell") from None
+    typer.echo(lines(chosen) if unset else environment(_project(directory, stack, cluster), chosen, output))
+
+
+@app.command()
+def doctor(output: OutputOption = Output.TEXT) -> None:
+    """Look at this machine: what a local cluster needs, and what to do about what is missing."""
+    from hashistack.cli.look import doctor as run
+
+    if not run(output):
+        raise typer.Exit(2)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a cluster's specification."""
+    from hashistack.spec.schema import text
+
+    typer.echo(text(), nl=False)
+
+
+def _project(directory: Path | None, stack: str | None, cluster: str | None, deployed: bool = True) -> Project:
+    from hashistack.cli.project import resolve, running_clusters
+
+    return resolve(directory, stack, cluster, running_clusters, deployed=deployed)
+
+
+def main() -> None:
+    """The console script: an error of ours is one text on standard error and exit code 2."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit("hashistack: interrupted. Repeating the same command goes on from here.")
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+    except Exception as error:
+        # A class defined in this package carries a text for the user; anything else is a bug and shows its trace.
+        if type(error).__module__.partition(".")[0] != "hashistack":
+            raise
+        print(f"hashistack: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,173 @@
+"""Which Pulumi project and stack a command means, and the environment that the engine gets for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+from hashistack.cli.refusal import Refusal
+
+STATE = ".state"
+DEFAULT_STACK = "test"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A cluster on this Docker host, as its containers' labels tell it."""
+
+    site: str
+    name: str
+    project: Path
+    stack: str
+
+
+@dataclass(frozen=True)
+class Project:
+    """A directory with a Pulumi.yaml, and a stack in it."""
+
+    directory: Path
+    stack: str
+
+    @property
+    def name(self) -> str:
+        """The project's name as Pulumi.yaml says it."""
+        return _yaml(self.directory).get("name", self.directory.name)
+
+    @property
+    def own_state(self) -> bool:
+        """Whether state is kept in the project (`.state`), because nothing names another backend."""
+        return not os.environ.get("PULUMI_BACKEND_URL") and "backend" not in _yaml(self.directory)
+
+    @property
+    def backend(self) -> Path | None:
+        """The directory of a file backend, None for any other."""
+        if self.own_state:
+            return self.directory / STATE
+        url = os.environ.get("PULUMI_BACKEND_URL") or _yaml(self.directory).get("backend.url", "")
+        parsed = urlparse(url)
+        if parsed.scheme != "file":
+            return None
+        place = Path(unquote(parsed.netloc + parsed.path)).expanduser()
+        return place if place.is_absolute() else self.directory / place
+
+    def stacks(self) -> list[str]:
+        """The stacks that a file backend has for this project; empty for any other backend."""
+        if not self.backend:
+            return []
+        folder = self.backend / ".pulumi" / "stacks" / self.name
+        return sorted(file.stem for file in folder.glob("*.json"))
+
+    def environment(self) -> dict[str, str]:
+        """What the engine's environment needs; makes `.state` and its passphrase at first use."""
+        environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        if self.own_state:
+            state = self.directory / STATE
+            state.mkdir(mode=0o700, exist_ok=True)
+            environment["PULUMI_BACKEND_URL"] = state.resolve().as_uri()
+            if not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & os.environ.keys():
+                environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(_passphrase(state.resolve()))
+        return environment
+
+
+def resolve(
+    directory: Path | None,
+    stack: str | None,
+    cluster: str | None,
+    running: Callable[[], Sequence[Running]],
+    *,
+    deployed: bool = True,
+) -> Project:
+    """The project that a command means.
+
+    In this order: `directory` (`-C`, HASHISTACK_PROJECT), the cluster called `cluster`, this directory when it
+    holds a deployed stack, the one cluster that runs on this Docker host.
+
+    Args:
+        running: lists this host's clusters; asked only when needed.
+        deployed: False for `up`, which makes what is not there: this directory's Pulumi.yaml is enough.
+
+    Raises:
+        Refusal: none or several; says which there are and how to choose.
+    """
+    if directory is not None:
+        if not (directory / "Pulumi.yaml").is_file():
+            raise Refusal(f"{directory} has no Pulumi.yaml: name a Pulumi project with -C DIR.")
+        return _with_stack(directory.resolve(), stack)
+    if cluster is None and Path("Pulumi.yaml").is_file():
+        here = _with_stack(Path.cwd(), stack)
+        if not deployed or not here.backend or here.stack in here.stacks():
+            return here
+    found = running()
+    chosen = [one for one in found if cluster in (None, one.name, one.site)]
+    if len(chosen) == 1:
+        return Project(chosen[0].project, stack or chosen[0].stack)
+    if not chosen:
+        there = f" Running: {', '.join(one.site for one in found)}." if found else ""
+        wanted = f"No cluster {cluster!r} runs on this Docker host." if cluster else "No cluster here."
+        raise Refusal(f"{wanted}{there} Next: hashistack up -C DIR, with DIR a Pulumi project.")
+    listed = "\n".join(f"  --cluster {one.site}   {one.project} (stack {one.stack})" for one in chosen)
+    raise Refusal(f"{len(chosen)} clusters run on this Docker host; say which:\n{listed}")
+
+
+def running_clusters() -> list[Running]:
+    """The clusters on this Docker host, by their containers' labels."""
+    import docker
+    from docker.errors import DockerException
+
+    from hashistack.local import labels
+
+    try:
+        client = docker.from_env(timeout=5)
+        containers = client.api.containers(all=True, filters={"label": labels.SITE})
+    except (DockerException, OSError):
+        raise Refusal(
+            "Docker does not answer, so no cluster can be found by its labels. Next: hashistack doctor"
+        ) from None
+    sites: dict[str, Running] = {}
+    for container in containers:
+        said: Mapping[str, str] = container["Labels"]
+        stack = said.get(labels.STACK, "").rpartition("/")[2]
+        site = said[labels.SITE]
+        sites[site] = Running(site, said.get(labels.NAME, site), Path(said.get(labels.PROJECT, ".")), stack)
+    return [sites[site] for site in sorted(sites)]
+
+
+def _with_stack(directory: Path, stack: str | None) -> Project:
+    if stack:
+        return Project(directory, stack)
+    there = Project(directory, DEFAULT_STACK).stacks()
+    return Project(directory, there[0] if len(there) == 1 else DEFAULT_STACK)
+
+
+def _passphrase(state: Path) -> Path:
+    """The state's passphrase file. Lost, the state's secrets are lost: it stays beside what it opens."""
+    file = state / "passphrase"
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file
+    with os.fdopen(handle, "w") as out:
+        out.write(secrets.token_urlsafe(32))
+    return file
+
+
+def _yaml(directory: Path) -> dict[str, str]:
+    """Pulumi.yaml's plain keys, those one level deep with a dot (`backend.url`)."""
+    import yaml
+
+    try:
+        read = yaml.safe_load((directory / "Pulumi.yaml").read_text()) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise Refusal(f"{directory / 'Pulumi.yaml'} can't be read: {error}") from None
+    if not isinstance(read, dict):
+        raise Refusal(f"{directory / 'Pulumi.yaml'} is not a Pulumi project")
+    flat = {str(key): json.dumps(value) if not isinstance(value, str) else value for key, value in read.items()}
+    for key, value in read.items():
+        if isinstance(value, dict):
+            flat.update({f"{key}.{inner}": str(one) for inner, one in value.items()})
+    return flat

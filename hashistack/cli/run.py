@@ -1,0 +1,125 @@
+"""`hashistack up` and `hashistack down`: the real engine's run, condensed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hashistack.cli.engine import Ended, Engine
+from hashistack.cli.events import Condenser, Line, clean
+from hashistack.cli.project import Project, Running, running_clusters
+from hashistack.cli.refusal import Refusal
+from hashistack.cli.show import Show
+
+
+def up(project: Project, show: Show) -> None:
+    """Make or change the project's cluster, and wait until it is ready.
+
+    Raises:
+        Refusal: it did not become so; says why and what to do next.
+    """
+    ended, condenser, seconds = _run(Engine(project, show.say), "up", Condenser(), show)
+    if ended.code:
+        raise Refusal(_failure(ended, condenser, project, "up"))
+    changed = _changes(condenser.changes)
+    where = _option(project)
+    text = f"""\
+ready in {seconds:.1f} s · {changed}
+
+  eval "$(hashistack env{where})"   nomad, consul and vault in this shell
+  hashistack status{where}
+  hashistack down{where}   leaves nothing behind"""
+    data = {"ok": True, "ready": True, "seconds": round(seconds, 1), "changes": condenser.changes}
+    show.result({**data, "project": str(project.directory), "stack": project.stack}, text)
+
+
+def down(project: Project, show: Show) -> None:
+    """Destroy the project's cluster, and prove by its labels that nothing is left.
+
+    Raises:
+        Refusal: the engine failed, or something is left; says what.
+    """
+    before = [one for one in running_clusters() if (one.project, one.stack) == (project.directory, project.stack)]
+    if project.backend and project.stack not in project.stacks() and not before:
+        text = f"nothing to do: {project.directory} has no stack {project.stack}"
+        show.result({"ok": True, "seconds": 0.0, "left": []}, text)
+        return
+    condenser = Condenser(destroying=True)
+    ended, condenser, seconds = _run(Engine(project, show.say), "destroy", condenser, show)
+    if ended.code:
+        raise Refusal(_failure(ended, condenser, project, "down"))
+    left = _left(before)
+    if left:
+        raise Refusal("destroyed, but this is left:\n  " + "\n  ".join(left) + "\nNext: docker rm -f, then repeat.")
+    proof = "no container, network or volume of it is left"
+    show.result({"ok": True, "seconds": round(seconds, 1), "left": []}, f"gone in {seconds:.1f} s · {proof}")
+
+
+def _run(engine: Engine, verb: str, condenser: Condenser, show: Show) -> tuple[Ended, Condenser, float]:
+    engine.unlock()
+    if verb == "up":
+        engine.make_stack()
+    last = 0.0
+
+    def on_event(event: Mapping[str, Any], seconds: float) -> None:
+        nonlocal last
+        last = seconds
+        for line in condenser.feed(event, seconds):
+            show.line(line)
+
+    def on_idle(seconds: float) -> None:
+        nonlocal last
+        last = seconds
+        show.idle(seconds, condenser.current)
+
+    with show:
+        ended = engine.run(verb, on_event, on_idle)
+        if ended.code:
+            for error in condenser.errors[:1]:
+                show.line(Line("error", error.partition("\n")[0], last))
+    return ended, condenser, last
+
+
+def _failure(ended: Ended, condenser: Condenser, project: Project, verb: str) -> str:
+    """The engine's diagnostics, and the next command."""
+    where = _option(project)
+    if ended.interrupted:
+        return (
+            "interrupted; what was made is kept in the state.\n"
+            f"Go on: hashistack {verb}{where}    Undo: hashistack down{where}"
+        )
+    told = condenser.errors or [clean(line) for line in ended.output.splitlines() if line.strip()][-8:]
+    after = f"Next: repeat hashistack {verb}{where}, or hashistack doctor, or hashistack down{where}"
+    return "\n".join([*told, after])
+
+
+def _option(project: Project) -> str:
+    here = Path.cwd()
+    if project.directory == here:
+        return ""
+    inside = project.directory.is_relative_to(here)
+    return f" -C {project.directory.relative_to(here) if inside else project.directory}"
+
+
+def _changes(changes: Mapping[str, int]) -> str:
+    words = {"create": "created", "update": "changed", "replace": "replaced", "delete": "removed"}
+    told = [f"{count} {words[kind]}" for kind, count in changes.items() if kind in words]
+    return ", ".join(told) or "nothing to change"
+
+
+def _left(clusters: list[Running]) -> list[str]:
+    """What still carries a label of `clusters`, on this Docker host."""
+    if not clusters:
+        return []
+    import docker
+
+    from hashistack.local import labels
+
+    client, left = docker.from_env(timeout=10), []
+    for one in clusters:
+        filters = labels.of(one.site)
+        left += [f"container {found['Names'][0]}" for found in client.api.containers(all=True, filters=filters)]
+        left += [f"network {found['Name']}" for found in client.api.networks(filters=filters)]
+        left += [f"volume {found['Name']}" for found in client.api.volumes(filters=filters)["Volumes"] or ()]
+    return left
