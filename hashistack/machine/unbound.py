@@ -63,7 +63,7 @@ def unbound(spec: ClusterSpec, platform: Platform, bridge: bool) -> str:
         "  control-interface: /run/hashistack/unbound/control.sock",
         "  control-use-cert: no",
     ]
-    for zone, addresses in platform.forward_zones.items():
+    for zone, addresses in sorted(platform.forward_zones.items()):
         lines += [
             "forward-zone:",
             f"  name: {zone}",
