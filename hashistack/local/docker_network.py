@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 from ipaddress import IPv4Network
 
 from docker.errors import APIError
 from docker.types import IPAMConfig, IPAMPool
 
-from hashistack.local import labels
+from hashistack.local import labels, ranges
 from hashistack.local.site import engine
 from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed
-
-SUPERNET = IPv4Network("10.213.0.0/16")
-"""Where subnets come from when the specification names none: rarely used by home, office or VPN networks."""
-
-FIRST_PORT = 24000
-PORTS = 24
-"""Host ports a cluster has: eight servers (five, and room to surge) of three products. Below 32768, where Linux
-takes its ephemeral ports from; https://docs.kernel.org/networking/ip-sysctl.html (ip_local_port_range)."""
-CLUSTERS = 256
 
 
 def ports(base: int, slot: int) -> dict[str, int]:
@@ -42,10 +32,10 @@ class NetworkHandler(Handler):
         client = engine()
         if found := _find(news["site"]):
             return found["Id"], _outputs(found)
-        for index in range(CLUSTERS):
-            cidr = IPv4Network(news.get("cidr") or str(list(SUPERNET.subnets(new_prefix=24))[index]))
-            base = FIRST_PORT + PORTS * index
-            if not _free(base):
+        for index in range(ranges.CLUSTERS):
+            cidr = IPv4Network(news["cidr"]) if news.get("cidr") else ranges.subnet(index)
+            base = ranges.port_base(index)
+            if not ranges.ports_free(base):
                 continue
             try:
                 _make(news, cidr, base)
@@ -60,8 +50,8 @@ class NetworkHandler(Handler):
             found = client.api.inspect_network(news["site"])
             return found["Id"], _outputs(found)
         raise ResourceFailed(
-            f"no free /24 in {SUPERNET} with free ports on loopback is left. Remove clusters (`docker network ls`), "
-            "or set `network.cidr`."
+            f"no free /24 in {ranges.SUPERNET} with free ports on loopback is left. "
+            "Remove clusters (`docker network ls`), or set `network.cidr`."
         )
 
     def delete(self, ctx: Context, id: str, olds: Props) -> None:
@@ -84,15 +74,3 @@ def _outputs(network: Props) -> Props:
     pool = network["IPAM"]["Config"][0]
     base = int(network["Labels"]["hashistack.port_base"])
     return {"network": network["Id"], "cidr": pool["Subnet"], "gateway": pool["Gateway"], "port_base": base}
-
-
-def _free(base: int) -> bool:
-    """Whether every port of the block can be bound now. Docker has the last word when a machine starts."""
-    for port in range(base, base + PORTS):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                return False
-    return True

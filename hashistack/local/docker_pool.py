@@ -162,6 +162,7 @@ def _platform(news: Props) -> Platform:
         upstreams=tuple(news["upstreams"]),
         forward_zones={DOMAIN: ("127.0.0.11",)},
         operators=(f"{news['gateway']}/32",),
+        task_root="/opt/hashistack/task-root",
     )
 
 

@@ -101,12 +101,17 @@ def _client(spec: ClusterSpec, pool: ClientPool, platform: Platform, cni: str, j
         "host_volume": {
             name: {"path": volume.path, "read_only": volume.read_only} for name, volume in pool.host_volumes.items()
         },
+        **({"chroot_env": _chroot(platform.task_root)} if platform.task_root else {}),
         "options": {
             "driver.denylist": ",".join(driver for driver in DRIVERS if driver not in pool.drivers),
             # Each cloud's fingerprinter waits seconds for a metadata service that only that cloud has.
             "fingerprint.denylist": ",".join(f"env_{cloud}" for cloud in CLOUDS if cloud != _CLOUD.get(platform.name)),
         },
     }
+
+
+def _chroot(root: str) -> Json:
+    return {root: "/", "/etc/resolv.conf": "/etc/resolv.conf"}
 
 
 def _plugins(pool: ClientPool) -> list[Json]:

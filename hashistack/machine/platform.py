@@ -35,3 +35,7 @@ class Platform:
     seal: Mapping[str, Mapping[str, str]] | None = None
     """Vault's ``seal`` stanza without credentials, e.g. ``{"awskms": {"kms_key_id": ...}}``.
     ``None``: one Shamir key, kept in the platform's secret store."""
+
+    task_root: str | None = None
+    """Directory of the machine that exec tasks get as their root file system. ``None``: Nomad's default, most of the
+    machine's own, which is right where Nomad can link files instead of copying them."""

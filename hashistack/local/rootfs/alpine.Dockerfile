@@ -7,6 +7,9 @@ RUN apk add --no-cache runit unbound ca-certificates curl iproute2 iptables ipta
     done \
  && rm -f /etc/machine-id /etc/unbound/*.key /etc/unbound/*.pem \
  && rm -rf /etc/service /etc/runit /var/log/* && mkdir -p /etc/service /etc/hashistack
+# What exec tasks see: Nomad copies it for each task.
+RUN apk add --no-cache --root /opt/hashistack/task-root --initdb --keys-dir /etc/apk/keys \
+      --repositories-file /etc/apk/repositories alpine-baselayout busybox busybox-extras curl ca-certificates-bundle
 COPY init /sbin/machine-init
 COPY runit /etc/runit
 STOPSIGNAL SIGCONT
