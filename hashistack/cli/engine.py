@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import tempfile
@@ -81,36 +82,35 @@ class Engine:
             on_idle: called several times a second in between.
         """
         with tempfile.TemporaryDirectory(prefix="hashistack-") as private:
-            log, printed = Path(private, "events.json"), Path(private, "output")
-            log.touch()
+            pipe, printed = Path(private, "events"), Path(private, "output")
+            # A pipe, never a file: the Python SDK's debug events show secret outputs in the clear.
+            os.mkfifo(pipe, 0o600)
+            events = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
             arguments = [self._pulumi, verb, "--yes", "--skip-preview", "--non-interactive", "--color", "never"]
-            arguments += ["--stack", self.project.stack, "--event-log", str(log)]
-            started, interrupted = time.monotonic(), False
-            with printed.open("w") as output, log.open() as events:
-                # A session of its own: the terminal's Ctrl-C reaches us alone, and we pass it on once.
-                process = subprocess.Popen(
-                    arguments,
-                    cwd=self.project.directory,
-                    env=self._environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
+            arguments += ["--stack", self.project.stack, "--event-log", str(pipe)]
+            started = time.monotonic()
+            try:
+                with printed.open("w") as output:
+                    # A session of its own: the terminal's Ctrl-C reaches us alone, and we pass it on.
+                    process = subprocess.Popen(
+                        arguments,
+                        cwd=self.project.directory,
+                        env=self._environment,
+                        stdin=subprocess.DEVNULL,
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,
+                    )
                 with _passing_on(process) as signals:
-                    lines = _whole_lines(events)
-                    while True:
-                        over = process.poll() is not None
-                        for line in lines:
-                            if line is None:
-                                break
-                            on_event(json.loads(line), time.monotonic() - started)
-                        if over:
-                            break
-                        on_idle(time.monotonic() - started)
-                        time.sleep(LOOK_SECONDS)
-                interrupted = bool(signals)
-            return Ended(process.returncode, printed.read_text(errors="replace"), interrupted)
+                    for event in _events(events, process):
+                        seconds = time.monotonic() - started
+                        if event is None:
+                            on_idle(seconds)
+                        else:
+                            on_event(event, seconds)
+                return Ended(process.wait(), printed.read_text(errors="replace"), bool(signals))
+            finally:
+                os.close(events)
 
     def _answer(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -143,16 +143,21 @@ def _passing_on(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _whole_lines(file: Any) -> Iterator[str | None]:
-    """Lines as they are completed by the writer; None each time that there is no more for now."""
-    part = ""
+def _events(pipe: int, process: subprocess.Popen[bytes]) -> Iterator[Mapping[str, Any] | None]:
+    """Events until the process has ended and the pipe is empty; None each time that there was none for a while."""
+    part = b""
     while True:
-        part += file.readline()
-        if part.endswith("\n"):
-            yield part
-            part = ""
-        else:
+        over = process.poll() is not None
+        # A pipe that nobody writes to yet is always readable, and empty.
+        read = os.read(pipe, 1 << 20) if select.select([pipe], [], [], 0 if over else LOOK_SECONDS)[0] else b""
+        *lines, part = (part + read).split(b"\n")
+        yield from (json.loads(line) for line in lines)
+        if not read:
+            if over:
+                return
             yield None
+            if process.poll() is None:
+                time.sleep(LOOK_SECONDS / 2)
 
 
 def _decoded(output: str) -> Any:

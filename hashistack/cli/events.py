@@ -23,7 +23,7 @@ PHASES: Mapping[str, str] = {
 """Resources that one line stands for, in the order in which the lines are worth reading."""
 
 _COLOR = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
-_DONE_AFTER = re.compile(r"\s*\((\d+(?:\.\d+)?) ?s\)$")
+_OWN_SECONDS = re.compile(r"\s*\((\d+(?:\.\d+)?) ?s\)$")
 _QUIET = frozenset({"same", "read", "refresh"})
 
 
@@ -82,7 +82,7 @@ class Condenser:
         # Machines need all that the lines before them stand for, and readiness needs the machines.
         if not self.destroying and (step["type"] == READY or PHASES.get(step["type"]) == "machines"):
             yield from self._flush(seconds)
-        if step["op"] not in _QUIET and not step.get("logical") and not _component(step):
+        if step["op"] not in _QUIET and not _component(step):
             self._running[step["urn"]] = _name(step["urn"])
             yield Line("now", self.current, seconds)
 
@@ -107,9 +107,10 @@ class Condenser:
                 yield Line("done", counted + (" removed" if self.destroying else ""), min(at, seconds))
 
     def _diagnostic(self, said: Mapping[str, Any], seconds: float) -> Iterator[Line]:
-        text = clean(said["message"])
-        ours = f"${READY}::" in said.get("urn", "") or f"::{READY}::" in said.get("urn", "")
-        if not text:
+        # Progress carries the seconds of its own wait; the lines have one clock for all.
+        text = _OWN_SECONDS.sub("", clean(said["message"]))
+        ours = f"{READY}::" in said.get("urn", "")
+        if not text or said["severity"] == "debug":
             return
         if said.get("ephemeral"):
             self._waiting = text if ours else self._waiting
@@ -120,8 +121,7 @@ class Condenser:
         elif said["severity"] == "warning":
             yield Line("warning", text, seconds)
         elif ours:
-            # The sentence carries the seconds of its own wait; the line has one clock for all.
-            yield Line("done", _DONE_AFTER.sub("", text), seconds)
+            yield Line("done", text, seconds)
 
 
 def clean(message: str) -> str:

@@ -20,7 +20,7 @@ WATCH_SECONDS = 2.0
 
 def status(project: Project, watch: bool, output: Output) -> bool:
     """Show the cluster; with `watch`, again and again. Answers whether it was healthy at last."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     with Cluster(_connection(project)) as cluster:
         while True:
             seen = look(cluster)

@@ -64,7 +64,8 @@ class Project:
 
     def environment(self) -> dict[str, str]:
         """What the engine's environment needs; makes `.state` and its passphrase at first use."""
-        environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        # The engine hides --event-log, the only stream of its events as they happen, behind the second.
+        environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_DEBUG_COMMANDS": "true"}
         if self.own_state:
             state = self.directory / STATE
             state.mkdir(mode=0o700, exist_ok=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from hashistack.cli.engine import Ended, Engine
 from hashistack.cli.events import Condenser, Line, clean
-from hashistack.cli.project import Project, Running, running_clusters
+from hashistack.cli.project import Project
 from hashistack.cli.refusal import Refusal
 from hashistack.cli.show import Show
 
@@ -24,13 +24,14 @@ def up(project: Project, show: Show) -> None:
         raise Refusal(_failure(ended, condenser, project, "up"))
     changed = _changes(condenser.changes)
     where = _option(project)
+    said = f"ready in {seconds:.1f} s · {changed}" if changed else f"nothing to change ({seconds:.1f} s)"
     text = f"""\
-ready in {seconds:.1f} s · {changed}
+{said}
 
   eval "$(hashistack env{where})"   nomad, consul and vault in this shell
   hashistack status{where}
   hashistack down{where}   leaves nothing behind"""
-    data = {"ok": True, "ready": True, "seconds": round(seconds, 1), "changes": condenser.changes}
+    data = {"ok": True, "seconds": round(seconds, 1), "changes": condenser.changes}
     show.result({**data, "project": str(project.directory), "stack": project.stack}, text)
 
 
@@ -40,8 +41,7 @@ def down(project: Project, show: Show) -> None:
     Raises:
         Refusal: the engine failed, or something is left; says what.
     """
-    before = [one for one in running_clusters() if (one.project, one.stack) == (project.directory, project.stack)]
-    if project.backend and project.stack not in project.stacks() and not before:
+    if project.backend and project.stack not in project.stacks() and not _left(project):
         text = f"nothing to do: {project.directory} has no stack {project.stack}"
         show.result({"ok": True, "seconds": 0.0, "left": []}, text)
         return
@@ -49,9 +49,8 @@ def down(project: Project, show: Show) -> None:
     ended, condenser, seconds = _run(Engine(project, show.say), "destroy", condenser, show)
     if ended.code:
         raise Refusal(_failure(ended, condenser, project, "down"))
-    left = _left(before)
-    if left:
-        raise Refusal("destroyed, but this is left:\n  " + "\n  ".join(left) + "\nNext: docker rm -f, then repeat.")
+    if left := _left(project):
+        raise Refusal("\n  ".join(["destroyed, but this is left:", *left]))
     proof = "no container, network or volume of it is left"
     show.result({"ok": True, "seconds": round(seconds, 1), "left": []}, f"gone in {seconds:.1f} s · {proof}")
 
@@ -75,9 +74,8 @@ def _run(engine: Engine, verb: str, condenser: Condenser, show: Show) -> tuple[E
 
     with show:
         ended = engine.run(verb, on_event, on_idle)
-        if ended.code:
-            for error in condenser.errors[:1]:
-                show.line(Line("error", error.partition("\n")[0], last))
+        if ended.code and not ended.interrupted:
+            show.line(Line("error", f"pulumi {verb} failed", last))
     return ended, condenser, last
 
 
@@ -105,21 +103,27 @@ def _option(project: Project) -> str:
 def _changes(changes: Mapping[str, int]) -> str:
     words = {"create": "created", "update": "changed", "replace": "replaced", "delete": "removed"}
     told = [f"{count} {words[kind]}" for kind, count in changes.items() if kind in words]
-    return ", ".join(told) or "nothing to change"
+    return ", ".join(told)
 
 
-def _left(clusters: list[Running]) -> list[str]:
-    """What still carries a label of `clusters`, on this Docker host."""
-    if not clusters:
-        return []
+def _left(project: Project) -> list[str]:
+    """What still carries the labels of the project's stack on this Docker host."""
     import docker
+    from docker.errors import DockerException
 
     from hashistack.local import labels
 
-    client, left = docker.from_env(timeout=10), []
-    for one in clusters:
-        filters = labels.of(one.site)
-        left += [f"container {found['Names'][0]}" for found in client.api.containers(all=True, filters=filters)]
-        left += [f"network {found['Name']}" for found in client.api.networks(filters=filters)]
-        left += [f"volume {found['Name']}" for found in client.api.volumes(filters=filters)["Volumes"] or ()]
-    return left
+    marks = (f"{labels.PROJECT}={project.directory}", f"{labels.STACK}={project.name}/{project.stack}")
+    filters = {"label": list(marks)}
+    try:
+        client = docker.from_env(timeout=10)
+        containers = client.api.containers(all=True, filters=filters)
+        networks = client.api.networks(filters=filters)
+        volumes = client.api.volumes(filters=filters)["Volumes"] or ()
+    except (DockerException, OSError) as error:
+        raise Refusal(f"Docker does not answer: {error}. Next: hashistack doctor") from None
+    return [
+        *(f"container {found['Names'][0].lstrip('/')}" for found in containers),
+        *(f"network {found['Name']}" for found in networks),
+        *(f"volume {found['Name']}" for found in volumes),
+    ]

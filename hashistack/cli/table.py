@@ -56,7 +56,7 @@ def look(cluster: Cluster) -> dict[str, Any]:
                 "role": "server" if server else f"client {pool}",
                 "nomad": _role(rafts.get("nomad"), name) if server else _client(node),
                 "consul": _role(rafts.get("consul"), name) if server else ("member" if name in machines else "gone"),
-                "vault": _role(rafts.get("vault"), name) if server else "-",
+                "vault": _role(rafts.get("vault"), name, "active", "standby") if server else "-",
                 "dns": _said(health.get(name), "dns"),
                 "allocs": None if server else seen.get("running", {}).get(name, 0),
             }
@@ -98,7 +98,7 @@ def render(status: Mapping[str, Any]) -> RenderableType:
     return Group(Text(head), table, Text(foot), *(Text(f"! {problem}") for problem in status["problems"]))
 
 
-def _role(raft: Raft | None, machine: str) -> str:
+def _role(raft: Raft | None, machine: str, leader: str = "leader", follower: str = "follower") -> str:
     if raft is None:
         return "?"
     peer = next((peer for peer in raft.peers if peer.name == machine), None)
@@ -106,7 +106,7 @@ def _role(raft: Raft | None, machine: str) -> str:
         return "no peer"
     if peer.name in raft.unhealthy:
         return "unhealthy"
-    return "leader" if peer.leader else "follower" if peer.voter else "non-voter"
+    return leader if peer.leader else follower if peer.voter else "non-voter"
 
 
 def _client(node: Any) -> str:

@@ -164,17 +164,13 @@ class Api:
         timeout = httpx.Timeout(READ_SECONDS + hold * 17 / 16, connect=CONNECT_SECONDS)
         headers = {token[0]: token[1]} if token[0] else {}
         try:
-            reply = self._http.request(
-                method, base + path, params=params, json=body, headers=headers, timeout=timeout
-            )
+            reply = self._http.request(method, base + path, params=params, json=body, headers=headers, timeout=timeout)
         except (httpx.HTTPError, ssl.SSLError) as failure:
             reason = str(failure) or type(failure).__name__
             raise ApiError(self.product, method, path, None, self._clean(f"{base}: {reason}")) from None
         if not reply.is_success and reply.status_code not in accept:
             raise ApiError(self.product, method, path, reply.status_code, self._clean(reply.text))
-        return Answer(
-            reply.status_code, self._decoded(reply), int(reply.headers.get(self._index_header) or 0)
-        )
+        return Answer(reply.status_code, self._decoded(reply), int(reply.headers.get(self._index_header) or 0))
 
     @staticmethod
     def _decoded(reply: httpx.Response) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hashistack.ops.api import ApiError
@@ -79,9 +79,7 @@ def readiness(connection: Connection, smoke: bool = True) -> tuple[Check, ...]:
     active = Check("Vault is initialised and active", _vault_active)
     vault = Check(f"{servers} Vault servers are unsealed and vote", _vault_votes, (active.sentence,))
     pools = Check(f"{clients} Nomad clients are ready and eligible", _clients, (nomad.sentence,))
-    machines = Check(
-        f"{connection.machines()} machines call themselves healthy", _machines, (consul.sentence,)
-    )
+    machines = Check(f"{connection.machines()} machines call themselves healthy", _machines, (consul.sentence,))
     checks = (consul, nomad, active, pools, vault, machines)
     if not smoke or not clients:
         return checks
@@ -110,11 +108,16 @@ def _agreed(raft: Raft, servers: int) -> Result:
 
 
 def _vault_active(cluster: Cluster) -> Result:
-    seen = cluster.vault.health()
-    active = [server for server in seen if server.state == "active"]
-    if active:
+    states = [server.state for server in cluster.vault.health()]
+    if "active" not in states:
+        return Result(False, ", ".join(states))
+    try:
         cluster.vault.login()
-    return Result(bool(active), ", ".join(server.state for server in seen))
+    except ApiError as error:
+        if error.status in (400, 403):
+            return Result(False, "active; the operator's login is not set up yet")
+        raise
+    return Result(True, ", ".join(states))
 
 
 def _vault_votes(cluster: Cluster) -> Result:
@@ -144,9 +147,7 @@ def _machines(cluster: Cluster) -> Result:
     expected = cluster.connection.machines()
     seen = cluster.consul.machine_health()
     passing = {health.machine for health in seen if health.status == "passing"}
-    ill = [
-        f"{health.machine}: {health.output or health.status}" for health in seen if health.status != "passing"
-    ]
+    ill = [f"{health.machine}: {health.output or health.status}" for health in seen if health.status != "passing"]
     silent = set(cluster.consul.machines()) - {health.machine for health in seen}
     late = ill + [f"{machine}: has not reported yet" for machine in silent]
     detail = f"{len(passing)}/{expected}" + (f", {names(late, 2)}" if late else "")
@@ -162,8 +163,8 @@ def wait(
 ) -> float:
     """Watch all checks side by side until every sentence is true; answers how long it took, in seconds.
 
-    `on_change` is called from the caller's thread: once for each sentence that comes true, and at least every
-    5 s with what is waited for.
+    `on_change` is called from the caller's thread: once for each sentence that comes true, and after that and at
+    least every 5 s with what is waited for.
 
     Raises:
         NotReady: not all true within `seconds`, or cancelled.
@@ -187,8 +188,7 @@ def wait(
                 raise NotReady(now - started, [(s, seen.get(s, "not looked at yet")) for s in pending])
             if now - told_at >= TICK_SECONDS:
                 told_at = now
-                first = next(sentence for sentence in pending if sentence in running)
-                on_change(Update(False, first, seen.get(first, "no answer yet"), now - started))
+                on_change(_open(pending, running, seen, now - started))
             try:
                 check, result = news.get(timeout=POLL_SECONDS)
             except queue.Empty:
@@ -200,11 +200,19 @@ def wait(
                 del pending[check.sentence]
                 told_at = time.monotonic()
                 on_change(Update(True, check.sentence, result.detail, told_at - started))
+                if pending:
+                    on_change(_open(pending, running, seen, told_at - started))
     finally:
         stop.set()
         for watcher in running.values():
             watcher.join(END_SECONDS)
     return time.monotonic() - started
+
+
+def _open(pending: Iterable[str], running: Container[str], seen: Mapping[str, str], seconds: float) -> Update:
+    """What is waited for: the first sentence of the list that is looked at and not yet true."""
+    first = next((sentence for sentence in pending if sentence in running), next(iter(pending)))
+    return Update(False, first, seen.get(first, "no answer yet"), seconds)
 
 
 def _watch(
@@ -216,7 +224,8 @@ def _watch(
             result = check.probe(cluster)
         except ApiError as failure:
             # An API that is not there yet, or refuses until its tokens exist, is what we wait for.
-            result = Result(False, str(failure))
+            silent = f"{failure.product} does not answer yet ({failure.excerpt})"
+            result = Result(False, str(failure) if failure.status else silent)
         except Exception as failure:
             news.put((check, failure))
             return

@@ -41,9 +41,7 @@ class Consul:
 
     def machine_health(self) -> tuple[MachineHealth, ...]:
         """The `hashistack` check of every machine that has pushed one."""
-        checks = self.api.call(
-            "GET", "/v1/health/state/any", params={"filter": f'CheckID == "{HEALTH_CHECK}"'}
-        ).data
+        checks = self.api.call("GET", "/v1/health/state/any", params={"filter": f'CheckID == "{HEALTH_CHECK}"'}).data
         return tuple(MachineHealth(c["Node"], c["Status"], c["Output"]) for c in checks)
 
     def has_auth_method(self, name: str) -> bool:

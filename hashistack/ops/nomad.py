@@ -94,9 +94,7 @@ class Nomad:
         data = self.api.call("GET", f"/v1/job/{job_id}/deployment").data
         return Deployment(data["Status"], data["StatusDescription"], data["JobVersion"]) if data else None
 
-    def allocations(
-        self, job_id: str, index: int = 0, hold: float = 0.0
-    ) -> tuple[tuple[Allocation, ...], int]:
+    def allocations(self, job_id: str, index: int = 0, hold: float = 0.0) -> tuple[tuple[Allocation, ...], int]:
         """The job's allocations, newest first, and the index to wait from.
 
         With `hold`, a blocking query: answers after that many seconds, or when they changed since `index`.
@@ -147,9 +145,7 @@ def _allocation(listed: Mapping[str, Any]) -> Allocation:
         status=listed["ClientStatus"],
         job_version=listed["JobVersion"],
         healthy=(listed.get("DeploymentStatus") or {}).get("Healthy"),
-        succeeded=frozenset(
-            t for t, state in states.items() if state["State"] == "dead" and not state["Failed"]
-        ),
+        succeeded=frozenset(t for t, state in states.items() if state["State"] == "dead" and not state["Failed"]),
         events={
             task: tuple(event["DisplayMessage"] or event["Type"] for event in state.get("Events") or ())
             for task, state in states.items()

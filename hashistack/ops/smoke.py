@@ -117,9 +117,7 @@ def _task(name: str, arguments: list[str], rendered: str, **more: Any) -> dict[s
         "Driver": "exec",
         "Config": {"command": "/bin/sh", "args": arguments},
         "Vault": {"ChangeMode": "noop", "Env": False},
-        "Templates": [
-            {"EmbeddedTmpl": _TEMPLATE.format(path=SECRET), "DestPath": rendered, "ChangeMode": "noop"}
-        ],
+        "Templates": [{"EmbeddedTmpl": _TEMPLATE.format(path=SECRET), "DestPath": rendered, "ChangeMode": "noop"}],
         "Resources": {"CPU": 20, "MemoryMB": 32},
         "LogConfig": {"MaxFiles": 1, "MaxFileSizeMB": 1},
         "KillTimeout": _NANOSECONDS,
@@ -177,11 +175,7 @@ class Smoke:
         if newest.healthy and "probe" in newest.succeeded:
             return True, f"answered on {newest.node}"
         deployment = nomad.deployment(JOB)
-        if (
-            deployment
-            and deployment.job_version == self._version
-            and deployment.status in ("failed", "cancelled")
-        ):
+        if deployment and deployment.job_version == self._version and deployment.status in ("failed", "cancelled"):
             raise SmokeFailed(f"smoke job: {deployment.description}. {self._story(newest)}")
         return False, f"{newest.status} on {newest.node}: {_last(newest)}"
 

@@ -74,9 +74,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
         builder("agent", key.public_key(), 10)
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
-        )
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
     directory = tmp_path_factory.mktemp("pki")
@@ -84,9 +82,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
     texts = {
         "ca": ca.public_bytes(encoding).decode(),
         "cert": certificate.public_bytes(encoding).decode(),
-        "key": key.private_bytes(
-            encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ).decode(),
+        "key": key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode(),
     }
     for kind, text in texts.items():
         (directory / f"{kind}.pem").write_text(text)
@@ -147,9 +143,7 @@ class Started:
 
 
 @pytest.fixture(scope="session")
-def consul(
-    pki: Pki, tool: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Started]:
+def consul(pki: Pki, tool: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     directory, token = tmp_path_factory.mktemp("consul"), str(uuid.uuid4())
     https, server, lan, wan = free_ports(4)
     files = {f"{kind}_file": path for kind, path in pki.files().items()}
@@ -197,9 +191,7 @@ def consul(
 
 
 @pytest.fixture(scope="session")
-def nomad(
-    pki: Pki, tool: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Started]:
+def nomad(pki: Pki, tool: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     directory, token = tmp_path_factory.mktemp("nomad"), str(uuid.uuid4())
     http, rpc, serf = free_ports(3)
     files = {f"{kind}_file": path for kind, path in pki.files().items()}
@@ -251,17 +243,13 @@ def nomad(
 
 
 @pytest.fixture(scope="session")
-def vault(
-    pki: Pki, tool: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Started]:
+def vault(pki: Pki, tool: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     directory, password = tmp_path_factory.mktemp("vault"), str(uuid.uuid4())
     api_port, cluster_port = free_ports(2)
     (directory / "raft").mkdir()
     address, files = f"https://127.0.0.1:{api_port}", pki.files()
     configuration = {
-        "storage": {
-            "raft": {"path": str(directory / "raft"), "node_id": "server-1", "performance_multiplier": 1}
-        },
+        "storage": {"raft": {"path": str(directory / "raft"), "node_id": "server-1", "performance_multiplier": 1}},
         "listener": [
             {
                 "tcp": {
