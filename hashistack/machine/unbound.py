@@ -60,7 +60,8 @@ def unbound(spec: ClusterSpec, platform: Platform, bridge: bool) -> str:
         "  unknown-server-time-limit: 50",
         "remote-control:",
         "  control-enable: yes",
-        "  control-interface: /run/hashistack/unbound/control.sock",
+        # Not beside the configuration: that directory is replaced when it is rendered again.
+        "  control-interface: /run/hashistack/unbound.sock",
         "  control-use-cert: no",
     ]
     for zone, addresses in sorted(platform.forward_zones.items()):
