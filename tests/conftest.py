@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
+from difflib import unified_diff
 from pathlib import Path
 
 import pytest
@@ -28,5 +30,36 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
             path.write_text(found)
         assert path.exists(), f"{path} is missing; write it with pytest --update-golden, then review it"
         assert found == path.read_text(), f"{path} differs; if that is meant, run pytest --update-golden"
+
+    return check
+
+
+@pytest.fixture
+def golden_directory(request: pytest.FixtureRequest) -> Callable[[str, Mapping[str, str]], None]:
+    """Compares files, path to text, with all of this directory in tests/golden/; with --update-golden, writes them."""
+    update: bool = request.config.getoption("--update-golden")
+
+    def check(name: str, found: Mapping[str, str]) -> None:
+        directory = GOLDEN / name
+        if update:
+            shutil.rmtree(directory, ignore_errors=True)
+            for path, text in found.items():
+                (directory / path).parent.mkdir(parents=True, exist_ok=True)
+                (directory / path).write_text(text)
+        known = {
+            str(path.relative_to(directory)): path.read_text() for path in directory.rglob("*") if path.is_file()
+        }
+        differ = sorted(path for path in {*known, *found} if known.get(path) != found.get(path))
+        diff = "".join(
+            line
+            for path in differ
+            for line in unified_diff(
+                known.get(path, "").splitlines(keepends=True),
+                found.get(path, "").splitlines(keepends=True),
+                f"golden/{name}/{path}",
+                f"found/{path}",
+            )
+        )
+        assert not differ, f"{', '.join(differ)} differ; if that is meant, run pytest --update-golden\n{diff}"
 
     return check

@@ -1,0 +1,177 @@
+"""A machine's root without a machine: the node programs run in it as they do there, under the shell of the test.
+
+A directory of the test becomes the root of a process in namespaces of its own (mounts, processes, network, host name).
+/usr is this machine's, read-only; /bin/sh is dash or busybox; /etc, /opt, /run and /var are the test's. What a test does not
+want for real (curl, sv, a platform) is a stand-in: a program of the test. All of it ends with the process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hashistack.machine.bundle import Bundle
+
+SHELLS = ("dash", "busybox")
+USERS = {"consul": 501, "nomad": 502, "vault": 503, "unbound": 504}
+ADDRESS = "10.9.8.7"
+NEEDED = ("unshare", "chroot", "mount", "ip", "jq", "curl", *SHELLS)
+
+_ENTER = """
+root=$1 standins=$2 name=$3
+shift 3
+while [ "$1" != -- ]; do mkdir -p "$root$2"; mount -o bind,ro "$1" "$root$2"; shift 2; done
+shift
+mount --bind /usr "$root/usr"
+mount -o remount,bind,ro "$root/usr"
+mount --bind "$standins" "$root/usr/local"
+mount --rbind /dev "$root/dev"
+mount -t proc proc "$root/proc"
+hostname "$name"
+ip link set lo up
+ip link add eth0 type veth peer name peer0
+ip addr add ADDRESS/24 dev eth0
+cd /
+# Not as process 1, to which signals are something else.
+env -i PATH=/usr/sbin:/usr/bin chroot "$root" "$@" || exit
+""".replace("ADDRESS", ADDRESS)
+
+PLATFORM = """#!/bin/sh
+set -eu
+case $1 in
+identity) cat /standin/identity ;;
+peers) cat /standin/peers ;;
+secret) cat "/standin/secrets/$2" ;;
+fetch)
+  echo "$2" >>/standin/fetched
+  if [ -s /standin/failures ]; then sed -i 1d /standin/failures; exit 1; fi
+  cp "/standin/store/${2##*/}" "$3"
+  ;;
+prepare) ;;
+*) exit 2 ;;
+esac
+"""
+"""A platform whose answers are files; `fetch` fails once for each line of `failures`."""
+
+
+def missing() -> list[str]:
+    """What this machine lacks to run the node programs."""
+    lacks = [program for program in NEEDED if not shutil.which(program)]
+    return lacks if os.geteuid() == 0 else [*lacks, "root, for namespaces and other users' files"]
+
+
+@dataclass
+class Sandbox:
+    """One machine's root. `mounts`: file or directory of this machine to its place in the root, read-only."""
+
+    directory: Path
+    shell: str
+    name: str = "web-1"
+    mounts: dict[Path, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for path in ("bin", "usr", "dev", "proc", "tmp", "root", "standin/secrets", "standin/store", "etc/hashistack"):
+            (self.root / path).mkdir(parents=True)
+        for path in ("sbin", "bin"):
+            (self.directory / "local" / path).mkdir(parents=True)
+        for link in ("sbin", "lib", "lib64"):
+            if Path("/", link).is_symlink():
+                (self.root / link).symlink_to(f"usr/{link}")
+        shell = shutil.which(self.shell)
+        assert shell
+        (self.root / "bin/sh").symlink_to(Path(shell).resolve())
+        users = {"root": 0, **USERS}
+        self.write("/etc/passwd", "".join(f"{user}:x:{id}:{id}::/:/bin/sh\n" for user, id in users.items()))
+        self.write("/etc/group", "".join(f"{user}:x:{id}:\n" for user, id in users.items()))
+        self.write("/etc/nsswitch.conf", "hosts: files dns\n")
+        self.write("/etc/hosts", "127.0.0.1 localhost\n")
+        self.write("/etc/resolv.conf", f"nameserver {ADDRESS}\n")
+
+    @property
+    def root(self) -> Path:
+        return self.directory / "root"
+
+    def path(self, path: str) -> Path:
+        """A path of the machine as one of ours."""
+        return self.root / path.removeprefix("/")
+
+    def write(self, path: str, text: str | bytes, mode: int = 0o644) -> None:
+        """A file of the machine, replaced in one step: a program of the machine may be reading it."""
+        file = self.path(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = file.with_name(f".{file.name}.fresh")
+        fresh.write_bytes(text.encode() if isinstance(text, str) else text)
+        fresh.chmod(mode)
+        fresh.rename(file)
+
+    def read(self, path: str) -> str:
+        return self.path(path).read_text()
+
+    def stand_in(self, program: str, text: str) -> None:
+        """A program that goes before any of the same name."""
+        file = self.directory / "local/sbin" / program
+        file.write_text(f"#!/bin/sh\n{text}\n")
+        file.chmod(0o755)
+
+    def tree(self, path: str) -> dict[str, str]:
+        """All files under a directory of the machine, path to contents; empty where there is none."""
+        start = self.path(path)
+        return {
+            str(file.relative_to(start)): file.read_bytes().decode(errors="replace")
+            for file in sorted(start.rglob("*"))
+            if file.is_file()
+        }
+
+    def install_bundle(self, bundle: Bundle, role: str, pool: str, platform: str | None = PLATFORM) -> None:
+        """Makes this bundle the one in force, with a stand-in for its platform program."""
+        home = f"/opt/hashistack/bundles/{bundle.sha256}"
+        for path, data in bundle.files.items():
+            self.write(f"{home}/{path}", data, 0o755 if path.startswith(("bin/", "sv/")) else 0o644)
+        if platform:
+            self.write(f"{home}/bin/platform", platform, 0o755)
+        current = self.path("/opt/hashistack/current")
+        current.unlink(missing_ok=True)
+        current.symlink_to(home)
+        self.metadata(role, pool, bundle.sha256)
+        self.path("/run/hashistack").mkdir(parents=True, exist_ok=True)
+
+    def metadata(self, role: str, pool: str, sha256: str) -> None:
+        self.write("/etc/hashistack/metadata", f"HS_CLUSTER=x\nHS_ROLE={role}\nHS_POOL={pool}\nHS_BUNDLE={sha256}\n")
+
+    def bundle_path(self, path: str) -> Path:
+        """A file of the bundle in force."""
+        home = os.readlink(self.path("/opt/hashistack/current"))
+        return self.path(home) / path
+
+    def facts(self, secrets: Mapping[str, Any], **more: str) -> None:
+        """What `boot` puts into place before it renders."""
+        facts = {"id": "i-1", "name": self.name, "ip": ADDRESS, "zone": "z1", "bundle": "b" * 64, **more}
+        self.write("/run/hashistack/facts.json", json.dumps(facts))
+        self.write("/run/hashistack/secrets.json", json.dumps(secrets), 0o600)
+
+    def _command(self, command: tuple[str, ...]) -> list[str]:
+        mounts = [part for source, target in self.mounts.items() for part in (str(source), target)]
+        inside = ["unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "--kill-child", "/bin/sh", "-euc", _ENTER]
+        return [*inside, "enter", str(self.root), str(self.directory / "local"), self.name, *mounts, "--", *command]
+
+    def run(self, *command: str, stdin: str = "", timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """A program of the machine, to its end."""
+        return subprocess.run(
+            self._command(command), input=stdin, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """A program of the machine that does not end by itself; `kill` ends all that it started."""
+        return subprocess.Popen(
+            self._command(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )

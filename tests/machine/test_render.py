@@ -1,0 +1,217 @@
+"""render: fragments, facts and secrets become one file a product, or everything stays as it was."""
+
+from __future__ import annotations
+
+import json
+import stat
+from typing import Any
+
+import pytest
+
+from .cases import CASES, configuration, role
+from .sandbox import ADDRESS, USERS, Sandbox
+
+RENDER = "/opt/hashistack/current/bin/render"
+RUN = "/run/hashistack"
+NASTY = "it's \"quoted\"\n\nback\\slash \\n $HOME $(id) `id` ${x} %s \\u0041 \t* é \U0001f511 {{ip}} ]]> trailing \n"
+"""What shells, JSON, jq and printf make something else of."""
+
+_CERTIFICATE = {"ca": "-----CA-----\nMII=\n-----END-----\n", "cert": "CERT\n", "key": "KEY\n"}
+SECRETS = {
+    "server": {
+        **_CERTIFICATE,
+        "consul_gossip": "g0==",
+        "nomad_gossip": "g1==",
+        "consul_management": "m",
+        "consul_server_agent": "sa",
+        "consul_client_agent": "ca",
+        "consul_nomad_server": "ns",
+        "consul_nomad_client": "nc",
+        "consul_dns": "d",
+        "consul_vault": "v",
+        "nomad_management": "nm",
+        "vault_operator_password": "pw",
+    },
+    "client": {
+        **_CERTIFICATE,
+        "consul_gossip": "g0==",
+        "consul_client_agent": "ca",
+        "consul_nomad_client": "nc",
+        "consul_dns": "d",
+    },
+}
+
+
+def booting(machine: Sandbox, case: str = "minimal", pool: str = "server") -> Sandbox:
+    """The machine, at the point where `boot` runs `render`."""
+    machine.install_bundle(CASES[case].bundle(pool), role(pool), pool)
+    machine.facts(SECRETS[role(pool)])
+    return machine
+
+
+@pytest.fixture
+def server(machine: Sandbox) -> Sandbox:
+    return booting(machine)
+
+
+def fragment(machine: Sandbox, path: str, contents: Any) -> None:
+    machine.bundle_path(f"conf/{path}").write_text(json.dumps(contents))
+
+
+def rendered(machine: Sandbox, product: str) -> Any:
+    return json.loads(machine.read(f"{RUN}/{product}/{product}.json"))
+
+
+def filled(value: Any, pool: str) -> Any:
+    """What render must make of a configuration, said again in another language."""
+    if isinstance(value, dict):
+        return {key: filled(inner, pool) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [filled(inner, pool) for inner in value]
+    if not isinstance(value, str):
+        return value
+    facts = {"id": "i-1", "name": "web-1", "ip": ADDRESS, "zone": "z1", "bundle": "b" * 64}
+    known = {**facts, **{f"secret.{key}": secret for key, secret in SECRETS[role(pool)].items()}}
+    for name, secret in known.items():
+        value = value.replace(f"{{{{{name}}}}}", secret)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("case", "pool"), [("minimal", "server"), ("five-servers-two-pools", "web"), ("awskms-seal", "server")]
+)
+def test_each_product_gets_its_fragments_merged_and_filled(machine: Sandbox, case: str, pool: str) -> None:
+    booting(machine, case, pool)
+    done = machine.run(RENDER)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    bundle = CASES[case].bundle(pool)
+    products = {"consul", "nomad", "unbound", *(["vault"] if pool == "server" else [])}
+    assert {path.name for path in machine.path(RUN).iterdir() if path.is_dir()} == products
+    for product in products - {"unbound"}:
+        assert rendered(machine, product) == filled(configuration(bundle, product), pool)
+    assert machine.read(f"{RUN}/unbound/unbound.conf") == filled(configuration(bundle, "unbound")["text"], pool)
+    assert machine.read(f"{RUN}/unbound/stub.conf") == bundle.files["stub.conf"].decode()
+    for product in products - {"unbound"}:
+        for kind in ("ca", "cert", "key"):
+            assert machine.read(f"{RUN}/{product}/tls/{kind}.pem") == _CERTIFICATE[kind]
+
+
+@pytest.mark.parametrize("pool", ["server", "workers"])
+def test_only_the_products_own_user_can_read_its_files(machine: Sandbox, pool: str) -> None:
+    booting(machine, "minimal", pool)
+    assert machine.run(RENDER).returncode == 0
+    products = [path for path in machine.path(RUN).iterdir() if path.is_dir()]
+    for product in products:
+        owner = 0 if (product.name, pool) == ("nomad", "workers") else USERS[product.name]
+        for path in (product, *product.rglob("*"), machine.path(f"/var/lib/hashistack/{product.name}")):
+            found = path.stat()
+            assert stat.S_IMODE(found.st_mode) == (0o700 if path.is_dir() else 0o600), path
+            assert found.st_uid == owner, path
+    as_consul = ("setpriv", "--reuid=501", "--regid=501", "--clear-groups", "cat")
+    machine.path(RUN).chmod(0o755)  # as `boot` has it
+    for way in ("run", "var", "var/lib", "var/lib/hashistack"):
+        machine.path(f"/{way}").chmod(0o755)
+    assert machine.run(*as_consul, f"{RUN}/consul/consul.json").returncode == 0
+    for other in ("nomad/nomad.json", "nomad/tls/key.pem", "secrets.json"):
+        assert "Permission denied" in machine.run(*as_consul, f"{RUN}/{other}").stderr
+
+
+def test_later_fragments_win_and_lists_are_replaced(server: Sandbox) -> None:
+    fragment(server, "consul/90-site.json", {"retry_join": ["other"], "acl": {"token_ttl": "5s"}, "new": {"a": [1]}})
+    fragment(server, "consul/95-last.json", {"acl": {"token_ttl": "6s"}})
+    fragment(server, "consul/91-more.json", {"new": {"b": None, "a": []}})
+    assert server.run(RENDER).returncode == 0
+    expected = filled(configuration(CASES["minimal"].bundle("server"), "consul"), "server")
+    expected["retry_join"] = ["other"]
+    expected["acl"]["token_ttl"] = "6s"
+    expected["new"] = {"a": [], "b": None}
+    assert rendered(server, "consul") == expected
+
+
+def test_secrets_and_facts_survive_byte_for_byte(server: Sandbox) -> None:
+    server.facts({**SECRETS["server"], "consul_gossip": NASTY, "key": NASTY, "ca": NASTY * 50}, zone=NASTY)
+    fragment(server, "consul/90-site.json", {"zone": "<{{zone}}>", "twice": "{{zone}}{{secret.consul_gossip}}"})
+    fragment(server, "unbound/20-base.json", {"text": NASTY.replace("{{ip}}", "") + "{{zone}}"})
+    done = server.run(RENDER)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    consul = rendered(server, "consul")
+    assert (consul["encrypt"], consul["zone"], consul["twice"]) == (NASTY, f"<{NASTY}>", NASTY * 2)
+    assert server.path(f"{RUN}/consul/tls/key.pem").read_bytes() == NASTY.encode()
+    assert server.path(f"{RUN}/vault/tls/ca.pem").read_bytes() == NASTY.encode() * 50
+    assert server.read(f"{RUN}/unbound/unbound.conf") == NASTY.replace("{{ip}}", "") + NASTY
+
+
+@pytest.mark.parametrize(
+    "name", ["secret.no_such", "ipv6", "Name", "ip2", " ip ", "", "secret.consul-dns", "GetPrivateIP"]
+)
+def test_an_unknown_placeholder_is_named_in_one_line_and_nothing_changes(server: Sandbox, name: str) -> None:
+    assert server.run(RENDER).returncode == 0
+    before = server.tree(RUN)
+    fragment(server, "nomad/90-site.json", {"client": {"meta": {"x": f"a {{{{{name}}}}} b"}}})
+    fragment(server, "consul/90-site.json", {"datacenter": "changed"})
+    done = server.run(RENDER)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "hashistack: can't render /opt/hashistack/current/conf: "
+        f"unknown placeholder {{{{{name}}}}} in the configuration of nomad\n"
+    )
+    assert server.tree(RUN) == before
+
+
+@pytest.mark.parametrize("lost", ["consul_gossip", "cert", "key"])
+def test_a_role_document_that_lacks_something_stops_it_too(server: Sandbox, lost: str) -> None:
+    server.facts({key: value for key, value in SECRETS["server"].items() if key != lost})
+    before = server.tree(RUN)
+    done = server.run(RENDER)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f"unknown placeholder {{{{secret.{lost}}}}}" in done.stderr
+    assert server.tree(RUN) == before
+
+
+def test_a_broken_fragment_stops_it_in_one_line_that_shows_no_secret(server: Sandbox) -> None:
+    before = server.tree(RUN)
+    server.bundle_path("conf/consul/90-site.json").write_text('{"a": ')
+    done = server.run(RENDER)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("hashistack: can't render /opt/hashistack/current/conf: jq: error")
+    assert "KEY" not in done.stderr
+    assert server.tree(RUN) == before
+
+
+def test_rendering_again_takes_new_secrets_and_keeps_what_unbound_has_learned(server: Sandbox) -> None:
+    assert server.run(RENDER).returncode == 0
+    known = server.read(f"{RUN}/unbound/stub.conf") + "  stub-addr: 10.0.0.2@8600\n"
+    server.write(f"{RUN}/unbound/stub.conf", known)
+    server.write(f"{RUN}/unbound.sock", "its socket")
+    server.facts({**SECRETS["server"], "consul_gossip": "renewed", "cert": "renewed too"})
+    assert server.run(RENDER).returncode == 0
+    assert server.read(f"{RUN}/unbound/stub.conf") == known
+    assert server.path(f"{RUN}/unbound/stub.conf").stat().st_uid == USERS["unbound"]
+    assert rendered(server, "consul")["encrypt"] == "renewed"
+    assert server.read(f"{RUN}/nomad/tls/cert.pem") == "renewed too"
+    assert not [path for path in server.tree(RUN) if ".old" in path or ".new" in path]
+
+
+def test_rendering_again_leaves_unbounds_control_socket_where_it_is(server: Sandbox) -> None:
+    assert server.run(RENDER).returncode == 0
+    (line,) = [line for line in server.read(f"{RUN}/unbound/unbound.conf").splitlines() if "control-interface" in line]
+    server.write(line.split()[-1], "what unbound made when it started")
+    assert server.run(RENDER).returncode == 0
+    assert server.read(line.split()[-1]) == "what unbound made when it started"
+
+
+def test_what_an_interrupted_render_left_does_no_harm(server: Sandbox) -> None:
+    server.write("/run/hashistack.new/consul/stray.json", "{}")
+    server.write(f"{RUN}/nomad.old/nomad.json", "{}")
+    assert server.run(RENDER).returncode == 0
+    assert not server.path("/run/hashistack.new").exists()
+    assert not server.path(f"{RUN}/nomad.old").exists()
+    assert "consul/stray.json" not in server.tree(RUN)
+
+
+def test_the_data_of_a_product_is_left_alone(server: Sandbox) -> None:
+    server.write("/var/lib/hashistack/vault/raft/raft.db", "everything")
+    assert server.run(RENDER).returncode == 0
+    assert server.read("/var/lib/hashistack/vault/raft/raft.db") == "everything"
