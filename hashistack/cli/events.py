@@ -10,13 +10,13 @@ from typing import Any
 READY = "hashistack:index:LocalReady"
 
 PHASES: Mapping[str, str] = {
-    "hashistack:index:LocalImage": "image and tools",
-    "hashistack:index:LocalArtifacts": "image and tools",
+    "hashistack:index:LocalImage": "image, tools, network",
+    "hashistack:index:LocalArtifacts": "image, tools, network",
     "hashistack:index:CertificateAuthority": "keys and certificates",
     "hashistack:index:RoleCertificate": "keys and certificates",
     "hashistack:index:GossipKey": "keys and certificates",
     "hashistack:index:TokenSet": "keys and certificates",
-    "hashistack:index:LocalNetwork": "network",
+    "hashistack:index:LocalNetwork": "image, tools, network",
     "hashistack:index:LocalServerPool": "machines",
     "hashistack:index:LocalClientPool": "machines",
 }

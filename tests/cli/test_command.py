@@ -1,0 +1,72 @@
+"""The command as a program: what it prints, how it ends, what it imports."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+HASHISTACK = [sys.executable, "-c", "from hashistack.cli.main import main; main()"]
+
+
+def run(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    import os
+
+    return subprocess.run(
+        [*HASHISTACK, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
+    )
+
+
+def test_version_and_help() -> None:
+    from hashistack.version import VERSION
+
+    assert run("--version").stdout == f"hashistack {VERSION}\n"
+    shown = run("--help").stdout
+    for command in ("up", "down", "status", "env", "doctor", "schema", "toolchain"):
+        assert f" {command} " in shown
+
+
+def test_schema_is_json() -> None:
+    assert json.loads(run("schema").stdout)["title"] == "ClusterSpec"
+
+
+def test_an_error_of_ours_is_one_text_and_code_2(tmp_path: Path) -> None:
+    done = run("status", "-C", str(tmp_path))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == f"hashistack: {tmp_path} has no Pulumi.yaml: name a Pulumi project with -C DIR.\n"
+
+
+def test_down_asks_before_it_destroys(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
+    done = run("down", "-C", str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "say --yes" in done.stderr
+
+
+def test_env_can_be_taken_back_without_a_cluster(tmp_path: Path) -> None:
+    done = run("env", "--unset", "--shell", "sh", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith("unset NOMAD_ADDR\n")
+    assert run("env", "--shell", "tcsh", cwd=tmp_path).returncode == 2
+
+
+def test_without_the_extra_the_pip_line_is_printed(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise ModuleNotFoundError('No module named typer', name='typer')\n")
+    hide = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import hashistack.cli.main"
+    done = subprocess.run([sys.executable, "-c", hide], capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("pip install 'hashistack[cli,local]'")
+
+
+def test_starting_imports_no_engine_no_docker_no_http() -> None:
+    look = "import sys, hashistack.cli.main; print(*sorted({m.partition('.')[0] for m in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    loaded = set(done.stdout.split())
+    assert not loaded & {"pulumi", "grpc", "docker", "httpx", "pydantic", "cryptography", "yaml"}

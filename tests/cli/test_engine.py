@@ -1,0 +1,132 @@
+"""The real Pulumi engine, run through our condensing, on a project that exports a connection and waits."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from hashistack.cli.engine import Engine
+from hashistack.cli.project import Project
+from hashistack.cli.refusal import Refusal
+
+PROGRAM = """\
+import json, os, time, pulumi
+wait = os.environ.get("WAIT_FOR")
+if wait:
+    open(wait + ".began", "w").close()
+while wait and not os.path.exists(wait):
+    time.sleep(0.1)
+if os.environ.get("FAIL"):
+    raise ValueError("the program's own mistake")
+endpoint = {"addresses": ["https://127.0.0.1:1"], "token": "a-token"}
+pulumi.export("connection", pulumi.Output.secret(json.dumps({
+    "name": "x", "provider": "local", "datacenter": "dc1", "region": "global", "ca_pem": "", "operator_cert_pem": "",
+    "operator_key_pem": "", "nomad": endpoint, "consul": endpoint, "pools": [],
+    "vault": {"addresses": ["https://127.0.0.1:1"], "username": "operator", "password": "a-password"}})))
+"""
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
+    root = str(Path(__file__).parents[2])
+    monkeypatch.setenv("PYTHONPATH", root)
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "Pulumi.yaml").write_text("name: waits\nruntime: python\n")
+    (project / "__main__.py").write_text(textwrap.dedent(PROGRAM))
+    return project
+
+
+def up(directory: Path, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from hashistack.cli.main import main; main()",
+            "up",
+            "-o",
+            "json",
+            "-C",
+            str(directory),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
+def until(condition: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"{condition} never came"
+        time.sleep(0.05)
+
+
+def test_up_in_a_fresh_directory_then_its_connection_then_down(directory: Path) -> None:
+    process = up(directory)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    result = json.loads(out.splitlines()[-1])
+    assert (result["event"], result["ok"], result["stack"]) == ("result", True, "test")
+    assert "a-token" not in out + err
+    connection = Engine(Project(directory, "test"), lambda _: None).connection()
+    assert (connection.nomad.secret, connection.vault.username) == ("a-token", "operator")
+    state = (directory / ".state/.pulumi/stacks/waits/test.json").read_text()
+    assert "a-token" not in state
+
+
+def test_a_stack_without_a_cluster_is_refused_with_the_next_command(directory: Path) -> None:
+    with pytest.raises(Refusal, match="Next: hashistack up"):
+        Engine(Project(directory, "test"), lambda _: None).connection()
+
+
+def test_a_failing_program_tells_its_error_and_what_next(directory: Path) -> None:
+    process = up(directory, FAIL="1")
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "the program's own mistake" in err
+    assert "Next: repeat hashistack up -C " in err
+    assert "hashistack.cli" not in err, "a traceback of ours"
+
+
+def test_two_at_once_have_one_clear_loser_and_ctrl_c_leaves_no_lock(directory: Path, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    first = up(directory, WAIT_FOR=str(go))
+    until(Path(f"{go}.began"), first)
+    second = up(directory)
+    _, err = second.communicate(timeout=60)
+    assert second.returncode == 2
+    assert "the stack test is locked by " in err
+    first.send_signal(signal.SIGINT)
+    _, err = first.communicate(timeout=60)
+    assert first.returncode == 2
+    assert "Go on: hashistack up" in err
+    assert not list((directory / ".state/.pulumi/locks").rglob("*.json"))
+
+
+def test_the_lock_of_an_engine_that_was_killed_is_removed_and_said(directory: Path, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    first = up(directory, WAIT_FOR=str(go))
+    until(Path(f"{go}.began"), first)
+    (lock,) = (directory / ".state/.pulumi/locks").rglob("*.json")
+    os.kill(json.loads(lock.read_text())["pid"], signal.SIGKILL)
+    first.communicate(timeout=60)
+    assert lock.exists()
+    go.touch()
+    second = up(directory)
+    out, err = second.communicate(timeout=120)
+    assert second.returncode == 0, err
+    assert "removed the lock that a killed run left" in out
