@@ -2,15 +2,15 @@
 
 import pulumi
 
-from hashistack import ClusterSpec, LocalCluster, LocalClusterArgs
+from hashistack import LocalCluster, LocalClusterArgs
 
 config = pulumi.Config()
 
 # What the stack's configuration says, or the reference cluster: three servers, two clients.
-spec = ClusterSpec.parse(config.get_object("cluster") or {"name": "test"})
+spec = config.get_object("cluster") or {"name": "test"}
 
 cluster = LocalCluster(
-    spec.name,
+    "test",
     LocalClusterArgs(spec=spec, keep_on_failure=config.get_bool("keepOnFailure") or False),
 )
 

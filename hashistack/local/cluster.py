@@ -20,7 +20,7 @@ from hashistack.local.resources import (
 )
 from hashistack.machine.bundle import SERVER
 from hashistack.secrets.cluster import ClusterSecrets
-from hashistack.spec import ClusterSpec
+from hashistack.spec import ClusterSpec, SpecError, Versions, warnings
 from hashistack.spec.catalog import Product
 
 TOOLS: tuple[Product, ...] = ("cni", "consul", "nomad", "vault")
@@ -30,11 +30,12 @@ TOOLS: tuple[Product, ...] = ("cni", "consul", "nomad", "vault")
 class LocalClusterArgs:
     """What a local cluster is made of.
 
-    spec: the cluster. wait: ``full`` until a job was served (default), ``servers`` until the servers vote, ``none``.
-    timeout_seconds: how long to wait. keep_on_failure: leave machines that did not become ready, to look at them.
+    spec: the cluster, or the plain data of one, as a stack's configuration gives it. wait: ``full`` until a job was
+    served (default), ``servers`` until the servers vote, ``none``. timeout_seconds: how long to wait.
+    keep_on_failure: leave machines that did not become ready, to look at them.
     """
 
-    spec: ClusterSpec
+    spec: ClusterSpec | Mapping[str, Any]
     wait: Literal["full", "servers", "none"] = "full"
     timeout_seconds: float = 180.0
     keep_on_failure: bool = False
@@ -55,9 +56,12 @@ class LocalCluster(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: LocalClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hashistack:index:LocalCluster", name, {}, opts)
-        spec, child = args.spec, pulumi.ResourceOptions(parent=self)
+        spec, child = _parsed(args.spec), pulumi.ResourceOptions(parent=self)
+        if spec.versions != Versions():  # the defaults are the newest there is
+            for problem in warnings(spec):
+                pulumi.log.warn(str(problem), self)
         text = spec.model_dump_json()
-        site = LocalSite(f"{name}-site", spec.name, str(Path.cwd()), child)
+        site = LocalSite(f"{name}-site", spec.name, text, str(Path.cwd()), child)
         image = LocalImage(f"{name}-image", child)
         arch = spec.servers.arch
         artifacts = LocalArtifacts(
@@ -65,6 +69,7 @@ class LocalCluster(pulumi.ComponentResource):
             versions={tool: spec.versions.of(tool) for tool in TOOLS},
             digests={tool: spec.versions.digests(tool)[arch] for tool in TOOLS if spec.versions.digests(tool)},
             arch=arch,
+            static=image.static,
             opts=child,
         )
         network = LocalNetwork(f"{name}-network", site, spec.network.cidr, child)
@@ -114,6 +119,14 @@ class LocalCluster(pulumi.ComponentResource):
         self.vault_address = usable["vault"][0]
         self.ca_pem = secrets.ca_pem
         self.register_outputs({"connection": self.connection, "ca_pem": self.ca_pem})
+
+
+def _parsed(spec: ClusterSpec | Mapping[str, Any]) -> ClusterSpec:
+    try:
+        return spec if isinstance(spec, ClusterSpec) else ClusterSpec.parse(spec)
+    except SpecError as error:
+        # The one exception that every language host shows without a traceback.
+        raise pulumi.RunError(str(error)) from error
 
 
 def _connection(

@@ -25,19 +25,21 @@ class LocalSite(HashistackResource):
     """The labels of every container, network and volume of the cluster."""
 
     def __init__(
-        self, name: str, cluster: pulumi.Input[str], project: str, opts: pulumi.ResourceOptions | None = None
+        self, name: str, cluster: str, spec: str, project: str, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__(name, {"name": cluster, "project": project}, opts)
+        super().__init__(name, {"name": cluster, "spec": spec, "project": project}, opts)
 
 
 class LocalImage(HashistackResource):
     """The machine image, in this machine's Docker. Belongs to no cluster: destroy leaves it."""
 
     resource_type = "hashistack:index:LocalImage"
-    outputs = ("image",)
+    outputs = ("image", "static")
 
     image: pulumi.Output[str]
     """The image's tag."""
+    static: pulumi.Output[bool]
+    """Whether only static binaries run in it (Alpine has no glibc)."""
 
     def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {}, opts)
@@ -58,9 +60,11 @@ class LocalArtifacts(HashistackResource):
         versions: Mapping[str, str],
         digests: Mapping[str, str],
         arch: str,
+        static: pulumi.Input[bool],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__(name, {"versions": dict(versions), "digests": dict(digests), "arch": arch}, opts)
+        inputs = {"versions": dict(versions), "digests": dict(digests), "arch": arch, "static": static}
+        super().__init__(name, inputs, opts)
 
 
 class LocalNetwork(HashistackResource):

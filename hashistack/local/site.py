@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -14,19 +15,36 @@ from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceF
 
 
 class SiteHandler(Handler):
-    """Gives the cluster an id of its own and, on delete, sweeps whatever carries that id as a label.
+    """Gives the cluster an id of its own; on delete, sweeps whatever carries that id as a label.
 
     Nothing is made in Docker before this resource is in Pulumi's state, so that an `up` killed anywhere leaves
     nothing that a later `destroy` would not find.
 
-    Inputs: name, project, stack. Outputs: site (the id), labels (for everything that belongs to the cluster).
+    Refuses a change of the specification that no `up` can make, before anything else has changed.
+
+    Inputs: name, spec (JSON text), project. Outputs: site (the id), labels (for everything of it).
     """
 
     def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
-        return Diff(replace=("name",)) if olds["name"] != news["name"] else Diff()
+        if olds["spec"] == news["spec"]:
+            return Diff()
+        from hashistack.spec import ClusterSpec
+        from hashistack.spec.changes import problems
+
+        old, new = (ClusterSpec.parse(json.loads(props["spec"])) for props in (olds, news))
+        if refused := problems(old, new):
+            raise ResourceFailed("\n".join(map(str, refused)))
+        return Diff(update=("spec",))
+
+    def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
+        return {"site": olds["site"], "labels": olds["labels"]}
 
     def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
-        engine()
+        # Imported here: every `up` loads this module, and few make a site.
+        from hashistack.local.preflight import run as preflight
+
+        if missing := [result for result in preflight(engine()) if result.ok is False]:
+            raise ResourceFailed("\n".join(f"{r.sentence}: {r.detail}. {r.remedy}".strip() for r in missing))
         site = f"{news['name']}-{secrets.token_hex(2)}"
         marks = {
             labels.SITE: site,

@@ -7,7 +7,10 @@ from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceF
 
 
 class ImageHandler(Handler):
-    """The machine image, built once and then Docker's. Destroy leaves it: it belongs to no cluster. Output: image."""
+    """The machine image, built once and then Docker's. Destroy leaves it: it belongs to no cluster.
+
+    Outputs: image (its tag), static (whether only static binaries run in it).
+    """
 
     def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
         from hashistack.local.image import tag
@@ -28,14 +31,15 @@ class ImageHandler(Handler):
             ensure(engine(), ctx.progress)
         except ImageError as error:
             raise ResourceFailed(str(error)) from error
-        return {"image": tag()}
+        libc = engine().images.get(tag()).labels["hashistack.libc"]
+        return {"image": tag(), "static": libc == "musl"}
 
 
 class ArtifactsHandler(Handler):
     """The pinned binaries in the toolchain's cache.
 
-    Inputs: versions (name to version), digests (name to the sha256 that alone is accepted), arch. Outputs: tools
-    (name to version, sha256, path: the directory that machines mount).
+    Inputs: versions (name to version), digests (name to the sha256 that alone is accepted), arch, static (only
+    binaries without a C library will do). Outputs: tools (name to version, sha256, path: the directory to mount).
     """
 
     def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
@@ -57,7 +61,7 @@ class ArtifactsHandler(Handler):
         for name, version in news["versions"].items():
             try:
                 pinned = (news.get("digests") or {}).get(name)
-                tool = resolve(name, version, news["arch"], progress=ctx.progress, sha256=pinned)
+                tool = resolve(name, version, news["arch"], ctx.progress, sha256=pinned, static=news["static"])
             except ToolError as error:
                 raise ResourceFailed(str(error)) from error
             path = tool.path if tool.path.is_dir() else tool.path.parent

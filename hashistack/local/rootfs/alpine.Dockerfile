@@ -12,5 +12,6 @@ RUN apk add --no-cache --root /opt/hashistack/task-root --initdb --keys-dir /etc
       --repositories-file /etc/apk/repositories alpine-baselayout busybox busybox-extras curl ca-certificates-bundle
 COPY init /sbin/machine-init
 COPY runit /etc/runit
+LABEL hashistack.libc=musl
 STOPSIGNAL SIGCONT
 ENTRYPOINT ["/sbin/machine-init"]

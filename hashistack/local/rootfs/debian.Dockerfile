@@ -16,5 +16,6 @@ RUN root=/opt/hashistack/task-root && mkdir -p $root/bin $root/etc/ssl/certs $ro
     test -x /opt/hashistack/task-root/bin/curl
 COPY init /sbin/machine-init
 COPY runit /etc/runit
+LABEL hashistack.libc=glibc
 STOPSIGNAL SIGCONT
 ENTRYPOINT ["/sbin/machine-init"]
