@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pulumi
 
+from hashistack.local.dns import LocalDns
 from hashistack.local.resources import (
     LocalArtifacts,
     LocalClientPool,
@@ -32,13 +33,17 @@ class LocalClusterArgs:
 
     spec: the cluster, or the plain data of one, as a stack's configuration gives it. wait: ``full`` until a job was
     served (default), ``servers`` until the servers vote, ``none``. timeout_seconds: how long to wait.
-    keep_on_failure: leave machines that did not become ready, to look at them.
+    keep_on_failure: leave machines that did not become ready, to look at them. rotate_certificates, rotate_ca: any text;
+    another one makes new ones on the next `up`; the agents reload them within a minute. An old CA is trusted until
+    the rotation after it.
     """
 
     spec: ClusterSpec | Mapping[str, Any]
     wait: Literal["full", "servers", "none"] = "full"
     timeout_seconds: float = 180.0
     keep_on_failure: bool = False
+    rotate_certificates: str | None = None
+    rotate_ca: str | None = None
 
 
 class LocalCluster(pulumi.ComponentResource):
@@ -73,15 +78,17 @@ class LocalCluster(pulumi.ComponentResource):
             opts=child,
         )
         network = LocalNetwork(f"{name}-network", site, spec.network.cidr, child)
-        secrets = ClusterSecrets(f"{name}-secrets", spec, child)
-        upstreams = spec.dns.upstreams or ("127.0.0.11",)
+        secrets = ClusterSecrets(
+            f"{name}-secrets", spec, rotate_ca=args.rotate_ca, rotate_certificates=args.rotate_certificates, opts=child
+        )
+        dns = LocalDns(f"{name}-dns", spec.dns, child)
         common: dict[str, Any] = {
             "spec": text,
             "site": site,
             "network": network,
             "image": image,
             "artifacts": artifacts,
-            "upstreams": upstreams,
+            "dns": dns,
             "opts": child,
         }
         servers = LocalServerPool(

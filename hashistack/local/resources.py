@@ -7,6 +7,7 @@ from typing import Any
 
 import pulumi
 
+from hashistack.local.dns import LocalDns
 from hashistack.provider.resource import HashistackResource
 
 
@@ -108,7 +109,7 @@ class _LocalPool(HashistackResource):
         network: LocalNetwork,
         image: LocalImage,
         artifacts: LocalArtifacts,
-        upstreams: Sequence[str],
+        dns: LocalDns,
         secrets: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -123,7 +124,7 @@ class _LocalPool(HashistackResource):
             "gateway": network.gateway,
             "image": image.image,
             "tools": artifacts.tools,
-            "upstreams": list(upstreams),
+            "upstreams": dns.upstreams,
             "secrets": pulumi.Output.secret(secrets),
         }
         super().__init__(name, inputs, opts)

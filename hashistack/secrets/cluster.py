@@ -30,12 +30,23 @@ class ClusterSecrets(pulumi.ComponentResource):
     ids: pulumi.Output[dict[str, str]]
     """Token name to its secret id; secret."""
 
-    def __init__(self, name: str, spec: ClusterSpec, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        spec: ClusterSpec,
+        rotate_ca: str | None = None,
+        rotate_certificates: str | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__("hashistack:index:ClusterSecrets", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         domain, days = spec.dns.domain, spec.tls.validity_days
         ca = CertificateAuthority(
-            f"{name}-ca", common_name=f"{spec.name} CA", validity_days=spec.tls.ca_validity_days, opts=child
+            f"{name}-ca",
+            common_name=f"{spec.name} CA",
+            validity_days=spec.tls.ca_validity_days,
+            rotate=rotate_ca,
+            opts=child,
         )
         products = [f"{product}.service.{domain}" for product in ("nomad", "consul", "vault")]
         names = {
@@ -57,6 +68,7 @@ class ClusterSecrets(pulumi.ComponentResource):
                 usages=["client"] if role == "operator" else ["server", "client"],
                 validity_days=days,
                 renew_before_days=spec.tls.renew_before_days,
+                rotate=rotate_certificates,
                 opts=child,
             )
             for role, dns_names in names.items()
