@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +20,7 @@ import grpc
 from google.protobuf import empty_pb2
 
 from hashistack.provider.sdk import generated_alone
+from hashistack.provider.serving import engine_address, serve
 from hashistack.version import VERSION
 
 with generated_alone():
@@ -31,7 +29,7 @@ with generated_alone():
 # The program has told its errors to the engine itself: as in the official host.
 REPORTED: Final = 32
 
-_ORPHAN_CHECK: Final = 1.0  # seconds
+_THREADS: Final = 16
 _PROGRAM: Final = Path(__file__).with_name("language_program.py")
 
 
@@ -146,24 +144,13 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
 
 def main() -> None:
-    """Print the port and serve the engine, whose address is the first argument, until it is done or gone."""
-    address = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
-    host = LanguageHost(address)
-    stop = threading.Event()
-    # The engine interrupts its plugins when it has finished, and kills those that stay.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    engine = os.getppid()
-    server = grpc.server(ThreadPoolExecutor(16))
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    print(port, flush=True)
-    # A killed engine can't stop its plugins: whoever adopts the process is then its parent.
-    while not stop.wait(_ORPHAN_CHECK) and os.getppid() == engine:
-        pass
-    host.stop()
-    server.stop(None).wait()
+    """Serve the engine, whose address is the first argument, until it is done or gone."""
+    host = LanguageHost(engine_address() or "")
+    serve(
+        lambda server: language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server),
+        host.stop,
+        threads=_THREADS,
+    )
 
 
 if __name__ == "__main__":

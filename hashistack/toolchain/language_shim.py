@@ -24,7 +24,10 @@ def write(directory: Path) -> None:
 
 
 def _script(interpreter: str) -> str:
-    """The host needs an interpreter that has hashistack: the active environment's if it does, else ours."""
+    """The host needs an interpreter that has hashistack: the active environment's if it does, else ours.
+
+    The engine starts it in the project's directory: -P keeps the user's files from taking the place of modules.
+    """
     return f"""\
 #!/bin/sh
 {_MARK}
@@ -36,5 +39,5 @@ if [ ! -x "$python" ]; then
   echo "pulumi-language-python: $python is gone; next: hashistack toolchain fetch pulumi" >&2
   exit 1
 fi
-exec "$python" -m hashistack.toolchain.language_host "$@"
+exec "$python" -P -m hashistack.toolchain.language_host "$@"
 """

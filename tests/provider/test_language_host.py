@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hashistack.toolchain import language_host
+from hashistack.toolchain import language_host, language_shim
 
 
 @pytest.fixture
@@ -16,9 +17,7 @@ def hosted(project: Any, tmp_path: Path) -> Any:
     """The project with our host first on PATH."""
     place = tmp_path / "host"
     place.mkdir()
-    host = place / "pulumi-language-python"
-    host.write_text(f'#!/bin/sh\nexec {sys.executable} -P {language_host.__file__} "$@"\n')
-    host.chmod(0o755)
+    language_shim.write(place)
     project.environment["PATH"] = f"{place}:{project.environment['PATH']}"
     return project
 
@@ -49,6 +48,22 @@ def test_a_program_has_its_configuration_directory_and_modules(hosted: Any) -> N
         "dev",
         sys.prefix,
     ]
+
+
+def test_the_users_files_do_not_shadow_the_hosts_modules(hosted: Any) -> None:
+    for name in ("grpc", "hashistack", "signal"):
+        (hosted.directory / f"{name}.py").write_text("raise SystemExit('a file of the user')")
+    hosted.write("import sys\nsys.path.pop(0)\nimport pulumi\npulumi.export('done', True)\n")
+    hosted.up()
+    assert hosted.outputs() == {"done": True}
+
+
+def test_the_host_loads_little() -> None:
+    code = "import sys, hashistack.toolchain.language_host; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True)
+    loaded = {name for name in done.stdout.split() if name.startswith("hashistack.toolchain.")}
+    assert loaded == {"hashistack.toolchain.language_host"}
+    assert {"httpx", "pulumi"} & set(done.stdout.split()) == set()
 
 
 def test_a_users_error_has_its_own_frames_only(hosted: Any) -> None:
