@@ -13,9 +13,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--update-golden", action="store_true", help="write what is found to tests/golden/, for review"
-    )
+    parser.addoption("--update-golden", action="store_true", help="write what is found to tests/golden/, for review")
 
 
 @pytest.fixture
@@ -46,9 +44,7 @@ def golden_directory(request: pytest.FixtureRequest) -> Callable[[str, Mapping[s
             for path, text in found.items():
                 (directory / path).parent.mkdir(parents=True, exist_ok=True)
                 (directory / path).write_text(text)
-        known = {
-            str(path.relative_to(directory)): path.read_text() for path in directory.rglob("*") if path.is_file()
-        }
+        known = {str(path.relative_to(directory)): path.read_text() for path in directory.rglob("*") if path.is_file()}
         differ = sorted(path for path in {*known, *found} if known.get(path) != found.get(path))
         diff = "".join(
             line

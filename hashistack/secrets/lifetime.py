@@ -35,9 +35,7 @@ def lifetime_failures(news: Props) -> list[Failure]:
     """What is wrong with `validity_days` and `renew_before_days`."""
     days, before = news.get("validity_days"), news.get("renew_before_days")
     if days is not UNKNOWN and not (_is_number(days) and 0 < days <= 36500):
-        return [
-            Failure("validity_days", f"must be a number of days, above 0 and at most 36500, not {days!r}")
-        ]
+        return [Failure("validity_days", f"must be a number of days, above 0 and at most 36500, not {days!r}")]
     if before is None or before is UNKNOWN:
         return []
     if not (_is_number(before) and before > 0):

@@ -159,7 +159,5 @@ def _pem(certificates: Iterable[x509.Certificate]) -> str:
 
 
 def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return pem.decode()

@@ -25,9 +25,7 @@ def _versions(spec: ClusterSpec) -> Iterator[Problem]:
             yield Problem(path, f"{facts.ended}: no more fixes", "Plan the move to a later series.")
         if facts.vulnerabilities:
             flaws = ", ".join(f"{flaw.id} (fixed in {flaw.fixed_in})" for flaw in facts.vulnerabilities)
-            yield Problem(
-                path, f'is vulnerable to {flaws} (got "{version}")', "Read them, and plan the move."
-            )
+            yield Problem(path, f'is vulnerable to {flaws} (got "{version}")', "Read them, and plan the move.")
         latest = newest(product)
         if parse(version) < parse(latest):
             yield Problem(path, f'is not the newest in the catalog (got "{version}")', f'Go to "{latest}".')

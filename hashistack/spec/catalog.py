@@ -35,9 +35,7 @@ class Release:
 _NOMAD = (
     Vulnerability("CVE-2026-6959", "files of the client's host read and written through a symlink", "2.0.1"),
     Vulnerability("CVE-2026-7474", "code run on the client's host by a host volume plugin's path", "2.0.1"),
-    Vulnerability(
-        "CVE-2026-14891", "the docker driver mounts host paths though volumes are disabled", "2.0.4"
-    ),
+    Vulnerability("CVE-2026-14891", "the docker driver mounts host paths though volumes are disabled", "2.0.4"),
     Vulnerability("CVE-2026-14896", "a host volume's claim deleted from another namespace", "2.0.4"),
 )
 # HCSEC-2025-28 and -29.

@@ -50,9 +50,7 @@ def _versions(old: ClusterSpec, new: ClusterSpec) -> Iterator[Problem]:
         before, after = old.versions.of(product), new.versions.of(product)
         reason = supported_step(product, before, after)
         if reason:
-            yield Problem(
-                f"versions.{product}", f'{reason.what} (was "{before}", got "{after}")', reason.remedy
-            )
+            yield Problem(f"versions.{product}", f'{reason.what} (was "{before}", got "{after}")', reason.remedy)
         if before != after and product in ("nomad", "consul", "vault"):
             changed.append(product)
     if len(changed) > 1:

@@ -48,9 +48,7 @@ def capacity(spec: ClusterSpec) -> Iterator[Problem]:
     needed += sum(pool.max + spec.upgrade_of(pool).max_surge for pool in spec.clients)
     private = [subnet.cidr for subnet in network.subnets if not subnet.public]
     if network.subnets and not private:
-        yield Problem(
-            "network.subnets", "all subnets are public: machines have no place", "Add one that is not."
-        )
+        yield Problem("network.subnets", "all subnets are public: machines have no place", "Add one that is not.")
         return
     room = private or ([network.cidr] if network.cidr else [])
     held = sum(hosts(cidr) for cidr in room)

@@ -13,9 +13,7 @@ from hashistack.spec.durations import Duration, within
 from hashistack.spec.problems import Bad, Problem, show
 from hashistack.spec.section import Many, Section, reads
 
-_DOMAIN = re.compile(
-    r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
-)
+_DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 # Names that others answer for: of special use (RFC 6761, 6762, 8375), the clouds', large public suffixes.
 _FOREIGN = (
     *("arpa", "example", "home.arpa", "internal", "invalid", "local", "localhost", "onion", "test"),
@@ -57,9 +55,7 @@ def _two(upstreams: tuple[str, ...]) -> tuple[str, ...]:
         if upstreams.count(upstream) > 1:
             raise Bad(f"{upstream} is listed twice", "List each resolver once.")
     if len(upstreams) == 1:
-        raise Bad(
-            "one upstream is a single point of failure", "Give at least two, or none for the platform's own."
-        )
+        raise Bad("one upstream is a single point of failure", "Give at least two, or none for the platform's own.")
     return upstreams
 
 

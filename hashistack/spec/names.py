@@ -79,19 +79,13 @@ REGION = Rule(
     "a-z0-9",
     "a-z0-9",
 )
-NODE_POOL = Rule(
-    "a Nomad node pool's name", 128, "A-Za-z0-9_-", 'letters, digits, "-" and "_"', first="A-Za-z0-9"
-)
+NODE_POOL = Rule("a Nomad node pool's name", 128, "A-Za-z0-9_-", 'letters, digits, "-" and "_"', first="A-Za-z0-9")
 NODE_CLASS = Rule("a Nomad node class", 128, "A-Za-z0-9._-", 'letters, digits, ".", "-" and "_"')
 NAMESPACE = Rule("a Nomad namespace or policy", 128, "A-Za-z0-9-", 'letters, digits and "-"')
-HOST_VOLUME = Rule(
-    "a host volume's name", 128, "A-Za-z0-9_-", 'letters, digits, "-" and "_"', first="A-Za-z0-9"
-)
+HOST_VOLUME = Rule("a host volume's name", 128, "A-Za-z0-9_-", 'letters, digits, "-" and "_"', first="A-Za-z0-9")
 MACHINE_TYPE = Rule("a machine type", 128, "A-Za-z0-9._-", 'letters, digits, ".", "-" and "_"')
 ZONE = Rule("a zone's name", 63, "a-z0-9-", 'a-z, 0-9 and "-"')
-SERVICE = Rule(
-    "a service's name", 63, "A-Za-z0-9-", 'letters, digits and "-"', first="A-Za-z0-9", last="A-Za-z0-9"
-)
+SERVICE = Rule("a service's name", 63, "A-Za-z0-9-", 'letters, digits and "-"', first="A-Za-z0-9", last="A-Za-z0-9")
 
 AWS_LAUNCH_TEMPLATE = Rule(
     "an AWS launch template's name", 128, "A-Za-z0-9().\\-/_", "letters, digits and ( ) . - / _", least=3

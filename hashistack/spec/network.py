@@ -41,9 +41,7 @@ def _cidr(text: str) -> str:
         raise Bad("has bits set beyond its prefix", f"Did you mean {network}?")
     for never in _REACHABLE_NOWHERE:
         if network.overlaps(IPv4Network(never)):
-            raise Bad(
-                f"overlaps {never}, which cannot be routed", "Choose a private network such as 10.0.0.0/16."
-            )
+            raise Bad(f"overlaps {never}, which cannot be routed", "Choose a private network such as 10.0.0.0/16.")
     return text
 
 
@@ -81,9 +79,7 @@ def overlaps(named: Sequence[tuple[str, str, str]]) -> Iterator[Problem]:
     """Each overlap of two networks, given as (path, cidr, what it is); told at the later one's path."""
     for (_, left, left_name), (path, right, _) in combinations(named, 2):
         if IPv4Network(left).overlaps(IPv4Network(right)):
-            yield Problem(
-                path, f"{right} overlaps {left} ({left_name})", "Choose addresses that nothing else uses."
-            )
+            yield Problem(path, f"{right} overlaps {left} ({left_name})", "Choose addresses that nothing else uses.")
 
 
 def _apart(network: Network) -> Iterator[Problem]:

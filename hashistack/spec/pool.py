@@ -118,13 +118,9 @@ def _size(pool: ClientPool) -> Iterator[Problem]:
     if pool.min > pool.max:
         yield Problem("min", f"min {pool.min} > max {pool.max}", "Lower min or raise max.")
     elif pool.desired > pool.max:
-        yield Problem(
-            "desired", f"is more than max {pool.max} (got {pool.desired})", "Lower it, or raise max."
-        )
+        yield Problem("desired", f"is more than max {pool.max} (got {pool.desired})", "Lower it, or raise max.")
     elif pool.desired < pool.min:
-        yield Problem(
-            "desired", f"is less than min {pool.min} (got {pool.desired})", "Raise it, or lower min."
-        )
+        yield Problem("desired", f"is less than min {pool.min} (got {pool.desired})", "Raise it, or lower min.")
     if pool.max == 0:
         yield Problem("max", "the pool would have no machine (got 0)", "Give at least 1, or remove the pool.")
 

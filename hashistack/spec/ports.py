@@ -37,9 +37,7 @@ class Port:
 _SERVER: frozenset[Role] = frozenset({"server"})
 _EVERY: frozenset[Role] = frozenset({"server", "client"})
 
-NOMAD_HTTP = Port(
-    "nomad_http", 4646, ("tcp",), _SERVER, _ALL | {"operator"}, "Nomad's API and its signing keys"
-)
+NOMAD_HTTP = Port("nomad_http", 4646, ("tcp",), _SERVER, _ALL | {"operator"}, "Nomad's API and its signing keys")
 NOMAD_CLIENT_HTTP = Port(
     "nomad_client_http",
     4646,
@@ -48,17 +46,11 @@ NOMAD_CLIENT_HTTP = Port(
     _SERVERS | {"operator"},
     "logs and exec of allocations",
 )
-NOMAD_RPC = Port(
-    "nomad_rpc", 4647, ("tcp",), _SERVER, _ALL, "Nomad servers among themselves, clients to servers"
-)
-NOMAD_SERF = Port(
-    "nomad_serf", 4648, _BOTH, _SERVER, _SERVERS, "gossip of Nomad servers; clients take no part"
-)
+NOMAD_RPC = Port("nomad_rpc", 4647, ("tcp",), _SERVER, _ALL, "Nomad servers among themselves, clients to servers")
+NOMAD_SERF = Port("nomad_serf", 4648, _BOTH, _SERVER, _SERVERS, "gossip of Nomad servers; clients take no part")
 CONSUL_RPC = Port("consul_rpc", 8300, ("tcp",), _SERVER, _ALL, "Consul agents to Consul servers")
 CONSUL_SERF = Port("consul_serf", 8301, _BOTH, _EVERY, _ALL, "gossip of all Consul agents")
-CONSUL_HTTP = Port(
-    "consul_http", 8500, ("tcp",), _EVERY, _NOBODY, "Consul's API without TLS, on loopback alone"
-)
+CONSUL_HTTP = Port("consul_http", 8500, ("tcp",), _EVERY, _NOBODY, "Consul's API without TLS, on loopback alone")
 CONSUL_HTTPS = Port("consul_https", 8501, ("tcp",), _SERVER, _ALL | {"operator"}, "Consul's API")
 CONSUL_GRPC_TLS = Port("consul_grpc_tls", 8503, ("tcp",), _SERVER, _ALL, "Consul's streaming API")
 CONSUL_DNS = Port("consul_dns", 8600, _BOTH, _SERVER, _ALL, "Consul's DNS, for the unbound of every machine")
@@ -104,9 +96,7 @@ def problems(ports: Iterable[Port]) -> Iterator[Problem]:
     for port in ports:
         other = taken.setdefault(port.number, port)
         if other is not port and other.on & port.on:
-            yield Problem(
-                port.name, f"port {port.number} is used twice, by {other.name} too", "Choose another port."
-            )
+            yield Problem(port.name, f"port {port.number} is used twice, by {other.name} too", "Choose another port.")
         if port.number < 1024 and port.name != "dns":
             yield Problem(
                 port.name,

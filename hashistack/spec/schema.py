@@ -35,11 +35,7 @@ def _descriptions(section: type[Section]) -> dict[str, str]:
     assert isinstance(body, ast.ClassDef)  # noqa: S101 - what getsource gives for a class
     found = {}
     for field, after in zip(body.body, body.body[1:], strict=False):
-        if (
-            isinstance(field, ast.AnnAssign)
-            and isinstance(field.target, ast.Name)
-            and isinstance(after, ast.Expr)
-        ):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(after, ast.Expr):
             name = field.target.id
             if name in section.model_fields and isinstance(after.value, ast.Constant):
                 found[name] = inspect.cleandoc(str(after.value.value)).replace("\n", " ")

@@ -98,9 +98,7 @@ def _explain(error: ErrorDetails, cls: type[Section]) -> Iterator[Problem]:
     else:
         what, remedy = (cause.what, cause.remedy) if isinstance(cause, Bad) else _words(error)
         if is_output(value):
-            remedy = (
-                "Give a plain value; what is known only while deploying belongs to the component's arguments."
-            )
+            remedy = "Give a plain value; what is known only while deploying belongs to the component's arguments."
         yield Problem(path, f"{what} (got {show(value)})", remedy)
 
 
@@ -141,10 +139,6 @@ def _words(error: ErrorDetails) -> tuple[str, str]:
     if kind == "tuple_type":
         return "must be a list", "Write the values as a list, [a, b], even if there is only one."
     if kind in {"dict_type", "mapping_type", "model_type", "model_attributes_type"}:
-        remedy = (
-            "Leave it out for the defaults, or give its fields."
-            if value is None
-            else "Write name: value pairs."
-        )
+        remedy = "Leave it out for the defaults, or give its fields." if value is None else "Write name: value pairs."
         return "must be a mapping of fields", remedy
     return error["msg"][0].lower() + error["msg"][1:], "Correct it."

@@ -21,9 +21,7 @@ _CLOUD_RESERVED = ("aws:", "goog")
 def _plain(value: str) -> str:
     found = _UNSAFE.search(value)
     if found:
-        raise Bad(
-            f"has the unsafe characters {show(found[0])}", "Give plain text on one line, without expressions."
-        )
+        raise Bad(f"has the unsafe characters {show(found[0])}", "Give plain text on one line, without expressions.")
     if looks_secret(value):
         raise Bad(
             "looks like a secret, and the specification holds none",
@@ -36,9 +34,7 @@ def _key(value: str, form: re.Pattern[str], what: str, spoken: str) -> str:
     if looks_secret(value):
         raise Bad("looks like a secret, and the specification holds none", "Remove it, and make a new one.")
     if names_secret(value):
-        raise Bad(
-            "names a secret, and the specification holds none", "Put it into Vault, or use a Pulumi secret."
-        )
+        raise Bad("names a secret, and the specification holds none", "Put it into Vault, or use a Pulumi secret.")
     for prefix in _RESERVED:
         if value.lower().startswith(prefix):
             raise Bad(f'begins with "{prefix}", which is ours', "Choose another key.")
@@ -54,9 +50,7 @@ def _meta_key(value: str) -> str:
 def _tag_key(value: str) -> str:
     for prefix in _CLOUD_RESERVED:
         if value.lower().startswith(prefix):
-            raise Bad(
-                f'begins with "{prefix}", a prefix that is reserved by the cloud', "Choose another key."
-            )
+            raise Bad(f'begins with "{prefix}", a prefix that is reserved by the cloud', "Choose another key.")
     return _key(value, _TAG_KEY, "tag", "1 to 128 letters, digits, spaces and _ . : / = + - @")
 
 

@@ -84,9 +84,7 @@ _NO_WAY_BACK: Mapping[Product, str] = {
 def supported_pair(servers: str, clients: str) -> Reason | None:
     """Why Nomad clients of one version cannot work with servers of another, or None if they can."""
     if parse(clients) > parse(servers):
-        return Reason(
-            f"Nomad clients ({clients}) are newer than the servers ({servers})", "Upgrade the servers first."
-        )
+        return Reason(f"Nomad clients ({clients}) are newer than the servers ({servers})", "Upgrade the servers first.")
     return None
 
 
@@ -124,9 +122,7 @@ Version = Annotated[str, BeforeValidator(_text), AfterValidator(_well_formed)]
 class Pin(Section):
     """A version whose archives must have exactly these digests; it need not be in the catalog."""
 
-    hints: ClassVar[Mapping[str, str]] = {
-        "sha256": "Give one for each architecture: {amd64: <64 hex digits>}."
-    }
+    hints: ClassVar[Mapping[str, str]] = {"sha256": "Give one for each architecture: {amd64: <64 hex digits>}."}
 
     version: Version
     """Three numbers: "1.11.3"."""

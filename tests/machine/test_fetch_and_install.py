@@ -60,7 +60,9 @@ def test_an_unreachable_store_is_tried_again_until_it_answers(client: Sandbox) -
     assert client.tree("/var") == {"thing": "at last"}
 
 
-@pytest.mark.parametrize("shell", ["dash"], indirect=True)  # busybox has a sleep of its own, for which nothing stands in
+@pytest.mark.parametrize(
+    "shell", ["dash"], indirect=True
+)  # busybox has a sleep of its own, for which nothing stands in
 def test_the_pauses_grow_and_stay_at_16_seconds(client: Sandbox) -> None:
     client.stand_in("sleep", 'echo "$1" >>/standin/slept')
     client.write("/standin/failures", "one more\n" * 7)

@@ -28,9 +28,7 @@ def reviewable(contents: Mapping[str, bytes]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("case", "pool"), POOLS)
-def test_a_rendered_machine(
-    case: str, pool: str, golden_directory: Callable[[str, Mapping[str, str]], None]
-) -> None:
+def test_a_rendered_machine(case: str, pool: str, golden_directory: Callable[[str, Mapping[str, str]], None]) -> None:
     found = reviewable(CASES[case].bundle(pool).files)
     # The digest would change with every word in a program: any will do to read the script.
     found["user-data"] = CASES[case].user_data(pool, "0" * 64)

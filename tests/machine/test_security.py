@@ -149,7 +149,9 @@ def test_c1_consul_verifies_both_ends_and_who_the_servers_are(case: str, pool: s
     for protocol in ("https", "grpc", "internal_rpc"):
         assert tls.get(protocol, {}).get("verify_incoming", True) is True
         assert tls.get(protocol, {}).get("verify_outgoing", True) is True
-    assert tls["defaults"]["tls_min_version"] == {"tls12": "TLSv1_2", "tls13": "TLSv1_3"}[CASES[case].spec.tls.min_version]
+    assert (
+        tls["defaults"]["tls_min_version"] == {"tls12": "TLSv1_2", "tls13": "TLSv1_3"}[CASES[case].spec.tls.min_version]
+    )
 
 
 @every_pool

@@ -779,9 +779,7 @@ def test_a_section_that_is_made_by_itself_names_itself() -> None:
         ServerPool(count=4)
 
 
-@pytest.mark.parametrize(
-    "secret", ["hvs." + "A1b2" * 8, "-----BEGIN EC PRIVATE KEY-----\nMHcC", "A" * 43 + "="]
-)
+@pytest.mark.parametrize("secret", ["hvs." + "A1b2" * 8, "-----BEGIN EC PRIVATE KEY-----\nMHcC", "A" * 43 + "="])
 @pytest.mark.parametrize(
     "place", [("tags", "a"), ("token",), ("gossip_key",), ("name",), ("servers", "zone"), ("encrypt",)]
 )

@@ -107,9 +107,7 @@ CHANGES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("row", "old", "new", "text"), CHANGES, ids=[case[0] + case[3][4:30] for case in CHANGES]
-)
+@pytest.mark.parametrize(("row", "old", "new", "text"), CHANGES, ids=[case[0] + case[3][4:30] for case in CHANGES])
 def test_is_refused(row: str, old: dict[str, Any], new: dict[str, Any], text: str) -> None:
     found = problems(ClusterSpec.parse(old), ClusterSpec.parse(new))
     assert [str(problem) for problem in found] == [text]

@@ -27,9 +27,7 @@ def test_plain_data_gives_what_python_gives() -> None:
     }
     spec = ClusterSpec.parse(data)
     assert spec.servers == ServerPool(count=5, zones=("a", "b", "c"))
-    assert spec.clients == (
-        ClientPool(name="web", min=1, max=9, host_volumes={"data": HostVolume(path="/srv/data")}),
-    )
+    assert spec.clients == (ClientPool(name="web", min=1, max=9, host_volumes={"data": HostVolume(path="/srv/data")}),)
     assert spec.versions.of("nomad") == "1.11.4"
     assert isinstance(spec.versions.nomad, Pin)
     assert ClusterSpec.parse(spec.model_dump()) == spec

@@ -27,9 +27,7 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("row", "rule", "name", "text"), CASES, ids=[case[0] + case[2][:9] for case in CASES]
-)
+@pytest.mark.parametrize(("row", "rule", "name", "text"), CASES, ids=[case[0] + case[2][:9] for case in CASES])
 def test_limits(row: str, rule: names.Rule, name: str, text: str) -> None:
     assert str(rule.problem(name, "name")) == f"spec.name: {text}"
 
