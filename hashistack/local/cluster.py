@@ -33,9 +33,9 @@ class LocalClusterArgs:
 
     spec: the cluster, or the plain data of one, as a stack's configuration gives it. wait: ``full`` until a job was
     served (default), ``servers`` until the servers vote, ``none``. timeout_seconds: how long to wait.
-    keep_on_failure: leave machines that did not become ready, to look at them. rotate_certificates, rotate_ca: any text;
-    another one makes new ones on the next `up`; the agents reload them within a minute. An old CA is trusted until
-    the rotation after it.
+    keep_on_failure: leave machines that did not become ready, to look at them. rotate_certificates, rotate_ca: any
+    text; another one makes new ones on the next `up`, which the agents load within a minute. An old CA is trusted
+    until the rotation after it.
     """
 
     spec: ClusterSpec | Mapping[str, Any]
