@@ -1,0 +1,102 @@
+"""One cluster for the whole session, brought up and torn down by the real command."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from .datacenter import Datacenter
+from .impostor import Impostor
+from .processes import Sampler
+from .project import Project, sites
+
+KEEP = "HASHISTACK_TESTS_KEEP"
+"""Names a directory: the session's cluster is kept there as a project, and the next session finds it again."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker("cluster")
+
+
+@pytest.fixture(scope="session")
+def docker_client() -> Iterator[docker.DockerClient]:
+    client = docker.from_env(timeout=120)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def sampler() -> Iterator[Sampler]:
+    """What every process showed in argv and environment while the session's cluster came up."""
+    with Sampler() as sampler:
+        yield sampler
+
+
+@pytest.fixture(scope="session")
+def datacenter(
+    docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory, sampler: Sampler
+) -> Iterator[Datacenter]:
+    kept = os.environ.get(KEEP)
+    project = Project.of_example(Path(kept) if kept else tmp_path_factory.mktemp("cluster") / "project")
+    if not project.configuration():
+        cidr = free_subnet(docker_client)
+        # Addresses without anybody there yet: the DNS tests put resolvers of their own there.
+        upstreams = [cidr.replace(".0/24", f".{last}") for last in (250, 251)]
+        name = f"t{secrets.token_hex(2)}"
+        project.configure(cluster={"name": name, "network": {"cidr": cidr}, "dns": {"upstreams": upstreams}})
+    left = None
+    try:
+        with sampler.sampling():
+            project.run("up")
+        datacenter = Datacenter(docker_client, project)
+        left = datacenter.left
+        yield datacenter
+    finally:
+        if not kept:
+            finish(docker_client, project)
+    if left and not kept:
+        assert not left.now(docker_client)
+
+
+def free_subnet(client: docker.DockerClient) -> str:
+    """A network that no other has, so that a test can give addresses in it to containers of its own."""
+    taken = [c.get("Subnet") for n in client.networks.list() for c in n.attrs["IPAM"]["Config"] or ()]
+    return secrets.choice([cidr for third in range(200, 256) if (cidr := f"10.213.{third}.0/24") not in taken])
+
+
+@pytest.fixture(scope="session")
+def impostor(datacenter: Datacenter) -> Iterator[Impostor]:
+    """Consul and Nomad as servers in the cluster's network, with a client's certificate."""
+    made = Impostor(datacenter)
+    yield made
+    made.leave()
+
+
+@pytest.fixture
+def make_project(docker_client: docker.DockerClient, tmp_path: Path) -> Iterator[Callable[[str], Project]]:
+    """Makes projects that are destroyed at the end, whatever became of them."""
+    made: list[Project] = []
+
+    def make(name: str) -> Project:
+        made.append(Project.of_program(tmp_path / name, name))
+        return made[-1]
+
+    yield make
+    for project in made:
+        finish(docker_client, project)
+
+
+def finish(client: docker.DockerClient, project: Project) -> None:
+    """Destroys a project's cluster and proves it."""
+    project.kill()
+    project.run("down", "--yes")
+    assert not sites(client, project)
+    assert not project.processes()

@@ -1,0 +1,163 @@
+"""A running cluster as the tests look at it: its machines from inside, its APIs, the vendor's own commands."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import docker
+import httpx
+from docker.models.containers import Container
+
+from hashistack.ops.api import tls_context
+from hashistack.ops.connection import Connection
+from hashistack.spec.versions import newest
+from hashistack.toolchain import resolve
+
+from .project import Left, Project, labelled, until
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine, by its container."""
+
+    container: Container
+
+    @property
+    def name(self) -> str:
+        return str(self.container.labels["hashistack.machine"])
+
+    @property
+    def ip(self) -> str:
+        self.container.reload()
+        return str(next(iter(self.container.attrs["NetworkSettings"]["Networks"].values()))["IPAddress"])
+
+    def run(self, script: str, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
+        """Runs a sh script as root; exit code and all that it printed."""
+        code, output = self.container.exec_run(["sh", "-c", script], environment=dict(environment or {}))
+        return code, output.decode(errors="replace")
+
+    def sh(self, script: str, environment: Mapping[str, str] | None = None) -> str:
+        """The same, and it must succeed."""
+        code, output = self.run(script, environment)
+        assert code == 0, f"{self.name}: {script}: {code}\n{output}"
+        return output
+
+    def configuration(self, product: str) -> Any:
+        """The product's rendered configuration."""
+        return json.loads(self.sh(f"cat /run/hashistack/{product}/{product}.json"))
+
+    def log(self, service: str) -> str:
+        return self.sh(f"cat /var/log/hashistack/{service}/*")
+
+    def role_document(self) -> dict[str, str]:
+        role = self.container.labels["hashistack.role"]
+        read: dict[str, str] = json.loads(self.sh(f"cat /platform/secrets/{role}"))
+        return read
+
+    def process(self, product: str) -> str:
+        """The process id, on the machine, of the agent."""
+        return self.sh(f"pgrep -o -f '/{product} (agent|server) '").strip()
+
+    def get(self, url: str, options: str = "", environment: Mapping[str, str] | None = None) -> tuple[int, str]:
+        """curl from this machine; HTTP status (0: no connection) and body."""
+        ca = "--cacert /run/hashistack/consul/tls/ca.pem"
+        said = self.run(f"curl -s --max-time 5 {ca} {options} -w '\\n%{{http_code}}' {url}", environment)[1]
+        body, _, status = said.rpartition("\n")
+        return int(status), body
+
+
+class Datacenter:
+    """What a project's `up` made."""
+
+    def __init__(self, client: docker.DockerClient, project: Project) -> None:
+        self.client, self.project = client, project
+        said = project.pulumi("stack", "output", "connection", "--show-secrets")
+        self.connection = Connection.parse(json.loads(said))
+        self.site = self.connection.name
+        self.left = Left.behind(client, self.site)
+
+    def machines(self, role: str = "") -> list[Machine]:
+        """The machines that Docker lists now, by name."""
+        found = self.client.containers.list(all=True, filters=labelled(self.site))
+        chosen = [Machine(c) for c in found if role in ("", c.labels["hashistack.role"])]
+        return sorted(chosen, key=lambda machine: machine.name)
+
+    @property
+    def servers(self) -> list[Machine]:
+        return self.machines("server")
+
+    @property
+    def clients(self) -> list[Machine]:
+        return self.machines("client")
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        """What `hashistack env` sets, on top of the project's environment."""
+        return {**self.project.environment, **json.loads(self.project.run("env", "-o", "json"))}
+
+    def vendor(self, product: str, *arguments: str, code: int = 0, **environment: str) -> str:
+        """Runs the vendor's own command against the cluster."""
+        binary = resolve(product, newest(product)).path  # type: ignore[arg-type]
+        done = subprocess.run(
+            [binary, *arguments], env={**self.environment, **environment}, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == code, f"{product} {arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def http(self, certificate: bool = True) -> httpx.Client:
+        """An HTTP client that trusts the cluster's CA, with the operator's certificate or without any."""
+        c = self.connection
+        operator = (c.operator_cert_pem, c.operator_key_pem) if certificate else ("", "")
+        return httpx.Client(verify=tls_context(c.ca_pem, *operator), trust_env=False, timeout=10)
+
+    def consul(self, path: str) -> Any:
+        with self.http() as http:
+            answer = http.get(
+                self.connection.consul.addresses[0] + path, headers={"X-Consul-Token": self.connection.consul.secret}
+            )
+        return answer.raise_for_status().json()
+
+    def nomad(self, path: str) -> Any:
+        with self.http() as http:
+            answer = http.get(
+                self.connection.nomad.addresses[0] + path, headers={"X-Nomad-Token": self.connection.nomad.secret}
+            )
+        return answer.raise_for_status().json()
+
+    def status(self) -> dict[str, Any]:
+        """What `hashistack status -o json` says, healthy or not."""
+        with self.project.start("status", "-o", "json") as process:
+            said, _ = process.communicate(timeout=60)
+        read: dict[str, Any] = json.loads(said)
+        assert process.returncode == (0 if read["healthy"] else 1)
+        return read
+
+    def healthy(self, seconds: float = 90) -> dict[str, Any]:
+        """Waits until the cluster calls itself healthy, with every machine that it should have."""
+        last: dict[str, Any] = {}
+
+        def good() -> bool:
+            nonlocal last
+            last = self.status()
+            return bool(last["healthy"])
+
+        try:
+            until(good, seconds, "healthy")
+        except AssertionError:
+            raise AssertionError(
+                f"not healthy within {seconds:.0f} s: {last['problems']}\n{last['machines']}"
+            ) from None
+        return last
+
+    def secrets(self) -> dict[str, str]:
+        """Every value that is nobody's business, by what it is."""
+        documents = {**self.clients[0].role_document(), **self.servers[0].role_document()}
+        found = {name: value for name, value in documents.items() if name not in ("ca", "cert")}
+        found["key"] = "".join(found["key"].splitlines()[1:-1])
+        init = json.loads(self.servers[0].sh("cat /platform/secrets/vault-init"))
+        return {**found, "unseal key": init["keys_base64"][0], "unseal key (hex)": init["keys"][0]}

@@ -1,0 +1,200 @@
+"""Somebody who has what a client machine has, and would like to be a server."""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+import socket
+import ssl
+import tarfile
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hashistack.secrets import pki
+
+from .datacenter import Datacenter
+from .project import until
+
+HOLD_SECONDS = 12.0
+"""Longer than the autopilots' stabilization time (10 s), after which a sound newcomer would get its vote."""
+PATIENCE_SECONDS = 1.5
+
+_BOTH = """\
+cd /impostor && mkdir -p consul nomad
+"$CONSUL" agent -config-file=consul.json >consul.log 2>&1 &
+"$NOMAD" agent -config=nomad.json >nomad.log 2>&1 &
+wait
+"""
+
+
+def raft_connection_stays_open(
+    address: tuple[str, int], first: tuple[bytes, bytes], ca: str, cert: str, key: str
+) -> bool:
+    """Whether a server goes on listening to one who asks for TLS, shows this certificate, and asks for Raft."""
+    context = ssl.create_default_context(cadata=ca)
+    context.check_hostname = False
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as chain:
+        chain.write(cert.rstrip() + "\n" + key)
+        chain.flush()
+        context.load_cert_chain(chain.name)
+    with socket.create_connection(address, timeout=5) as plain:
+        plain.sendall(first[0])
+        plain.settimeout(PATIENCE_SECONDS)
+        try:
+            with context.wrap_socket(plain) as inside:
+                inside.sendall(first[1])
+                return inside.recv(1) != b""
+        except TimeoutError:
+            return True
+        except OSError:
+            return False
+
+
+class Impostor:
+    """A container in the cluster's network: Consul and Nomad as servers, with the certificate of a client.
+
+    It has Nomad's gossip key too, which no client has: only the certificate stands between it and the servers.
+    """
+
+    def __init__(self, datacenter: Datacenter) -> None:
+        self.datacenter = datacenter
+        self.name = f"impostor-{secrets.token_hex(2)}"
+        server, client = datacenter.servers[0], datacenter.clients[0]
+        document = client.role_document()
+        binaries = {
+            tool: client.sh(f"ls -d /opt/hashistack/bin/{tool}/*/{tool}").strip() for tool in ("consul", "nomad")
+        }
+        mounts = [mount for mount in client.container.attrs["HostConfig"]["Binds"] if "/opt/hashistack/bin/" in mount]
+        files = {
+            "consul.json": json.dumps(self._consul(server.ip, document)),
+            "nomad.json": json.dumps(self._nomad(server.ip, server.role_document()["nomad_gossip"])),
+            **{f"{kind}.pem": document[kind] for kind in ("ca", "cert", "key")},
+        }
+        self.container = datacenter.client.containers.create(
+            client.container.image,
+            ["-c", _BOTH],
+            entrypoint="sh",
+            name=self.name,
+            network=datacenter.site,
+            volumes=mounts,
+            environment={tool.upper(): path for tool, path in binaries.items()},
+        )
+        self.container.put_archive("/", _tar(files))
+        self.container.start()
+
+    def certificate(self, name: str) -> pki.Issued:
+        """A certificate of the cluster's CA for another name, as if somebody had mis-issued one."""
+        state = json.loads(self.datacenter.project.pulumi("stack", "export", "--show-secrets"))
+        authority = next(
+            resource["outputs"]
+            for resource in state["deployment"]["resources"]
+            if resource["type"] == "hashistack:index:CertificateAuthority"
+        )
+        cert, key = (_plain(authority[kind]) for kind in ("cert_pem", "key_pem"))
+        return pki.certificate(
+            cert, key, common_name=name, dns_names=[name], validity=timedelta(hours=1), now=datetime.now(UTC)
+        )
+
+    def stays_powerless(self, product: str) -> None:
+        """It is seen by the servers as one that would be a server, and still never gets a vote nor the data."""
+        until(lambda: self.name in self._members(product), 30, f"{product} knows {self.name}: {self.log(product)}")
+        deadline = time.monotonic() + HOLD_SECONDS
+        while time.monotonic() < deadline:
+            voters = self._voters(product)
+            assert len(voters) == 3, voters
+            assert not any(self.name in voter for voter in voters), voters
+            time.sleep(0.5)
+        code, seen = self.run(_STALE[product])
+        assert self.datacenter.site not in seen
+        assert code == 0, seen
+        assert "[]" in seen or "403" in seen or "No cluster leader" in seen or "Permission denied" in seen, seen
+
+    def run(self, script: str) -> tuple[int, str]:
+        code, output = self.container.exec_run(["sh", "-c", script])
+        return code, output.decode(errors="replace")
+
+    def log(self, product: str) -> str:
+        return self.run(f"cat /impostor/{product}.log")[1]
+
+    def leave(self) -> None:
+        """Removes it, and what the servers remember of it."""
+        with suppress(Exception):
+            self.container.remove(force=True, v=True)
+        self.datacenter.vendor("consul", "force-leave", "-prune", self.name)
+        self.datacenter.vendor("nomad", "server", "force-leave", f"{self.name}.{self.datacenter.connection.region}")
+
+    def _members(self, product: str) -> str:
+        return self.datacenter.vendor(product, *(("members",) if product == "consul" else ("server", "members")))
+
+    def _voters(self, product: str) -> list[str]:
+        peers = self.datacenter.vendor(product, "operator", "raft", "list-peers").splitlines()[1:]
+        return [peer for peer in peers if " true " in peer]
+
+    def _consul(self, server: str, document: Mapping[str, str]) -> dict[str, Any]:
+        return {
+            "node_name": self.name,
+            "datacenter": self.datacenter.connection.datacenter,
+            "server": True,
+            "data_dir": "/impostor/consul",
+            "retry_join": [server],
+            "encrypt": document["consul_gossip"],
+            "acl": {
+                "enabled": True,
+                "default_policy": "deny",
+                "tokens": {"agent": document["consul_client_agent"]},
+            },
+            "tls": {
+                "defaults": {
+                    "ca_file": "/impostor/ca.pem",
+                    "cert_file": "/impostor/cert.pem",
+                    "key_file": "/impostor/key.pem",
+                    "verify_incoming": True,
+                    "verify_outgoing": True,
+                }
+            },
+        }
+
+    def _nomad(self, server: str, gossip: str) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "region": self.datacenter.connection.region,
+            "datacenter": self.datacenter.connection.datacenter,
+            "data_dir": "/impostor/nomad",
+            "consul": {"server_auto_join": False, "auto_advertise": False},
+            "server": {"enabled": True, "encrypt": gossip, "server_join": {"retry_join": [server]}},
+            "acl": {"enabled": True},
+            "tls": {
+                "http": True,
+                "rpc": True,
+                "ca_file": "/impostor/ca.pem",
+                "cert_file": "/impostor/cert.pem",
+                "key_file": "/impostor/key.pem",
+                "verify_https_client": False,
+            },
+        }
+
+
+_STALE = {
+    "consul": "curl -s 'http://127.0.0.1:8500/v1/catalog/nodes?stale'",
+    "nomad": "curl -s --cacert /impostor/ca.pem 'https://localhost:4646/v1/nodes?stale'",
+}
+
+
+def _plain(value: Any) -> str:
+    """An output in a state that was exported with its secrets."""
+    return str(json.loads(value["plaintext"])) if isinstance(value, dict) else str(value)
+
+
+def _tar(files: Mapping[str, str]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"impostor/{name}")
+            member.size, member.mode = len(text.encode()), 0o600
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return out.getvalue()
