@@ -1,0 +1,138 @@
+"""Names resolve while the local Consul agent, a server or an upstream is away: 0 of 1,000 look-ups fail."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from docker.models.containers import Container
+
+from .datacenter import Datacenter, Machine
+from .project import until
+
+LOOKUPS = 1000
+BEFORE = 100
+"""Look-ups before anything is disturbed."""
+
+# By the libc, with its retries, as every program on the machine would ask. {name} may hold $i: a name never asked for.
+_LOOP = """\
+i=0
+while [ $i -lt {lookups} ] || [ ! -e /run/test-is-over ]; do
+  i=$((i + 1))
+  getent ahostsv4 "{name}" >/dev/null || echo "failed: $i"
+  [ $i != {before} ] || echo begin
+  sleep 0.005
+done
+echo "asked: $i"
+"""
+
+_UPSTREAM = """\
+server:
+  interface: 0.0.0.0
+  access-control: 0.0.0.0/0 allow
+  do-daemonize: no
+  use-syslog: no
+  logfile: ""
+  pidfile: ""
+  chroot: ""
+  username: ""
+  directory: "/"
+  local-zone: "upstream.example." redirect
+  local-data: "upstream.example. 60 A 192.0.2.7"
+"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a run of look-ups went."""
+
+    total: int
+    failed: list[int]
+
+
+def ask(machine: Machine, name: str, disturb: Callable[[], None]) -> Asked:
+    """At least 1,000 look-ups of `name` on `machine`, and as many as it takes until `disturb` has ended."""
+    machine.sh("rm -f /run/test-is-over")
+    script = _LOOP.format(lookups=LOOKUPS, before=BEFORE, name=name)
+    told = ""
+    for part in machine.container.exec_run(["sh", "-c", script], stream=True).output:
+        told += part.decode()
+        if "begin" in told:
+            told = told.replace("begin", "")
+            try:
+                disturb()
+            finally:
+                machine.sh("touch /run/test-is-over")
+    return Asked(int(told.rpartition("asked: ")[2]), [int(found) for found in re.findall(r"failed: (\d+)", told)])
+
+
+@pytest.fixture
+def away(datacenter: Datacenter) -> Machine:
+    """A client that does not run the smoke job: its agent's loss is not the service's."""
+    jobs = datacenter.nomad("/v1/job/smoke/allocations")
+    busy = {allocation["NodeName"] for allocation in jobs if allocation["ClientStatus"] == "running"}
+    return next(machine for machine in datacenter.clients if machine.name not in busy)
+
+
+@pytest.fixture
+def resolvers(datacenter: Datacenter) -> Iterator[list[Container]]:
+    """The two upstreams of the session's cluster, as containers in its network."""
+    machine = datacenter.clients[0]
+    made = []
+    network = datacenter.client.networks.get(datacenter.site)
+    try:
+        for address in datacenter.project.configuration()["cluster"]["dns"]["upstreams"]:
+            container = datacenter.client.containers.create(
+                machine.container.image,
+                ["-c", f"printf '%s' '{_UPSTREAM}' >/unbound.conf; exec unbound -d -c /unbound.conf"],
+                entrypoint="sh",
+                name=f"{datacenter.site}-upstream-{address}",
+                network_mode="none",
+            )
+            made.append(container)
+            datacenter.client.networks.get("none").disconnect(container)
+            network.connect(container, ipv4_address=address)
+            container.start()
+        until(lambda: machine.run("getent ahostsv4 first.upstream.example")[0] == 0, 20, "the upstreams answer")
+        yield made
+    finally:
+        for container in made:
+            container.remove(force=True, v=True)
+
+
+def test_without_the_local_consul_agent(datacenter: Datacenter, away: Machine) -> None:
+    def stop() -> None:
+        away.sh("sv -w 20 down /etc/service/consul")
+        assert away.get("http://127.0.0.1:8500/v1/status/leader")[0] == 0
+
+    try:
+        asked = ask(away, "smoke.service.consul", stop)
+    finally:
+        away.sh("sv up /etc/service/consul")
+    assert not asked.failed
+    assert asked.total >= LOOKUPS
+    datacenter.healthy()
+
+
+def test_without_one_server_and_vault_opens_when_it_is_back(datacenter: Datacenter, away: Machine) -> None:
+    server = datacenter.servers[0]
+    before = datacenter.consul(f"/v1/catalog/node/{server.name}")["Node"]["ID"]
+    address = datacenter.connection.vault.addresses[int(server.container.labels["hashistack.slot"])]
+    try:
+        asked = ask(away, "smoke.service.consul", lambda: server.container.stop(timeout=20))
+    finally:
+        server.container.start()
+    assert not asked.failed
+    assert asked.total >= LOOKUPS
+    assert datacenter.healthy()["can_lose"] == {"nomad": 1, "consul": 1, "vault": 1}
+    with datacenter.http() as http:
+        assert http.get(address + "/v1/sys/seal-status").json()["sealed"] is False
+    assert datacenter.consul(f"/v1/catalog/node/{server.name}")["Node"]["ID"] == before
+
+
+def test_without_one_upstream(datacenter: Datacenter, resolvers: list[Container], away: Machine) -> None:
+    asked = ask(away, "n$i.upstream.example", lambda: resolvers[0].kill())
+    assert not asked.failed
+    assert asked.total >= LOOKUPS

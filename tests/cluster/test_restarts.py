@@ -1,0 +1,39 @@
+"""Machines that restart, and machines that are gone."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from .datacenter import Datacenter
+
+
+def _ids(datacenter: Datacenter) -> dict[str, str]:
+    found = {f"consul {node['Node']}": node["ID"] for node in datacenter.consul("/v1/catalog/nodes")}
+    return found | {f"nomad {node['Name']}": node["ID"] for node in datacenter.nomad("/v1/nodes")}
+
+
+def test_restarted_machines_come_back_as_themselves(datacenter: Datacenter) -> None:
+    before = _ids(datacenter)
+    restarted = [datacenter.servers[-1], datacenter.clients[0]]
+    started = [machine.sh("cat /proc/1/stat").split()[21] for machine in restarted]
+    with ThreadPoolExecutor() as both:
+        list(both.map(lambda machine: machine.container.restart(timeout=20), restarted))
+    assert [machine.sh("cat /proc/1/stat").split()[21] for machine in restarted] != started
+    assert datacenter.healthy()["vault"].count("active") == 1
+    assert _ids(datacenter) == before
+    # Healthy by itself; and `up` agrees that there is nothing to do.
+    assert "nothing to change" in datacenter.project.run("up")
+
+
+def test_a_machine_that_is_gone_is_replaced_under_a_new_name(datacenter: Datacenter) -> None:
+    lost = datacenter.clients[-1]
+    names = {machine.name for machine in datacenter.machines()}
+    lost.container.remove(force=True, v=True)
+    datacenter.project.run("up")
+    now = {machine.name for machine in datacenter.machines()}
+    assert len(now) == len(names)
+    assert lost.name not in now
+    (fresh,) = now - names
+    nodes = {node["Name"]: node["Status"] for node in datacenter.nomad("/v1/nodes")}
+    assert nodes[fresh] == "ready"
+    assert "nothing to change" in datacenter.project.run("up")
