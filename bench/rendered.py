@@ -1,0 +1,49 @@
+"""The reference cluster's bundles as `up` renders them, for what the bench prepares before it measures."""
+
+from __future__ import annotations
+
+from hashistack.local.docker_pool import SLOTS
+from hashistack.local.machines import DOMAIN
+from hashistack.machine.bundle import SERVER, Binary, Bundle, render
+from hashistack.machine.platform import Platform
+from hashistack.spec import ClusterSpec
+from hashistack.spec.catalog import Product
+from hashistack.toolchain import Tool, resolve
+
+SITE = "bench-0000"
+
+
+def spec() -> ClusterSpec:
+    """The reference cluster: what the example declares without configuration."""
+    return ClusterSpec.parse({"name": "bench"})
+
+
+def tools(cluster: ClusterSpec) -> dict[str, Tool]:
+    """The pinned binaries, from the cache."""
+    products: tuple[Product, ...] = ("cni", "consul", "nomad", "vault")
+    return {name: resolve(name, cluster.versions.of(name), cluster.servers.arch) for name in products}
+
+
+def platform(servers: tuple[str, ...] = ()) -> Platform:
+    """The local platform's facts; with ``servers``, their addresses take the place of names."""
+    slots = servers or tuple(f"slot-{slot}.{DOMAIN}" for slot in range(SLOTS))
+    return Platform(
+        name="local",
+        join=servers or (f"servers.{DOMAIN}",),
+        vault_join=tuple({"leader_api_addr": f"https://{slot}:8200"} for slot in slots),
+        upstreams=("127.0.0.11",),
+        forward_zones={DOMAIN: ("127.0.0.11",)},
+        operators=("10.0.0.0/8",),
+        task_root="/opt/hashistack/task-root",
+    )
+
+
+def bundle(cluster: ClusterSpec, pool: str, facts: Platform) -> Bundle:
+    """The bundle of the machines of ``pool``."""
+    needed = ("consul", "nomad", "vault") if pool == SERVER else ("cni", "consul", "nomad")
+    found = tools(cluster)
+    binaries = tuple(
+        Binary(name, found[name].version, found[name].sha256, f"file:///opt/hashistack/bin/{name}/{found[name].sha256}")
+        for name in needed
+    )
+    return render(cluster, pool, facts, binaries)
