@@ -2,34 +2,27 @@
 
 import json
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from hashistack.cli.show import Output
 from hashistack.toolchain import Tool, ToolError, build, entries, host_arch, recipe, resolve, verify
 from hashistack.toolchain.tool import NAMES, Progress
 
 app = typer.Typer(no_args_is_help=True, help="Pinned nomad, consul, vault, pulumi and CNI plugins.")
 
 
-class Output(StrEnum):
-    """How a command answers: a table for people, JSON for programs."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="table or json")]
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text or json")]
 NamesArgument = Annotated[list[str] | None, typer.Argument(help="nomad, consul, …; all when left out")]
 VersionOption = Annotated[str | None, typer.Option(help="such as 1.11.3; the newest known when left out")]
 ArchOption = Annotated[str | None, typer.Option(help="amd64 or arm64; this machine's when left out")]
 
 
 @app.command("list")
-def list_(output: OutputOption = Output.TABLE) -> None:
+def list_(output: OutputOption = Output.TEXT) -> None:
     """What is in the cache, and where it came from."""
     rows = [
         {
@@ -51,9 +44,9 @@ def fetch(
     arch: ArchOption = None,
     sha256: Annotated[str | None, typer.Option(help="accept only this digest; with one name")] = None,
     static: Annotated[bool, typer.Option(help="only executables that need no C library")] = False,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = Output.TEXT,
 ) -> None:
-    """Get tools: from PATH, cache, mirror ($HASHISTACK_MIRROR), official release, or built from source."""
+    """Get tools: PATH (pulumi only), cache, mirror ($HASHISTACK_MIRROR), official release, or a build from source."""
     if sha256 and len(names or []) != 1:
         raise typer.BadParameter("--sha256 is the digest of one tool: name it")
     _get(
@@ -68,7 +61,7 @@ def build_(
     names: NamesArgument = None,
     version: VersionOption = None,
     arch: ArchOption = None,
-    output: OutputOption = Output.TABLE,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Build static tools from source, minutes each, even when another source has them."""
     _get(
@@ -79,7 +72,7 @@ def build_(
 
 
 @app.command("verify")
-def verify_(output: OutputOption = Output.TABLE) -> None:
+def verify_(output: OutputOption = Output.TEXT) -> None:
     """Hash what is cached again, run it, run it in an empty root if static; exit code 2 if any is wrong."""
     found = verify()
     rows = [

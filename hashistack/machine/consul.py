@@ -31,7 +31,7 @@ def consul(spec: ClusterSpec, pool: str, platform: Platform) -> Fragments:
         "disable_remote_exec": True,
         "encrypt_verify_incoming": True,
         "encrypt_verify_outgoing": True,
-        # A restart is not a removal: only a machine that is taken away leaves, and node-watch says so.
+        # A restart is not a removal: only a machine that is taken away leaves.
         "leave_on_terminate": False,
         "skip_leave_on_interrupt": True,
         "http_config": {"allow_write_http_from": ["127.0.0.0/8", *platform.operators]},

@@ -27,7 +27,7 @@ def nomad(spec: ClusterSpec, pool: str, platform: Platform, cni: str) -> Fragmen
         "bind_addr": "0.0.0.0",  # noqa: S104 - what may reach it is the firewall's business
         "advertise": {"http": "{{ip}}", "rpc": "{{ip}}", "serf": "{{ip}}"},
         "disable_update_check": True,
-        # A restart is not a removal: only a machine that is taken away leaves, and node-watch says so.
+        # A restart is not a removal: only a machine that is taken away leaves.
         "leave_on_interrupt": False,
         "leave_on_terminate": False,
         "acl": {"enabled": True, "token_ttl": spec.acl.token_ttl, "policy_ttl": spec.acl.policy_ttl},

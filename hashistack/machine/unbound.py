@@ -1,6 +1,6 @@
 """unbound's configuration: the resolver on every machine.
 
-What differs from unbound's defaults does so on purpose: see the comments and DESIGN in ARCHITECTURE.md.
+What differs from unbound's defaults does so on purpose: see the comments.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from hashistack.ops.api import Api
 from hashistack.ops.raft import Peer, Raft
 
 HEALTH_CHECK = "hashistack"
-"""CheckID under which each machine pushes its own health (a TTL node check)."""
+"""CheckID under which each machine pushes its own health (a TTL check of a service)."""
 
 
 @dataclass(frozen=True)

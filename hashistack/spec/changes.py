@@ -40,7 +40,7 @@ def _servers(old: ClusterSpec, new: ClusterSpec) -> Iterator[Problem]:
         yield Problem(
             "servers.count",
             f"would drop two voters (was {old.servers.count}, got {new.servers.count})",
-            "Run `hashistack shrink`: it removes one at a time and waits for a quorum.",
+            "Keep them: no command takes servers out one at a time yet.",
         )
 
 

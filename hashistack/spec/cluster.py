@@ -22,7 +22,7 @@ from hashistack.spec.text import PlainText, TagKey
 from hashistack.spec.tls import Tls
 from hashistack.spec.versions import Versions
 
-_GOSSIP = "The cluster makes its own key. Remove it; to change the key, run `hashistack rotate gossip`."
+_GOSSIP = "The cluster makes its own key. Remove it."
 
 
 def _some(clients: tuple[ClientPool, ...]) -> tuple[ClientPool, ...]:

@@ -24,8 +24,8 @@ CHANGES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         "4",
         {"servers": {"count": 5}},
         {"servers": {"count": 3}},
-        "spec.servers.count: would drop two voters (was 5, got 3). Run `hashistack shrink`: it removes one at a time and"
-        " waits for a quorum.",
+        "spec.servers.count: would drop two voters (was 5, got 3). Keep them: no command takes servers out one at"
+        " a time yet.",
     ),
     (
         "12",
