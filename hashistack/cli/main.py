@@ -147,9 +147,10 @@ def schema() -> None:
 
 
 def _project(directory: Path | None, stack: str | None, cluster: str | None, deployed: bool = True) -> Project:
-    from hashistack.cli.project import resolve, running_clusters
+    from hashistack.cli.project import resolve
+    from hashistack.local.found import clusters
 
-    return resolve(directory, stack, cluster, running_clusters, deployed=deployed)
+    return resolve(directory, stack, cluster, clusters, deployed=deployed)
 
 
 def main() -> None:

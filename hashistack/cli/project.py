@@ -5,25 +5,16 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 from hashistack.cli.refusal import Refusal
+from hashistack.local.found import Running
 
 STATE = ".state"
 DEFAULT_STACK = "test"
-
-
-@dataclass(frozen=True)
-class Running:
-    """A cluster on this Docker host, as its containers' labels tell it."""
-
-    site: str
-    name: str
-    project: Path
-    stack: str
 
 
 @dataclass(frozen=True)
@@ -113,29 +104,6 @@ def resolve(
         raise Refusal(f"{wanted}{there} Next: hashistack up -C DIR, with DIR a Pulumi project.")
     listed = "\n".join(f"  --cluster {one.site}   {one.project} (stack {one.stack})" for one in chosen)
     raise Refusal(f"{len(chosen)} clusters run on this Docker host; say which:\n{listed}")
-
-
-def running_clusters() -> list[Running]:
-    """The clusters on this Docker host, by their containers' labels."""
-    import docker
-    from docker.errors import DockerException
-
-    from hashistack.local import labels
-
-    try:
-        client = docker.from_env(timeout=5)
-        containers = client.api.containers(all=True, filters={"label": labels.SITE})
-    except (DockerException, OSError):
-        raise Refusal(
-            "Docker does not answer, so no cluster can be found by its labels. Next: hashistack doctor"
-        ) from None
-    sites: dict[str, Running] = {}
-    for container in containers:
-        said: Mapping[str, str] = container["Labels"]
-        stack = said.get(labels.STACK, "").rpartition("/")[2]
-        site = said[labels.SITE]
-        sites[site] = Running(site, said.get(labels.NAME, site), Path(said.get(labels.PROJECT, ".")), stack)
-    return [sites[site] for site in sorted(sites)]
 
 
 def _with_stack(directory: Path, stack: str | None) -> Project:

@@ -11,6 +11,7 @@ from hashistack.cli.events import Condenser, Line, clean
 from hashistack.cli.project import Project
 from hashistack.cli.refusal import Refusal
 from hashistack.cli.show import Show
+from hashistack.local import found
 
 
 def up(project: Project, show: Show) -> None:
@@ -108,22 +109,4 @@ def _changes(changes: Mapping[str, int]) -> str:
 
 def _left(project: Project) -> list[str]:
     """What still carries the labels of the project's stack on this Docker host."""
-    import docker
-    from docker.errors import DockerException
-
-    from hashistack.local import labels
-
-    marks = (f"{labels.PROJECT}={project.directory}", f"{labels.STACK}={project.name}/{project.stack}")
-    filters = {"label": list(marks)}
-    try:
-        client = docker.from_env(timeout=10)
-        containers = client.api.containers(all=True, filters=filters)
-        networks = client.api.networks(filters=filters)
-        volumes = client.api.volumes(filters=filters)["Volumes"] or ()
-    except (DockerException, OSError) as error:
-        raise Refusal(f"Docker does not answer: {error}. Next: hashistack doctor") from None
-    return [
-        *(f"container {found['Names'][0].lstrip('/')}" for found in containers),
-        *(f"network {found['Name']}" for found in networks),
-        *(f"volume {found['Name']}" for found in volumes),
-    ]
+    return found.left(project.directory, f"{project.name}/{project.stack}")

@@ -47,13 +47,14 @@ def look(cluster: Cluster) -> dict[str, Any]:
     roles = {pool.name: pool.role for pool in where.pools}
     rows = []
     for name in sorted(set(machines) | set(nodes), key=lambda n: (roles.get(machines.get(n, "")) != "server", n)):
-        pool = machines.get(name) or nodes[name].pool
+        # A machine that is not ours may be in the catalog: it has no pool.
+        pool = machines.get(name) or (nodes[name].pool if name in nodes else "")
         server = roles.get(pool) == "server"
         node = nodes.get(name)
         rows.append(
             {
                 "node": name,
-                "role": "server" if server else f"client {pool}",
+                "role": "server" if server else f"client {pool}" if pool else "unknown",
                 "nomad": _role(rafts.get("nomad"), name) if server else _client(node),
                 "consul": _role(rafts.get("consul"), name) if server else ("member" if name in machines else "gone"),
                 "vault": _role(rafts.get("vault"), name, "active", "standby") if server else "-",

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hashistack.cli.project import Project, Running, resolve
+from hashistack.cli.project import Project, resolve
 from hashistack.cli.refusal import Refusal
+from hashistack.local.found import Running
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,70 @@
+"""What of local clusters is on this Docker host, found by labels: the command line has no state of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hashistack.local import labels
+
+if TYPE_CHECKING:
+    import docker
+
+_PATIENCE = 10  # seconds that Docker may take for an answer
+
+
+class DockerSilent(Exception):
+    """Docker does not answer, so nothing can be found by labels."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A cluster on this Docker host: its site, its name, and the Pulumi project and stack that made it."""
+
+    site: str
+    name: str
+    project: Path
+    stack: str
+
+
+def clusters() -> list[Running]:
+    """The clusters on this Docker host, by their containers' labels. Raises `DockerSilent`."""
+    sites: dict[str, Running] = {}
+    with _docker() as client:
+        for container in client.api.containers(all=True, filters={"label": labels.SITE}):
+            said: Mapping[str, str] = container["Labels"]
+            stack = said.get(labels.STACK, "").rpartition("/")[2]
+            site = said[labels.SITE]
+            sites[site] = Running(site, said.get(labels.NAME, site), Path(said.get(labels.PROJECT, ".")), stack)
+    return [sites[site] for site in sorted(sites)]
+
+
+def left(directory: Path, stack: str) -> list[str]:
+    """Containers, networks and volumes that carry the labels of a project and stack (`project/stack`).
+
+    Raises `DockerSilent`.
+    """
+    filters = {"label": [f"{labels.PROJECT}={directory}", f"{labels.STACK}={stack}"]}
+    with _docker() as client:
+        containers = client.api.containers(all=True, filters=filters)
+        networks = client.api.networks(filters=filters)
+        volumes = client.api.volumes(filters=filters)["Volumes"] or ()
+    return [
+        *(f"container {found['Names'][0].lstrip('/')}" for found in containers),
+        *(f"network {found['Name']}" for found in networks),
+        *(f"volume {found['Name']}" for found in volumes),
+    ]
+
+
+@contextmanager
+def _docker() -> Iterator[docker.DockerClient]:
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        yield docker.from_env(timeout=_PATIENCE)
+    except (DockerException, OSError) as error:
+        raise DockerSilent(f"Docker does not answer: {error}. Next: hashistack doctor") from None
