@@ -39,7 +39,10 @@ def test_nomad_and_vault_tell_who_votes(cluster: Cluster) -> None:
 
 def test_consul_tells_machines_their_pool_and_their_health(cluster: Cluster) -> None:
     assert cluster.consul.machines() == {"server-1": "server"}
-    (health,) = cluster.consul.machine_health()
+    deadline = time.monotonic() + 30
+    while not (found := cluster.consul.machine_health()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    (health,) = found
     assert (health.machine, health.status) == ("server-1", "critical")
     assert cluster.consul.dns_domain() == "consul"
     assert not cluster.consul.has_auth_method("nomad-workloads")
