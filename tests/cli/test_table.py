@@ -25,7 +25,7 @@ def test_a_machine_in_the_catalog_that_is_not_ours_is_shown_as_such() -> None:
         machines=lambda: {"server-1": "server", "stranger": ""},
         machine_health=lambda: (),
     )
-    nomad = SimpleNamespace(raft=lambda: raft, nodes=lambda: (), running=lambda: {})
+    nomad = SimpleNamespace(raft=lambda: raft, nodes=lambda: (), running=dict)
     vault = SimpleNamespace(raft=lambda: raft, health=lambda: ())
     cluster: Any = SimpleNamespace(connection=connection, consul=consul, nomad=nomad, vault=vault)
     roles = {row["node"]: row["role"] for row in look(cluster)["machines"]}
