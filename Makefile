@@ -21,7 +21,8 @@ clean-cluster: setup ## destroys it and all that it left
 clean-image: ## removes the cached machine images
 	@docker image ls -q hashistack-machine | sort -u | xargs -r docker image rm -f
 
-test: setup ## every test: the pure ones side by side, then those on real clusters
+test: ## every test: the pure ones side by side, then those on real clusters
+	@scripts/setup test
 	@$(bin)/python -m pytest -q -n auto -m "not cluster"
 	@$(bin)/python -m pytest -q -m cluster
 

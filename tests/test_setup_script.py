@@ -38,9 +38,9 @@ def program(path: Path, body: str) -> None:
     path.chmod(0o755)
 
 
-def setup(checkout: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def setup(checkout: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [checkout / "scripts/setup"],
+        [checkout / "scripts/setup", *arguments],
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -116,6 +116,22 @@ def test_a_docker_that_is_missing_is_named_with_its_remedy(checkout: Path, tmp_p
     stopped = setup(checkout, PATH=str(programs))
     assert stopped.returncode == 2
     assert "sudo systemctl start docker" in stopped.stderr
+
+
+def test_what_only_the_tests_need_is_installed_for_them_alone(checkout: Path, tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("sh", "dirname", "cksum", "cat", "mktemp", "rm", "uname", "curl", "ip", "unshare"):
+        (programs / name).symlink_to(shutil.which(name) or name)
+    program(programs / "id", "echo 1000")
+    assert setup(checkout, PATH=str(programs)).returncode == 0
+    refused = setup(checkout, "test", PATH=str(programs))
+    assert refused.returncode == 2
+    assert "the tests need busybox dash jq. Install them" in refused.stderr
+    program(programs / "id", "echo 0")
+    program(programs / "apt-get", f'echo "$*" >>"{tmp_path}/apt"')
+    assert setup(checkout, "test", PATH=str(programs)).returncode == 0
+    assert (tmp_path / "apt").read_text().splitlines()[-1].endswith(" busybox curl dash iproute2 jq util-linux")
 
 
 @pytest.mark.parametrize("path", SH_PROGRAMS, ids=lambda path: str(path.relative_to(CHECKOUT)))
