@@ -66,7 +66,9 @@ class LocalCluster(pulumi.ComponentResource):
             for problem in warnings(spec):
                 pulumi.log.warn(str(problem), self)
         text = spec.model_dump_json()
-        site = LocalSite(f"{name}-site", spec.name, text, str(Path.cwd()), child)
+        # Where Pulumi.yaml is; an inline program has none.
+        project = pulumi.get_root_directory() or str(Path.cwd())
+        site = LocalSite(f"{name}-site", spec.name, text, project, child)
         image = LocalImage(f"{name}-image", child)
         arch = spec.servers.arch
         artifacts = LocalArtifacts(
