@@ -63,13 +63,14 @@ def _root(version: Annotated[bool, typer.Option("--version", help="print the ver
 def up(
     directory: DirectoryOption = None,
     stack: StackOption = None,
+    cluster: ClusterOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Make the cluster, or change it to what the program says; ends when it is ready for jobs."""
     from hashistack.cli.run import up as run
     from hashistack.cli.show import Show
 
-    run(_project(directory, stack, None, deployed=False), Show(output))
+    run(_project(directory, stack, cluster, deployed=False, changes=True), Show(output))
 
 
 @app.command()
@@ -85,7 +86,7 @@ def down(
     from hashistack.cli.run import down as run
     from hashistack.cli.show import Show
 
-    project = _project(directory, stack, cluster, deployed=directory is None)
+    project = _project(directory, stack, cluster, changes=True)
     if not yes:
         if not sys.stdin.isatty():
             raise Refusal("this destroys a cluster with all its data: say --yes")
@@ -146,11 +147,13 @@ def schema() -> None:
     typer.echo(text(), nl=False)
 
 
-def _project(directory: Path | None, stack: str | None, cluster: str | None, deployed: bool = True) -> Project:
+def _project(
+    directory: Path | None, stack: str | None, cluster: str | None, *, deployed: bool = True, changes: bool = False
+) -> Project:
     from hashistack.cli.project import resolve
     from hashistack.local.found import clusters
 
-    return resolve(directory, stack, cluster, clusters, deployed=deployed)
+    return resolve(directory, stack, cluster, clusters, deployed=deployed, changes=changes)
 
 
 def main() -> None:

@@ -73,6 +73,7 @@ def resolve(
     running: Callable[[], Sequence[Running]],
     *,
     deployed: bool = True,
+    changes: bool = False,
 ) -> Project:
     """The project that a command means.
 
@@ -82,6 +83,7 @@ def resolve(
     Args:
         running: lists this host's clusters; asked only when needed.
         deployed: False for `up`, which makes what is not there: this directory's Pulumi.yaml is enough.
+        changes: True for `up` and `down`: what they change must be named, or be here. A cluster is never guessed.
 
     Raises:
         Refusal: none or several; says which there are and how to choose.
@@ -96,14 +98,19 @@ def resolve(
             return here
     found = running()
     chosen = [one for one in found if cluster in (None, one.name, one.site)]
+    if changes and cluster is None and chosen:
+        raise Refusal(f"nothing is deployed in {Path.cwd()}. Name what you mean with -C DIR, or:\n{_listed(chosen)}")
     if len(chosen) == 1:
         return Project(chosen[0].project, stack or chosen[0].stack)
     if not chosen:
         there = f" Running: {', '.join(one.site for one in found)}." if found else ""
         wanted = f"No cluster {cluster!r} runs on this Docker host." if cluster else "No cluster here."
         raise Refusal(f"{wanted}{there} Next: hashistack up -C DIR, with DIR a Pulumi project.")
-    listed = "\n".join(f"  --cluster {one.site}   {one.project} (stack {one.stack})" for one in chosen)
-    raise Refusal(f"{len(chosen)} clusters run on this Docker host; say which:\n{listed}")
+    raise Refusal(f"{len(chosen)} clusters run on this Docker host; say which:\n{_listed(chosen)}")
+
+
+def _listed(clusters: Sequence[Running]) -> str:
+    return "\n".join(f"  --cluster {one.site}   {one.project} (stack {one.stack})" for one in clusters)
 
 
 def _with_stack(directory: Path, stack: str | None) -> Project:

@@ -59,6 +59,18 @@ def test_this_directory_when_it_holds_a_deployed_stack(tmp_path: Path) -> None:
     assert resolve(None, None, "other", lambda: [other]) == Project(tmp_path / "other", "dev")
 
 
+def test_what_is_changed_or_destroyed_is_never_guessed(tmp_path: Path) -> None:
+    other = Running("other-1f", "other", tmp_path / "other", "dev")
+    for deployed in (True, False):
+        with pytest.raises(Refusal, match=r"nothing is deployed in .*-C DIR, or:\n  --cluster other-1f "):
+            resolve(None, None, None, lambda: [other], deployed=deployed, changes=True)
+    made(tmp_path)
+    with pytest.raises(Refusal, match="nothing is deployed"):
+        resolve(None, None, None, lambda: [other], changes=True)
+    assert resolve(None, None, "other", lambda: [other], changes=True).directory == tmp_path / "other"
+    assert resolve(None, None, None, lambda: [other], deployed=False, changes=True).directory == tmp_path
+
+
 def test_another_backend_is_trusted_to_have_the_stack(tmp_path: Path) -> None:
     made(tmp_path, more="backend:\n  url: s3://states\n")
     project = resolve(None, None, None, none)
