@@ -23,14 +23,15 @@ class ReadyHandler(Handler):
     """
 
     def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
-        self._wait(ctx, news)
+        self._wait(ctx, news, kept=bool(news["keep_on_failure"]))
         return str(news["site"]), {}
 
     def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
-        self._wait(ctx, news)
+        # A cluster that was ready once has jobs and data: late machines are no reason to remove it.
+        self._wait(ctx, news, kept=True)
         return {}
 
-    def _wait(self, ctx: Context, news: Props) -> None:
+    def _wait(self, ctx: Context, news: Props, kept: bool) -> None:
         from hashistack.ops.checks import NotReady, readiness, wait
         from hashistack.ops.cluster import Cluster
         from hashistack.ops.connection import Connection
@@ -52,7 +53,6 @@ class ReadyHandler(Handler):
                 raise ResourceFailed(f"cancelled while waiting: {error}. `pulumi up` goes on from here.") from error
             client = engine()
             evidence = _evidence(client, news["site"])
-            kept = bool(news["keep_on_failure"])
             if not kept:
                 _clean_up(client, news["site"])
             after = (

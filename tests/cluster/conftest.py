@@ -11,7 +11,6 @@ import docker
 import pytest
 
 from .datacenter import Datacenter
-from .impostor import Impostor
 from .processes import Sampler
 from .project import Project, sites
 
@@ -70,14 +69,6 @@ def free_subnet(client: docker.DockerClient) -> str:
     """A network that no other has, so that a test can give addresses in it to containers of its own."""
     taken = [c.get("Subnet") for n in client.networks.list() for c in n.attrs["IPAM"]["Config"] or ()]
     return secrets.choice([cidr for third in range(200, 256) if (cidr := f"10.213.{third}.0/24") not in taken])
-
-
-@pytest.fixture(scope="session")
-def impostor(datacenter: Datacenter) -> Iterator[Impostor]:
-    """Consul and Nomad as servers in the cluster's network, with a client's certificate."""
-    made = Impostor(datacenter)
-    yield made
-    made.leave()
 
 
 @pytest.fixture

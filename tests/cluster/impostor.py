@@ -11,7 +11,6 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,22 +31,24 @@ wait
 """
 
 
-def raft_connection_stays_open(
-    address: tuple[str, int], first: tuple[bytes, bytes], ca: str, cert: str, key: str
-) -> bool:
-    """Whether a server goes on listening to one who asks for TLS, shows this certificate, and asks for Raft."""
+def raft_connection_stays_open(ip: str, port: tuple[int, bytes, bytes], ca: str, cert: str, key: str) -> bool:
+    """Whether a server goes on listening to one who asks for TLS, shows this certificate, and asks for Raft.
+
+    `port` is its number, the byte that announces TLS and the one that, inside, announces Raft.
+    """
+    number, tls, raft = port
     context = ssl.create_default_context(cadata=ca)
     context.check_hostname = False
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as chain:
         chain.write(cert.rstrip() + "\n" + key)
         chain.flush()
         context.load_cert_chain(chain.name)
-    with socket.create_connection(address, timeout=5) as plain:
-        plain.sendall(first[0])
+    with socket.create_connection((ip, number), timeout=5) as plain:
+        plain.sendall(tls)
         plain.settimeout(PATIENCE_SECONDS)
         try:
             with context.wrap_socket(plain) as inside:
-                inside.sendall(first[1])
+                inside.sendall(raft)
                 return inside.recv(1) != b""
         except TimeoutError:
             return True
@@ -87,8 +88,8 @@ class Impostor:
         self.container.put_archive("/", _tar(files))
         self.container.start()
 
-    def certificate(self, name: str) -> pki.Issued:
-        """A certificate of the cluster's CA for another name, as if somebody had mis-issued one."""
+    def certificate(self, *names: str) -> pki.Issued:
+        """A certificate of the cluster's CA for other names, as if somebody had mis-issued one."""
         state = json.loads(self.datacenter.project.pulumi("stack", "export", "--show-secrets"))
         authority = next(
             resource["outputs"]
@@ -97,7 +98,7 @@ class Impostor:
         )
         cert, key = (_plain(authority[kind]) for kind in ("cert_pem", "key_pem"))
         return pki.certificate(
-            cert, key, common_name=name, dns_names=[name], validity=timedelta(hours=1), now=datetime.now(UTC)
+            cert, key, common_name=names[0], dns_names=names, validity=timedelta(hours=1), now=datetime.now(UTC)
         )
 
     def stays_powerless(self, product: str) -> None:
@@ -110,9 +111,8 @@ class Impostor:
             assert not any(self.name in voter for voter in voters), voters
             time.sleep(0.5)
         code, seen = self.run(_STALE[product])
-        assert self.datacenter.site not in seen
         assert code == 0, seen
-        assert "[]" in seen or "403" in seen or "No cluster leader" in seen or "Permission denied" in seen, seen
+        assert not [machine.name for machine in self.datacenter.machines() if machine.name in seen], seen
 
     def run(self, script: str) -> tuple[int, str]:
         code, output = self.container.exec_run(["sh", "-c", script])
@@ -123,17 +123,24 @@ class Impostor:
 
     def leave(self) -> None:
         """Removes it, and what the servers remember of it."""
-        with suppress(Exception):
-            self.container.remove(force=True, v=True)
+        self.container.remove(force=True, v=True)
         self.datacenter.vendor("consul", "force-leave", "-prune", self.name)
         self.datacenter.vendor("nomad", "server", "force-leave", f"{self.name}.{self.datacenter.connection.region}")
+
+        def forgotten() -> bool:
+            rafts = [self._peers(product) for product in ("consul", "nomad")]
+            return not any(self.name in peer for peers in rafts for peer in peers)
+
+        until(forgotten, 60, f"the servers forget {self.name}")
 
     def _members(self, product: str) -> str:
         return self.datacenter.vendor(product, *(("members",) if product == "consul" else ("server", "members")))
 
     def _voters(self, product: str) -> list[str]:
-        peers = self.datacenter.vendor(product, "operator", "raft", "list-peers").splitlines()[1:]
-        return [peer for peer in peers if " true " in peer]
+        return [peer for peer in self._peers(product) if " true " in peer]
+
+    def _peers(self, product: str) -> list[str]:
+        return self.datacenter.vendor(product, "operator", "raft", "list-peers").splitlines()[1:]
 
     def _consul(self, server: str, document: Mapping[str, str]) -> dict[str, Any]:
         return {

@@ -8,10 +8,6 @@ import httpx
 import pytest
 
 from .datacenter import Datacenter
-from .impostor import Impostor, raft_connection_stays_open
-
-CONSUL_RAFT = b"\x03", b"\x01"
-"""First bytes of a Consul RPC connection: TLS follows; then, inside, Raft follows (agent/pool/conn.go)."""
 
 
 def test_c1_every_agent_verifies_its_peers(datacenter: Datacenter) -> None:
@@ -19,18 +15,6 @@ def test_c1_every_agent_verifies_its_peers(datacenter: Datacenter) -> None:
         tls = machine.configuration("consul")["tls"]
         assert (tls["defaults"]["verify_incoming"], tls["defaults"]["verify_outgoing"]) == (True, True)
         assert tls["internal_rpc"]["verify_server_hostname"] is True
-
-
-def test_c2_only_a_servers_certificate_speaks_raft(datacenter: Datacenter, impostor: Impostor) -> None:
-    server, client = datacenter.servers[0], datacenter.clients[0].role_document()
-    honest = server.role_document()
-    address = (server.ip, 8300)
-    assert raft_connection_stays_open(address, CONSUL_RAFT, honest["ca"], honest["cert"], honest["key"])
-    assert not raft_connection_stays_open(address, CONSUL_RAFT, client["ca"], client["cert"], client["key"])
-
-
-def test_c2_a_client_cannot_become_a_server(impostor: Impostor) -> None:
-    impostor.stays_powerless("consul")
 
 
 def test_c3_gossip_is_encrypted_with_one_key(datacenter: Datacenter) -> None:

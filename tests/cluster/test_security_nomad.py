@@ -8,22 +8,24 @@ import socket
 import pytest
 
 from .datacenter import Datacenter
-from .impostor import Impostor, raft_connection_stays_open
-
-NOMAD_RAFT = b"\x04", b"\x02"
-"""First bytes of a Nomad RPC connection: TLS follows; then, inside, Raft follows (helper/pool/conn.go)."""
 
 
 def test_n1_plain_tcp_is_refused(datacenter: Datacenter) -> None:
     for server in datacenter.servers:
         for port in (4646, 4647):
-            with socket.create_connection((server.ip, port), timeout=5) as plain:
-                plain.sendall(b"GET /v1/status/leader HTTP/1.1\r\nHost: nomad\r\nConnection: close\r\n\r\n")
-                answer = plain.recv(1024)
+            answer = _answer(server.ip, port, b"GET /v1/status/leader HTTP/1.1\r\nHost: nomad\r\n\r\n")
             assert not answer or b"HTTP request to an HTTPS server" in answer, answer
-        with socket.create_connection((server.ip, 4647), timeout=5) as plain:
-            plain.sendall(NOMAD_RAFT[1])  # Raft without TLS
-            assert plain.recv(1) == b""
+        assert _answer(server.ip, 4647, b"\x02") == b"", "Raft without TLS"
+
+
+def _answer(ip: str, port: int, said: bytes) -> bytes:
+    """What comes back before the other side hangs up; it must do so."""
+    with socket.create_connection((ip, port), timeout=5) as plain:
+        plain.sendall(said)
+        try:
+            return plain.recv(1024)
+        except ConnectionResetError:
+            return b""
 
 
 def test_n1_tls_is_on_for_everything(datacenter: Datacenter) -> None:
@@ -32,22 +34,6 @@ def test_n1_tls_is_on_for_everything(datacenter: Datacenter) -> None:
         assert (tls["http"], tls["rpc"], tls["verify_server_hostname"]) == (True, True, True)
         assert "rpc_upgrade_mode" not in tls
         assert "mTLS is not configured" not in machine.log("nomad")
-
-
-def test_n2_only_a_certificate_of_a_server_of_this_region_speaks_raft(
-    datacenter: Datacenter, impostor: Impostor
-) -> None:
-    server, client = datacenter.servers[0], datacenter.clients[0].role_document()
-    honest = server.role_document()
-    address = (server.ip, 4647)
-    assert raft_connection_stays_open(address, NOMAD_RAFT, honest["ca"], honest["cert"], honest["key"])
-    assert not raft_connection_stays_open(address, NOMAD_RAFT, client["ca"], client["cert"], client["key"])
-    foreign = impostor.certificate("server.elsewhere.nomad")
-    assert not raft_connection_stays_open(address, NOMAD_RAFT, client["ca"], foreign.cert_pem, foreign.key_pem)
-
-
-def test_n2_a_client_cannot_become_a_server(impostor: Impostor) -> None:
-    impostor.stays_powerless("nomad")
 
 
 def test_n3_clients_enforce_acls_too(datacenter: Datacenter) -> None:
