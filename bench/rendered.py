@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashistack.local.docker_pool import SLOTS
 from hashistack.local.machines import DOMAIN
 from hashistack.machine.bundle import SERVER, Binary, Bundle, render
 from hashistack.machine.platform import Platform
@@ -26,7 +25,7 @@ def tools(cluster: ClusterSpec) -> dict[str, Tool]:
 
 def platform(servers: tuple[str, ...] = ()) -> Platform:
     """The local platform's facts; with ``servers``, their addresses take the place of names."""
-    slots = servers or tuple(f"slot-{slot}.{DOMAIN}" for slot in range(SLOTS))
+    slots = servers or tuple(f"slot-{slot}.{DOMAIN}" for slot in range(3))
     return Platform(
         name="local",
         join=servers or (f"servers.{DOMAIN}",),

@@ -143,7 +143,7 @@ def _bundle(news: Props) -> Bundle:
         )
         for name in _needed(news["pool"])
     )
-    return render(spec, news["pool"], _platform(news), binaries)
+    return render(spec, news["pool"], _platform(news, spec.servers.count), binaries)
 
 
 def _needed(pool: str) -> tuple[str, ...]:
@@ -154,11 +154,13 @@ def _mounted(name: str, news: Props) -> str:
     return f"/opt/hashistack/bin/{name}/{news['tools'][name]['sha256']}"
 
 
-def _platform(news: Props) -> Platform:
+def _platform(news: Props, servers: int) -> Platform:
     return Platform(
         name="local",
         join=(f"servers.{DOMAIN}",),
-        vault_join=tuple({"leader_api_addr": f"https://slot-{slot}.{DOMAIN}:8200"} for slot in range(SLOTS)),
+        # No names of servers that are not there: Docker asks the host's resolvers for those, and while it waits for
+        # them, unbound counts it as dead. All servers but one have these slots: a new one takes the lowest.
+        vault_join=tuple({"leader_api_addr": f"https://slot-{slot}.{DOMAIN}:8200"} for slot in range(servers)),
         upstreams=tuple(news["upstreams"]),
         forward_zones={DOMAIN: ("127.0.0.11",)},
         operators=(f"{news['gateway']}/32",),

@@ -20,12 +20,12 @@ request() {
 
 ok() { case $code in 2??) return 0 ;; *) return 1 ;; esac }
 
-# filled FILTER: part of bootstrap.json with the role document's values in it
+# filled FILTER: text that FILTER makes of bootstrap.json with the values of the role document, $secrets[0], in it
 filled() {
-  jq -c --slurpfile secrets "$run/secrets.json" "
+  jq -r --slurpfile secrets "$run/secrets.json" "
     def fill: walk(if type == \"string\" and test(\"{{secret\\\\.\") then
       gsub(\"{{secret\\\\.(?<key>[a-z_]+)}}\"; .key as \$key | \$secrets[0][\$key] // error(\"no secret \" + \$key)) else . end);
-    $1 | fill" "$bundle/bootstrap.json"
+    fill | $1" "$bundle/bootstrap.json"
 }
 
 secret() { jq -r --arg key "$1" '.[$key]' "$run/secrets.json"; }

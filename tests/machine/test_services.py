@@ -1,0 +1,179 @@
+"""What keeps a machine current while it runs: refresh, unseal, await-leader."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from .cases import CASES
+from .conftest import Start, wait_for
+from .documents import DOCUMENTS, SERVER
+from .sandbox import CURL, Sandbox
+
+BIN = "/opt/hashistack/current/bin"
+RUN = "/run/hashistack"
+AUDIT = "/var/log/hashistack/vault-audit/audit.json"
+only_dash = pytest.mark.parametrize("shell", ["dash"], indirect=True)
+"""For programs that wait long: busybox has a sleep of its own, for which nothing stands in."""
+
+
+def rendered(machine: Sandbox, role: str) -> Sandbox:
+    pool = {"server": "server", "client": "workers"}[role]
+    machine.install_bundle(CASES["minimal"].bundle(pool), role, pool)
+    machine.facts(DOCUMENTS[role])
+    machine.write(f"/standin/secrets/{role}", json.dumps(DOCUMENTS[role]))
+    assert machine.run(f"{BIN}/render").returncode == 0
+    machine.stand_in("curl", CURL)
+    machine.stand_in("sv", 'echo "$*" >>/standin/sv')
+    machine.stand_in("sleep", 'echo "$1" >>/standin/slept; exec /usr/bin/sleep 0.1')
+    for service in ("consul", "nomad", "unbound", *(["vault"] if role == "server" else [])):
+        machine.path(f"/etc/service/{service}").mkdir(parents=True)
+    return machine
+
+
+@pytest.fixture
+def server(machine: Sandbox) -> Sandbox:
+    return rendered(machine, "server")
+
+
+def lines(machine: Sandbox, name: str) -> list[str]:
+    file = machine.path(f"/standin/{name}")
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def pass_by(machine: Sandbox, name: str, times: int) -> None:
+    """Waits until something has been done so many times more."""
+    before = len(lines(machine, name))
+    wait_for(lambda: len(lines(machine, name)) >= before + times)
+
+
+@only_dash
+@pytest.mark.parametrize("role", ["server", "client"])
+def test_renewed_secrets_reach_the_agents(machine: Sandbox, role: str, start: Start) -> None:
+    rendered(machine, role)
+    process = start(f"{BIN}/refresh")
+    pass_by(machine, "slept", 3)
+    assert lines(machine, "sv") == [], "nothing has changed"
+    renewed = {**DOCUMENTS[role], "cert": "RENEWED\n", "ca": "BOTH\n", "consul_gossip": "the-secret-other"}
+    machine.write(f"/standin/secrets/{role}", json.dumps(renewed))
+    products = ["consul", "nomad", *(["vault"] if role == "server" else [])]
+    wait_for(lambda: lines(machine, "sv") == [f"hup /etc/service/{product}" for product in products])
+    for product in products:
+        assert machine.read(f"{RUN}/{product}/tls/cert.pem") == "RENEWED\n"
+    assert machine.read(f"{RUN}/api/ca.pem").strip() == "BOTH"
+    assert json.loads(machine.read(f"{RUN}/consul/consul.json"))["encrypt"] == "the-secret-other"
+    assert process.stdout
+    assert process.stdout.readline() == (
+        "hashistack: the role document changed: rendered again, agents told to reload\n"
+    )
+    pass_by(machine, "slept", 3)
+    assert len(lines(machine, "sv")) == len(products), "told once"
+    assert set(lines(machine, "slept")) == {"30"}
+    assert machine.path(f"{RUN}/secrets.json").stat().st_mode & 0o077 == 0
+
+
+@only_dash
+@pytest.mark.parametrize("document", ["", "{}", '{"ca": null}', "<html>503</html>", '{"ca": "cut sho', None])
+def test_a_store_that_answers_nonsense_changes_nothing(server: Sandbox, start: Start, document: str | None) -> None:
+    before = server.tree(RUN)
+    if document is None:
+        server.path("/standin/secrets/server").unlink()
+    else:
+        server.write("/standin/secrets/server", document)
+    start(f"{BIN}/refresh")
+    pass_by(server, "slept", 3)
+    assert {path: text for path, text in server.tree(RUN).items() if path != "secrets.new"} == before
+    assert lines(server, "sv") == []
+
+
+@only_dash
+def test_a_document_that_cannot_be_rendered_is_tried_until_it_can_be(server: Sandbox, start: Start) -> None:
+    lacking = {**SERVER, "cert": "RENEWED\n"}
+    del lacking["consul_dns"]
+    server.write("/standin/secrets/server", json.dumps(lacking))
+    # As runsv has it: what ends is started again.
+    server.write(
+        "/standin/service", f"#!/bin/sh\nwhile :; do {BIN}/refresh; echo again >>/standin/starts; done\n", 0o755
+    )
+    process = start("/standin/service")
+    pass_by(server, "slept", 3)
+    assert process.stdout
+    assert "unknown placeholder {{secret.consul_dns}}" in process.stdout.readline()
+    assert lines(server, "sv") == []
+    assert server.read(f"{RUN}/consul/tls/cert.pem") == SERVER["cert"]
+    server.write("/standin/secrets/server", json.dumps({**SERVER, "cert": "RENEWED\n"}))
+    wait_for(lambda: len(lines(server, "sv")) == 3)
+    assert server.read(f"{RUN}/consul/tls/cert.pem") == "RENEWED\n"
+
+
+@only_dash
+def test_vaults_audit_file_is_put_aside_when_it_is_big(server: Sandbox, start: Start) -> None:
+    file = server.path(AUDIT)
+    file.parent.mkdir(parents=True)
+    file.write_text("small")
+    start(f"{BIN}/refresh")
+    pass_by(server, "slept", 3)
+    assert lines(server, "sv") == []
+    with file.open("ab") as grown:
+        grown.truncate(64 * 1024 * 1024 + 1)
+    wait_for(lambda: lines(server, "sv") == ["hup /etc/service/vault"])
+    assert server.path(f"{AUDIT}.1").stat().st_size == 64 * 1024 * 1024 + 1
+    assert not file.exists()
+
+
+@only_dash
+def test_a_sealed_vault_is_opened_with_the_stores_key(server: Sandbox, start: Start) -> None:
+    status, unseal = "localhost:8200/v1/sys/seal-status", "localhost:8200/v1/sys/unseal"
+    server.answer(unseal, "{}")
+    server.answer(status, '{"type":"shamir","initialized":false,"sealed":true}')
+    start(f"{BIN}/unseal")
+    pass_by(server, "verbs", 2)
+    assert server.sent(unseal) is None, "the key is not in the store yet"
+    server.write("/standin/secrets/vault-init", '{"keys_base64":["the-secret-key=="],"root_token":"hvs.x"}')
+    pass_by(server, "asked", 2)
+    assert server.sent(unseal) is None, "there is nothing to open before it is initialised"
+    server.answer(status, '{"type":"shamir","initialized":true,"sealed":true}')
+    wait_for(lambda: server.sent(unseal))
+    assert json.loads(server.sent(unseal) or "") == {"key": "the-secret-key=="}
+    assert "the-secret" not in "".join(lines(server, "asked"))
+
+
+def test_an_open_vault_is_left_alone(server: Sandbox, start: Start) -> None:
+    server.write("/standin/secrets/vault-init", '{"keys_base64":["the-secret-key=="]}')
+    server.answer("localhost:8200/v1/sys/seal-status", '{"type":"shamir","initialized":true,"sealed":false}')
+    start(f"{BIN}/unseal")
+    pass_by(server, "asked", 1)
+    assert server.sent("localhost:8200/v1/sys/unseal") is None
+    assert not [line for line in lines(server, "asked") if "unseal" in line]
+
+
+LEADER = "localhost:4646/v1/status/leader"
+
+
+def test_a_client_starts_as_soon_as_there_is_a_leader(machine: Sandbox, start: Start, tmp_path: Path) -> None:
+    rendered(machine, "client")
+    machine.write("/standin/peers", "10.0.0.1\n10.0.0.2\n")
+    machine.answer(LEADER, '""')
+    process = start(f"{BIN}/await-leader")
+    pass_by(machine, "asked", 3)
+    assert process.poll() is None
+    machine.answer(LEADER, '"10.0.0.2:4647"')
+    assert process.wait(timeout=30) == 0
+    assert process.stdout
+    assert process.stdout.read() == ""
+    asked = "\n".join(lines(machine, "asked"))
+    assert "localhost:4646:10.0.0.1:4646" in asked, "by TLS under the name in every server's certificate"
+    assert "localhost:4646:10.0.0.2:4646" in asked
+
+
+@only_dash
+def test_a_client_starts_without_servers_too(machine: Sandbox) -> None:
+    rendered(machine, "client")
+    machine.stand_in("sleep", 'echo "$1" >>/standin/slept')
+    machine.write("/standin/peers", "10.0.0.1\n")
+    done = machine.run(f"{BIN}/await-leader")
+    assert done.returncode == 0
+    assert done.stdout.endswith("hashistack: no Nomad leader in sight: starting the client all the same\n")
+    assert sum(float(pause) for pause in lines(machine, "slept")) == 30
