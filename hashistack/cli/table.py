@@ -69,6 +69,8 @@ def look(cluster: Cluster) -> dict[str, Any]:
         if server.state not in ("active", "standby")
     ]
     problems += [f"{one.machine}: {one.output or one.status}" for one in health.values() if one.status != "passing"]
+    servers = where.machines("server")
+    problems += [f"{name}: {raft.describe(servers)}" for name, raft in rafts.items() if not raft.agrees(servers)]
     missing = where.machines() - len(rows)
     if missing > 0:
         problems.append(f"{missing} of {where.machines()} machines are not in Consul's catalog")
@@ -76,7 +78,7 @@ def look(cluster: Cluster) -> dict[str, Any]:
         "cluster": where.name,
         "provider": where.provider,
         "datacenter": where.datacenter,
-        "healthy": not problems and all(raft.leader for raft in rafts.values()) and len(rafts) == 3,
+        "healthy": not problems,
         "machines": rows,
         "can_lose": {name: raft.can_lose for name, raft in rafts.items()},
         "vault": vault_states,

@@ -54,17 +54,22 @@ class Asked:
 
 def ask(machine: Machine, name: str, disturb: Callable[[], None]) -> Asked:
     """At least 1,000 look-ups of `name` on `machine`, and as many as it takes until `disturb` has ended."""
-    machine.sh("rm -f /run/test-is-over")
+    machine.sh("rm -f /run/test-is-over /run/test-asked")
     script = _LOOP.format(lookups=LOOKUPS, before=BEFORE, name=name)
+    machine.container.exec_run(["sh", "-c", f"{{ {script} }} >/run/test-asked 2>&1"], detach=True)
     told = ""
-    for part in machine.container.exec_run(["sh", "-c", script], stream=True).output:
-        told += part.decode()
-        if "begin" in told:
-            told = told.replace("begin", "")
-            try:
-                disturb()
-            finally:
-                machine.sh("touch /run/test-is-over")
+
+    def tells(what: str) -> bool:
+        nonlocal told
+        told = machine.run("cat /run/test-asked")[1]
+        return what in told
+
+    try:
+        until(lambda: tells("begin"), 30, f"{machine.name} looks {name} up")
+        disturb()
+    finally:
+        machine.sh("touch /run/test-is-over")
+    until(lambda: tells("asked"), 120, f"{machine.name} looks {name} up {LOOKUPS} times")
     return Asked(int(told.rpartition("asked: ")[2]), [int(found) for found in re.findall(r"failed: (\d+)", told)])
 
 
