@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import Popen
@@ -12,6 +13,14 @@ import pytest
 from .sandbox import SHELLS, Sandbox, missing
 
 Start = Callable[..., "Popen[str]"]
+
+
+def wait_for(what: Callable[[], object], seconds: float = 30) -> None:
+    """Returns as soon as `what` holds; fails when it does not in time."""
+    late = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < late, "it did not happen in time"
+        time.sleep(0.02)
 
 
 @functools.cache

@@ -1,14 +1,15 @@
 """A machine's root without a machine: the node programs run in it as they do there, under the shell of the test.
 
-A directory of the test becomes the root of a process in namespaces of its own (mounts, processes, network, host name).
-/usr is this machine's, read-only; /bin/sh is dash or busybox; /etc, /opt, /run and /var are the test's. What a test does not
-want for real (curl, sv, a platform) is a stand-in: a program of the test. All of it ends with the process.
+A directory of the test becomes the root of a process in namespaces of its own (mounts, processes, network, host
+name). /usr is this machine's, read-only; /bin/sh is dash or busybox; /etc, /opt, /run and /var are the test's. What a
+test does not want for real (curl, sv, a platform) is a stand-in: a program of the test. All ends with the process.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ SHELLS = ("dash", "busybox")
 USERS = {"consul": 501, "nomad": 502, "vault": 503, "unbound": 504}
 ADDRESS = "10.9.8.7"
 NEEDED = ("unshare", "chroot", "mount", "ip", "jq", "curl", *SHELLS)
+
+_CURRENT = "/opt/hashistack/current"
 
 _ENTER = """
 root=$1 standins=$2 name=$3
@@ -37,13 +40,15 @@ hostname "$name"
 ip link set lo up
 ip link add eth0 type veth peer name peer0
 ip addr add ADDRESS/24 dev eth0
+ip link set eth0 up
 cd /
 # Not as process 1, to which signals are something else.
-env -i PATH=/usr/sbin:/usr/bin chroot "$root" "$@" || exit
+env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin chroot "$root" "$@" || exit
 """.replace("ADDRESS", ADDRESS)
 
 PLATFORM = """#!/bin/sh
 set -eu
+echo "$*" >>/standin/verbs
 case $1 in
 identity) cat /standin/identity ;;
 peers) cat /standin/peers ;;
@@ -57,13 +62,29 @@ prepare) ;;
 *) exit 2 ;;
 esac
 """
-"""A platform whose answers are files; `fetch` fails once for each line of `failures`."""
+"""A platform whose answers are files; what was asked is in `verbs`. `fetch` fails once for each line of `failures`."""
+
+CURL = """
+for url; do :; done
+echo "$*" >>/standin/asked
+answer=/standin/answers/$(printf %s "${url#*://}" | sed 's/[^A-Za-z0-9.]/_/g')
+code=000
+case "$*" in *--data-binary*) cat >/standin/body; mv /standin/body "/standin/sent.${answer##*/}" ;; esac
+if [ -e "$answer" ]; then read -r code <"$answer"; sed 1d "$answer"; else echo "curl: (7) Failed to connect" >&2; fi
+case "$*" in *http_code*) printf '\\n%s' "$code" ;; esac
+[ "$code" != 000 ]
+"""
+"""A curl whose answers are files (see `Sandbox.answer`); whom it asked is in `asked`, the bodies in `sent.*`."""
 
 
 def missing() -> list[str]:
     """What this machine lacks to run the node programs."""
     lacks = [program for program in NEEDED if not shutil.which(program)]
     return lacks if os.geteuid() == 0 else [*lacks, "root, for namespaces and other users' files"]
+
+
+def _file(url: str) -> str:
+    return re.sub("[^A-Za-z0-9.]", "_", url)
 
 
 @dataclass
@@ -91,7 +112,10 @@ class Sandbox:
         self.write("/etc/group", "".join(f"{user}:x:{id}:\n" for user, id in users.items()))
         self.write("/etc/nsswitch.conf", "hosts: files dns\n")
         self.write("/etc/hosts", "127.0.0.1 localhost\n")
+        self.write("/etc/host.conf", "multi on\n")
         self.write("/etc/resolv.conf", f"nameserver {ADDRESS}\n")
+        if (alternatives := Path("/etc/alternatives")).is_dir():  # Debian's awk is a link into it
+            self.mounts[alternatives] = str(alternatives)
 
     @property
     def root(self) -> Path:
@@ -99,6 +123,8 @@ class Sandbox:
 
     def path(self, path: str) -> Path:
         """A path of the machine as one of ours."""
+        if path.startswith(f"{_CURRENT}/"):
+            path = str(self.path(_CURRENT).readlink()) + path.removeprefix(_CURRENT)
         return self.root / path.removeprefix("/")
 
     def write(self, path: str, text: str | bytes, mode: int = 0o644) -> None:
@@ -119,6 +145,15 @@ class Sandbox:
         file.write_text(f"#!/bin/sh\n{text}\n")
         file.chmod(0o755)
 
+    def answer(self, url: str, body: str, code: int = 200) -> None:
+        """What the stand-in for curl gets from this address (without ``https://``)."""
+        self.write(f"/standin/answers/{_file(url)}", f"{code}\n{body}")
+
+    def sent(self, url: str) -> str | None:
+        """The last body that the stand-in for curl sent to this address; None before any."""
+        file = self.path(f"/standin/sent.{_file(url)}")
+        return file.read_text() if file.exists() else None
+
     def tree(self, path: str) -> dict[str, str]:
         """All files under a directory of the machine, path to contents; empty where there is none."""
         start = self.path(path)
@@ -135,7 +170,7 @@ class Sandbox:
             self.write(f"{home}/{path}", data, 0o755 if path.startswith(("bin/", "sv/")) else 0o644)
         if platform:
             self.write(f"{home}/bin/platform", platform, 0o755)
-        current = self.path("/opt/hashistack/current")
+        current = self.path(_CURRENT)
         current.unlink(missing_ok=True)
         current.symlink_to(home)
         self.metadata(role, pool, bundle.sha256)
@@ -146,18 +181,30 @@ class Sandbox:
 
     def bundle_path(self, path: str) -> Path:
         """A file of the bundle in force."""
-        home = os.readlink(self.path("/opt/hashistack/current"))
-        return self.path(home) / path
+        return self.path(f"{_CURRENT}/{path}")
 
     def facts(self, secrets: Mapping[str, Any], **more: str) -> None:
         """What `boot` puts into place before it renders."""
         facts = {"id": "i-1", "name": self.name, "ip": ADDRESS, "zone": "z1", "bundle": "b" * 64, **more}
         self.write("/run/hashistack/facts.json", json.dumps(facts))
         self.write("/run/hashistack/secrets.json", json.dumps(secrets), 0o600)
+        self.write("/run/hashistack/api/ca.pem", str(secrets["ca"]), 0o600)
 
     def _command(self, command: tuple[str, ...]) -> list[str]:
         mounts = [part for source, target in self.mounts.items() for part in (str(source), target)]
-        inside = ["unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "--kill-child", "/bin/sh", "-euc", _ENTER]
+        inside = [
+            "unshare",
+            "--mount",
+            "--pid",
+            "--net",
+            "--uts",
+            "--ipc",
+            "--fork",
+            "--kill-child",
+            "/bin/sh",
+            "-euc",
+            _ENTER,
+        ]
         return [*inside, "enter", str(self.root), str(self.directory / "local"), self.name, *mounts, "--", *command]
 
     def run(self, *command: str, stdin: str = "", timeout: float = 60) -> subprocess.CompletedProcess[str]:

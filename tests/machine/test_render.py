@@ -9,43 +9,19 @@ from typing import Any
 import pytest
 
 from .cases import CASES, configuration, role
+from .documents import CERTIFICATE, DOCUMENTS
 from .sandbox import ADDRESS, USERS, Sandbox
 
 RENDER = "/opt/hashistack/current/bin/render"
 RUN = "/run/hashistack"
-NASTY = "it's \"quoted\"\n\nback\\slash \\n $HOME $(id) `id` ${x} %s \\u0041 \t* é \U0001f511 {{ip}} ]]> trailing \n"
+NASTY = 'it\'s "quoted"\n\nback\\slash \\n $HOME $(id) `id` ${x} %s \\u0041 \t* é \U0001f511 {{ip}} ]]> trailing \n'
 """What shells, JSON, jq and printf make something else of."""
-
-_CERTIFICATE = {"ca": "-----CA-----\nMII=\n-----END-----\n", "cert": "CERT\n", "key": "KEY\n"}
-SECRETS = {
-    "server": {
-        **_CERTIFICATE,
-        "consul_gossip": "g0==",
-        "nomad_gossip": "g1==",
-        "consul_management": "m",
-        "consul_server_agent": "sa",
-        "consul_client_agent": "ca",
-        "consul_nomad_server": "ns",
-        "consul_nomad_client": "nc",
-        "consul_dns": "d",
-        "consul_vault": "v",
-        "nomad_management": "nm",
-        "vault_operator_password": "pw",
-    },
-    "client": {
-        **_CERTIFICATE,
-        "consul_gossip": "g0==",
-        "consul_client_agent": "ca",
-        "consul_nomad_client": "nc",
-        "consul_dns": "d",
-    },
-}
 
 
 def booting(machine: Sandbox, case: str = "minimal", pool: str = "server") -> Sandbox:
     """The machine, at the point where `boot` runs `render`."""
     machine.install_bundle(CASES[case].bundle(pool), role(pool), pool)
-    machine.facts(SECRETS[role(pool)])
+    machine.facts(DOCUMENTS[role(pool)])
     return machine
 
 
@@ -71,7 +47,7 @@ def filled(value: Any, pool: str) -> Any:
     if not isinstance(value, str):
         return value
     facts = {"id": "i-1", "name": "web-1", "ip": ADDRESS, "zone": "z1", "bundle": "b" * 64}
-    known = {**facts, **{f"secret.{key}": secret for key, secret in SECRETS[role(pool)].items()}}
+    known = {**facts, **{f"secret.{key}": secret for key, secret in DOCUMENTS[role(pool)].items()}}
     for name, secret in known.items():
         value = value.replace(f"{{{{{name}}}}}", secret)
     return value
@@ -86,34 +62,43 @@ def test_each_product_gets_its_fragments_merged_and_filled(machine: Sandbox, cas
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     bundle = CASES[case].bundle(pool)
     products = {"consul", "nomad", "unbound", *(["vault"] if pool == "server" else [])}
-    assert {path.name for path in machine.path(RUN).iterdir() if path.is_dir()} == products
+    assert {path.name for path in machine.path(RUN).iterdir() if path.is_dir()} == {*products, "api"}
     for product in products - {"unbound"}:
         assert rendered(machine, product) == filled(configuration(bundle, product), pool)
     assert machine.read(f"{RUN}/unbound/unbound.conf") == filled(configuration(bundle, "unbound")["text"], pool)
     assert machine.read(f"{RUN}/unbound/stub.conf") == bundle.files["stub.conf"].decode()
     for product in products - {"unbound"}:
         for kind in ("ca", "cert", "key"):
-            assert machine.read(f"{RUN}/{product}/tls/{kind}.pem") == _CERTIFICATE[kind]
+            assert machine.read(f"{RUN}/{product}/tls/{kind}.pem") == CERTIFICATE[kind]
 
 
 @pytest.mark.parametrize("pool", ["server", "workers"])
-def test_only_the_products_own_user_can_read_its_files(machine: Sandbox, pool: str) -> None:
+def test_a_product_reads_its_own_files_alone_and_writes_its_data_alone(machine: Sandbox, pool: str) -> None:
     booting(machine, "minimal", pool)
     assert machine.run(RENDER).returncode == 0
-    products = [path for path in machine.path(RUN).iterdir() if path.is_dir()]
-    for product in products:
-        owner = 0 if (product.name, pool) == ("nomad", "workers") else USERS[product.name]
-        for path in (product, *product.rglob("*"), machine.path(f"/var/lib/hashistack/{product.name}")):
+    for way in ("run", "run/hashistack", "var", "var/lib", "var/lib/hashistack"):
+        machine.path(f"/{way}").chmod(0o755)  # as `boot` has it
+    for product in {path.name for path in machine.path(RUN).iterdir() if path.is_dir()} - {"api"}:
+        owner = "root" if (product, pool) == ("nomad", "workers") else product
+        group = USERS.get(owner, 0)
+        for path in (machine.path(f"{RUN}/{product}"), *machine.path(f"{RUN}/{product}").rglob("*")):
             found = path.stat()
-            assert stat.S_IMODE(found.st_mode) == (0o700 if path.is_dir() else 0o600), path
-            assert found.st_uid == owner, path
-    as_consul = ("setpriv", "--reuid=501", "--regid=501", "--clear-groups", "cat")
-    machine.path(RUN).chmod(0o755)  # as `boot` has it
-    for way in ("run", "var", "var/lib", "var/lib/hashistack"):
-        machine.path(f"/{way}").chmod(0o755)
-    assert machine.run(*as_consul, f"{RUN}/consul/consul.json").returncode == 0
-    for other in ("nomad/nomad.json", "nomad/tls/key.pem", "secrets.json"):
-        assert "Permission denied" in machine.run(*as_consul, f"{RUN}/{other}").stderr
+            assert (found.st_uid, found.st_gid) == (0, group), path
+            assert stat.S_IMODE(found.st_mode) == (0o750 if path.is_dir() else 0o640), path
+        data = machine.path(f"/var/lib/hashistack/{product}").stat()
+        assert (data.st_uid, stat.S_IMODE(data.st_mode)) == (group, 0o700)
+    as_consul = ("setpriv", "--reuid=501", "--regid=501", "--clear-groups", "sh", "-c")
+    tried = {
+        f"cat {RUN}/consul/consul.json {RUN}/consul/tls/key.pem": True,
+        "touch /var/lib/hashistack/consul/data": True,
+        f": >>{RUN}/consul/consul.json": False,
+        f": >{RUN}/consul/more.json": False,
+        f"cat {RUN}/nomad/nomad.json": False,
+        f"cat {RUN}/nomad/tls/key.pem": False,
+        f"cat {RUN}/secrets.json": False,
+        "ls /var/lib/hashistack/nomad": False,
+    }
+    assert {command: machine.run(*as_consul, command).returncode == 0 for command in tried} == tried
 
 
 def test_later_fragments_win_and_lists_are_replaced(server: Sandbox) -> None:
@@ -129,7 +114,7 @@ def test_later_fragments_win_and_lists_are_replaced(server: Sandbox) -> None:
 
 
 def test_secrets_and_facts_survive_byte_for_byte(server: Sandbox) -> None:
-    server.facts({**SECRETS["server"], "consul_gossip": NASTY, "key": NASTY, "ca": NASTY * 50}, zone=NASTY)
+    server.facts({**DOCUMENTS["server"], "consul_gossip": NASTY, "key": NASTY, "ca": NASTY * 50}, zone=NASTY)
     fragment(server, "consul/90-site.json", {"zone": "<{{zone}}>", "twice": "{{zone}}{{secret.consul_gossip}}"})
     fragment(server, "unbound/20-base.json", {"text": NASTY.replace("{{ip}}", "") + "{{zone}}"})
     done = server.run(RENDER)
@@ -160,7 +145,7 @@ def test_an_unknown_placeholder_is_named_in_one_line_and_nothing_changes(server:
 
 @pytest.mark.parametrize("lost", ["consul_gossip", "cert", "key"])
 def test_a_role_document_that_lacks_something_stops_it_too(server: Sandbox, lost: str) -> None:
-    server.facts({key: value for key, value in SECRETS["server"].items() if key != lost})
+    server.facts({key: value for key, value in DOCUMENTS["server"].items() if key != lost})
     before = server.tree(RUN)
     done = server.run(RENDER)
     assert done.returncode == 1
@@ -176,7 +161,7 @@ def test_a_broken_fragment_stops_it_in_one_line_that_shows_no_secret(server: San
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("hashistack: can't render /opt/hashistack/current/conf: jq: error")
-    assert "KEY" not in done.stderr
+    assert "the-secret" not in done.stderr
     assert server.tree(RUN) == before
 
 
@@ -185,10 +170,10 @@ def test_rendering_again_takes_new_secrets_and_keeps_what_unbound_has_learned(se
     known = server.read(f"{RUN}/unbound/stub.conf") + "  stub-addr: 10.0.0.2@8600\n"
     server.write(f"{RUN}/unbound/stub.conf", known)
     server.write(f"{RUN}/unbound.sock", "its socket")
-    server.facts({**SECRETS["server"], "consul_gossip": "renewed", "cert": "renewed too"})
+    server.facts({**DOCUMENTS["server"], "consul_gossip": "renewed", "cert": "renewed too"})
     assert server.run(RENDER).returncode == 0
     assert server.read(f"{RUN}/unbound/stub.conf") == known
-    assert server.path(f"{RUN}/unbound/stub.conf").stat().st_uid == USERS["unbound"]
+    assert server.path(f"{RUN}/unbound/stub.conf").stat().st_gid == USERS["unbound"]
     assert rendered(server, "consul")["encrypt"] == "renewed"
     assert server.read(f"{RUN}/nomad/tls/cert.pem") == "renewed too"
     assert not [path for path in server.tree(RUN) if ".old" in path or ".new" in path]

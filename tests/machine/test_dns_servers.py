@@ -1,0 +1,117 @@
+"""dns-servers: unbound's stub zone names this machine's own agent and the servers that there are now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .cases import CASES
+from .conftest import Start, wait_for
+from .documents import DOCUMENTS
+from .sandbox import CURL, USERS, Sandbox
+
+PROGRAM = "/opt/hashistack/current/bin/dns-servers"
+STUB = "/run/hashistack/unbound/stub.conf"
+PEERS = "127.0.0.1:8500/v1/status/peers"
+OWN = "stub-zone:\n  name: consul.\n  stub-no-cache: yes\n  stub-addr: 127.0.0.1@8600\n"
+CONTROL = 'echo "$*" >>/standin/control\n[ ! -e /standin/unbound-is-down ]'
+
+
+def stub(*addresses: str) -> str:
+    return OWN + "".join(f"  stub-addr: {address}@8600\n" for address in addresses)
+
+
+def peers(*addresses: str) -> str:
+    return "[" + ",".join(f'"{address}:8300"' for address in addresses) + "]"
+
+
+@pytest.fixture(params=["server", "client"])
+def rendered(machine: Sandbox, request: pytest.FixtureRequest) -> Sandbox:
+    role: str = request.param
+    pool = {"server": "server", "client": "workers"}[role]
+    machine.install_bundle(CASES["minimal"].bundle(pool), role, pool)
+    machine.facts(DOCUMENTS[role])
+    machine.write(STUB, OWN)
+    machine.write("/standin/peers", "")
+    machine.stand_in("curl", CURL)
+    machine.stand_in("unbound-control", CONTROL)
+    return machine
+
+
+def reloads(machine: Sandbox) -> int:
+    return sum("reload" in line for line in log(machine, "control"))
+
+
+def log(machine: Sandbox, name: str) -> list[str]:
+    file = machine.path(f"/standin/{name}")
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def test_the_first_stub_is_what_the_bundle_has(rendered: Sandbox) -> None:
+    assert rendered.bundle_path("stub.conf").read_text() == OWN
+
+
+def test_it_follows_consul_and_before_consul_the_platform(rendered: Sandbox, start: Start) -> None:
+    """10.9.8.7 is this machine: its own agent is asked on loopback."""
+    rendered.write("/standin/peers", "10.9.8.9\n10.9.8.7\n10.9.8.8\n")
+    process = start(PROGRAM)
+    wait_for(lambda: reloads(rendered) == 1)
+    assert rendered.read(STUB) == stub("10.9.8.8", "10.9.8.9")
+    assert rendered.path(STUB).stat().st_uid == USERS["unbound"]
+    rendered.answer(PEERS, peers("10.9.8.70", "10.9.8.7", "10.9.8.8"))
+    wait_for(lambda: reloads(rendered) == 2)
+    assert rendered.read(STUB) == stub("10.9.8.70", "10.9.8.8")
+    assert log(rendered, "control")[0] == "-c /run/hashistack/unbound/unbound.conf reload"
+    assert process.stdout
+    assert process.stdout.readline() == "hashistack: consul. is asked of this machine and 10.9.8.8 10.9.8.9\n"
+    assert process.stdout.readline() == "hashistack: consul. is asked of this machine and 10.9.8.70 10.9.8.8\n"
+    assert "the-secret" not in "".join(log(rendered, "asked"))
+
+
+def test_nothing_is_done_while_nothing_changes(rendered: Sandbox, start: Start) -> None:
+    rendered.write("/standin/peers", "10.9.8.8\n10.9.8.9\n")
+    start(PROGRAM)
+    wait_for(lambda: reloads(rendered) == 1)
+    written = rendered.path(STUB).stat().st_ino
+    rendered.write("/standin/peers", "10.9.8.9\n10.9.8.8\n")  # another order is no change
+    asked = len(log(rendered, "asked"))
+    wait_for(lambda: len(log(rendered, "asked")) >= asked + 2)
+    assert reloads(rendered) == 1
+    assert rendered.path(STUB).stat().st_ino == written
+
+
+@pytest.mark.parametrize("answer", [("Permission denied", 403), ("[]", 200), ("no leader", 500), (None, 0)])
+def test_without_an_answer_the_servers_known_so_far_are_asked(
+    rendered: Sandbox, start: Start, answer: tuple[str | None, int]
+) -> None:
+    rendered.write("/standin/peers", "10.9.8.8\n")
+    start(PROGRAM)
+    wait_for(lambda: reloads(rendered) == 1)
+    text, code = answer
+    if text is not None:
+        rendered.answer(PEERS, text, code)
+    rendered.write("/standin/peers", "")
+    asked = len(log(rendered, "asked"))
+    wait_for(lambda: len(log(rendered, "asked")) >= asked + 2)
+    assert rendered.read(STUB) == stub("10.9.8.8")
+
+
+def test_an_unbound_that_was_down_is_told_again(rendered: Sandbox, start: Start) -> None:
+    rendered.write("/standin/unbound-is-down", "")
+    rendered.write("/standin/peers", "10.9.8.8\n")
+    process = start(PROGRAM)
+    wait_for(lambda: reloads(rendered) == 2)
+    rendered.path("/standin/unbound-is-down").unlink()
+    assert process.stdout
+    assert process.stdout.readline() == "hashistack: consul. is asked of this machine and 10.9.8.8\n"
+    assert rendered.read(STUB) == stub("10.9.8.8")
+
+
+def test_unbound_never_sees_half_a_file(rendered: Sandbox, start: Start, tmp_path: Path) -> None:
+    before = rendered.path(STUB).stat().st_ino
+    rendered.write("/standin/peers", "10.9.8.8\n")
+    start(PROGRAM)
+    wait_for(lambda: reloads(rendered) == 1)
+    assert rendered.path(STUB).stat().st_ino != before, "it was written in place"
+    assert set(rendered.tree("/run/hashistack/unbound")) == {"stub.conf"}

@@ -1,0 +1,129 @@
+"""platform-local: the verbs that every platform has, as containers have them."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+
+import pytest
+
+from .conftest import Start, wait_for
+from .sandbox import ADDRESS, Sandbox
+
+PLATFORM = "/platform/bin"
+SECRETS = "/platform/secrets"
+
+
+@pytest.fixture
+def container(machine: Sandbox) -> Sandbox:
+    machine.write(PLATFORM, (files("hashistack.machine") / "node/platform-local").read_bytes(), 0o755)
+    machine.path(SECRETS).mkdir()
+    return machine
+
+
+def test_identity_is_the_containers(container: Sandbox) -> None:
+    container.name = "workers-7"
+    done = container.run(PLATFORM, "identity")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"id": "workers-7", "name": "workers-7", "ip": ADDRESS, "zone": "local"}
+
+
+def test_peers_are_what_the_networks_names_say_each_once(container: Sandbox) -> None:
+    container.write("/etc/hosts", "10.0.0.2 servers.hashistack.internal\n10.0.0.3 servers.hashistack.internal\n")
+    assert container.run(PLATFORM, "peers").stdout == "10.0.0.2\n10.0.0.3\n"
+
+
+def test_no_peers_is_no_failure_for_those_who_ask_again(container: Sandbox) -> None:
+    assert container.run(PLATFORM, "peers").stdout == ""
+
+
+DOCUMENT = '{"a": "it\'s\\n\\"$x\\" \\\\"}\n\n'
+
+
+def test_what_was_stored_is_read_byte_for_byte_and_nobody_elses(container: Sandbox) -> None:
+    assert container.run(PLATFORM, "store", "vault-init", stdin=DOCUMENT).returncode == 0
+    done = container.run(PLATFORM, "secret", "vault-init")
+    assert (done.returncode, done.stdout) == (0, DOCUMENT)
+    assert container.path(f"{SECRETS}/vault-init").stat().st_mode & 0o777 == 0o600
+    assert set(container.tree(SECRETS)) == {"vault-init"}
+
+
+def test_storing_again_replaces(container: Sandbox) -> None:
+    for text in ("one", "two"):
+        container.run(PLATFORM, "store", "name", stdin=text)
+    assert container.tree(SECRETS) == {"name": "two"}
+
+
+def test_a_document_that_is_not_there_is_a_failure(container: Sandbox) -> None:
+    done = container.run(PLATFORM, "secret", "server")
+    assert done.returncode != 0
+    assert done.stdout == ""
+
+
+RACE = """
+mkfifo /tmp/gate
+for racer in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+  # Opening the gate for reading waits until it is opened for writing: all start at once.
+  { read -r _ </tmp/gate || :; echo "$racer" | /platform/bin claim cup && echo "$racer"; } &
+done
+sleep 0.5
+: >/tmp/gate
+wait
+"""
+
+
+def test_of_twenty_who_claim_a_name_one_gets_it(container: Sandbox) -> None:
+    for _ in range(3):
+        done = container.run("sh", "-c", RACE)
+        winners = done.stdout.split()
+        assert len(winners) == 1, done
+        assert container.tree(SECRETS) == {"cup": f"{winners[0]}\n"}
+        container.path(f"{SECRETS}/cup").unlink()
+        container.path("/tmp/gate").unlink()
+
+
+def test_a_claim_on_what_is_there_fails_and_changes_nothing(container: Sandbox) -> None:
+    container.run(PLATFORM, "store", "cup", stdin="mine")
+    assert container.run(PLATFORM, "claim", "cup", stdin="yours").returncode == 1
+    assert container.tree(SECRETS) == {"cup": "mine"}
+
+
+@pytest.mark.parametrize("verb", ["store", "claim"])
+def test_what_a_machine_has_half_written_bears_its_name(container: Sandbox, start: Start, verb: str) -> None:
+    """The store is shared, and each machine counts its processes from 1."""
+    container.name = "server-2"
+    start("sh", "-c", f"{{ echo half; exec sleep 60; }} | {PLATFORM} {verb} cup")
+    wait_for(lambda: "half\n" in container.tree(SECRETS).values())
+    (name,) = container.tree(SECRETS)
+    assert name.startswith(".cup.server-2.")
+
+
+def test_what_is_mounted_is_fetched_and_anything_else_is_refused(container: Sandbox) -> None:
+    container.write("/mnt/a file", "contents")
+    assert container.run(PLATFORM, "fetch", "file:///mnt/a file", "/tmp/there").returncode == 0
+    assert container.read("/tmp/there") == "contents"
+    assert container.run(PLATFORM, "fetch", "file:///mnt/nothing", "/tmp/other").returncode != 0
+    done = container.run(PLATFORM, "fetch", "s3://bucket/key", "/tmp/other")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "platform-local: can't fetch s3://bucket/key: only file:// is known here\n"
+    assert not container.path("/tmp/other").exists()
+
+
+def test_a_machine_is_taken_away_when_it_is_marked(container: Sandbox) -> None:
+    assert container.run(PLATFORM, "terminating").returncode == 1
+    container.write("/platform/terminating", "")
+    assert container.run(PLATFORM, "terminating").returncode == 0
+    assert container.run(PLATFORM, "let_go").returncode == 0
+
+
+def test_a_server_needs_no_preparation(container: Sandbox) -> None:
+    container.metadata("server", "server", "0" * 64)
+    done = container.run(PLATFORM, "prepare")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("verb", ["", "reboot", "Secret", "--help"])
+def test_an_unknown_verb_is_named(container: Sandbox, verb: str) -> None:
+    done = container.run(PLATFORM, verb)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"platform-local: unknown verb {verb}\n"
