@@ -59,7 +59,11 @@ class Engine:
         """Make sure that the stack is there."""
         if self.project.stack in self.project.stacks():
             return
-        self._answer("stack", "select", "--create", self.project.stack)
+        try:
+            self._answer("stack", "select", "--create", self.project.stack)
+        except Refusal:
+            if self.project.stack not in self.project.stacks():  # else another `up` made it at this moment
+                raise
 
     def connection(self) -> Connection:
         """The cluster's one secret output.

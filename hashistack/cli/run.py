@@ -75,6 +75,8 @@ def _run(engine: Engine, verb: str, condenser: Condenser, show: Show) -> tuple[E
 
     with show:
         ended = engine.run(verb, on_event, on_idle)
+        if ended.code and "currently locked by" in ended.output:
+            engine.unlock()  # somebody began at the same moment: says who
         if ended.code and not ended.interrupted:
             show.line(Line("error", f"pulumi {verb} failed", last))
     return ended, condenser, last

@@ -8,7 +8,7 @@ from docker.errors import APIError
 from docker.types import IPAMConfig, IPAMPool
 
 from hashistack.local import labels, ranges
-from hashistack.local.site import engine
+from hashistack.local.site import engine, remove_containers
 from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed
 
 
@@ -55,8 +55,11 @@ class NetworkHandler(Handler):
         )
 
     def delete(self, ctx: Context, id: str, olds: Props) -> None:
+        client = engine()
+        # The pools went before it: what is still there was made by an `up` that was killed meanwhile.
+        remove_containers(client, client.api.containers(all=True, filters=labels.of(olds["site"])))
         if found := _find(olds["site"]):
-            engine().api.remove_network(found["Id"])
+            client.api.remove_network(found["Id"])
 
 
 def _find(site: str) -> Props | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from functools import cache
+from threading import Lock
 from typing import Final
 
 from hashistack.provider.handler import Handler, ResourceFailed
@@ -24,6 +25,10 @@ HANDLERS: Final[dict[str, str]] = {
 }
 
 
+# One import at a time: two threads that first need one package in two places get it half made.
+_importing = Lock()
+
+
 @cache
 def handler(token: str) -> Handler:
     """The one handler of a type token; raises `ResourceFailed` for a token that this version doesn't have."""
@@ -33,5 +38,6 @@ def handler(token: str) -> Handler:
         raise ResourceFailed(
             f"hashistack {VERSION} has no resource type {token}: install the version that made the stack"
         ) from None
-    made: Handler = getattr(importlib.import_module(module), name)()
+    with _importing:
+        made: Handler = getattr(importlib.import_module(module), name)()
     return made
