@@ -17,7 +17,9 @@ from .datacenter import Datacenter, Machine
 from .processes import Sampler
 from .project import until
 
-_PEM = "grep -rlaF 'PRIVATE KEY' /run /platform /etc /opt/hashistack/bundles /var/lib/hashistack /var/log || :"
+_PEM = (
+    "grep -rlaF 'PRIVATE KEY' /run /platform /etc /opt/hashistack/bundles /var/lib/hashistack /var/log 2>/dev/null || :"
+)
 _KEY = re.compile(r"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----.+?-----END ([A-Z]+ )?PRIVATE KEY-----\n", re.S)
 _PROCESSES = "for p in /proc/[0-9]*; do cat $p/cmdline $p/environ 2>/dev/null; done"
 
