@@ -107,6 +107,11 @@ def test_the_digest_depends_on_no_order_of_mappings_or_binaries(pool: str) -> No
     assert before.sha256 == after.sha256
 
 
+def test_the_digest_depends_on_no_order_of_files() -> None:
+    files = CASES["minimal"].bundle("server").files
+    assert Bundle(_flipped(files)).sha256 == Bundle(files).sha256
+
+
 CHANGES: dict[str, Callable[[Case], Bundle]] = {
     "the specification": lambda case: render(
         case.spec.model_copy(update={"dns": Dns(cache_max_ttl="59m")}), "workers", case.platform, binaries("workers")

@@ -148,6 +148,7 @@ def test_an_unreachable_store_is_tried_again_until_it_answers(booted: Sandbox, s
 
 def test_what_an_interrupted_attempt_left_is_not_taken_for_a_bundle(booted: Sandbox) -> None:
     booted.write(f"{HOME}/bundles/.new/bin/boot", "#!/bin/sh\necho the wrong one\n", 0o755)
+    booted.write(f"{HOME}/bundles/.new/conf/stray", "of another bundle")
     booted.write(f"{HOME}/bundles/.new.tar", "half a tar")
     offer(booted, SECOND)
     done = run(booted)
