@@ -62,8 +62,24 @@ class Project:
             state.mkdir(mode=0o700, exist_ok=True)
             environment["PULUMI_BACKEND_URL"] = state.resolve().as_uri()
             if not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & os.environ.keys():
-                environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(_passphrase(state.resolve()))
+                environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(self._passphrase(state.resolve()))
         return environment
+
+    def _passphrase(self, state: Path) -> Path:
+        """The state's passphrase file, made at first use. It stays beside what it opens: lost, the secrets are lost."""
+        file, settings = state / "passphrase", self.directory / f"Pulumi.{self.stack}.yaml"
+        if not file.exists() and settings.exists() and "encryptionsalt:" in settings.read_text():
+            raise Refusal(
+                f"{settings} has the salt of a passphrase that is gone with its {STATE}. "
+                "Next: remove the line `encryptionsalt: ...` from it, and `secure:` values, which nobody can read now"
+            )
+        try:
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return file
+        with os.fdopen(handle, "w") as out:
+            out.write(secrets.token_urlsafe(32))
+        return file
 
 
 def resolve(
@@ -118,18 +134,6 @@ def _with_stack(directory: Path, stack: str | None) -> Project:
         return Project(directory, stack)
     there = Project(directory, DEFAULT_STACK).stacks()
     return Project(directory, there[0] if len(there) == 1 else DEFAULT_STACK)
-
-
-def _passphrase(state: Path) -> Path:
-    """The state's passphrase file. Lost, the state's secrets are lost: it stays beside what it opens."""
-    file = state / "passphrase"
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file
-    with os.fdopen(handle, "w") as out:
-        out.write(secrets.token_urlsafe(32))
-    return file
 
 
 def _yaml(directory: Path) -> dict[str, str]:

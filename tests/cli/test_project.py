@@ -120,3 +120,11 @@ def test_a_broken_project_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.yaml").write_text("- a list")
     with pytest.raises(Refusal, match=r"Pulumi\.yaml is not a Pulumi project"):
         resolve(tmp_path, None, None, none)
+
+
+def test_settings_of_a_state_that_is_gone_are_refused_by_name(tmp_path: Path) -> None:
+    project = made(tmp_path / "a")
+    (project / "Pulumi.test.yaml").write_text("encryptionsalt: v1:abc=:v1:def\n")
+    with pytest.raises(Refusal, match=r"Pulumi\.test\.yaml has the salt of a passphrase that is gone with its \.state"):
+        Project(project, "test").environment()
+    assert not (project / ".state/passphrase").exists()
