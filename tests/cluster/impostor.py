@@ -127,11 +127,12 @@ class Impostor:
         self.datacenter.vendor("consul", "force-leave", "-prune", self.name)
         self.datacenter.vendor("nomad", "server", "force-leave", f"{self.name}.{self.datacenter.connection.region}")
 
-        def forgotten() -> bool:
-            rafts = [self._peers(product) for product in ("consul", "nomad")]
-            return not any(self.name in peer for peers in rafts for peer in peers)
-
-        until(forgotten, 60, f"the servers forget {self.name}")
+        flags = {"consul": "-id", "nomad": "-peer-id"}
+        for product, flag in flags.items():
+            for peer in self._peers(product):
+                if self.name in peer:
+                    identity = peer.split()[1]
+                    self.datacenter.vendor(product, "operator", "raft", "remove-peer", f"{flag}={identity}")
 
     def _members(self, product: str) -> str:
         return self.datacenter.vendor(product, *(("members",) if product == "consul" else ("server", "members")))

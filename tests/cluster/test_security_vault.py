@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from .datacenter import Datacenter, Machine
@@ -157,7 +158,7 @@ def test_k1_no_machine_has_the_key_of_the_ca(datacenter: Datacenter) -> None:
     for machine in datacenter.machines():
         found = [key for file in machine.sh(_PEM).split() for key in _keys(machine, file)]
         assert found, "its own key, at least"
-        assert all(load_pem_private_key(key.encode(), None).public_key() != authority for key in found)
+        assert not [key for key in found if _public(key) == authority]
 
 
 def test_k1_no_key_is_in_a_plain_export_of_the_state(datacenter: Datacenter) -> None:
@@ -184,6 +185,13 @@ def _processes(datacenter: Datacenter, machine: Machine) -> bytes:
         return seen
     finally:
         container.remove(force=True, v=True)
+
+
+def _public(key: str) -> object:
+    try:
+        return load_pem_private_key(key.encode(), None).public_key()
+    except UnsupportedAlgorithm:
+        return None  # a library's own test vector, in what tasks see: not of the CA's kind
 
 
 def _keys(machine: Machine, file: str) -> list[str]:
