@@ -110,8 +110,9 @@ def _prepare(work: Path, cluster: ClusterSpec) -> None:
             _configuration(work / role, product, files, addresses)
         data = _USER_DATA + (_CLIENT_USER_DATA if role == "client" else "")
         (work / role / "user-data").write_text(data)
-    # The script starts Nomad on clients once there is a Vault for it to find.
-    (work / "client" / "service" / "nomad" / "down").touch()
+    # The script starts clients' agents once there are tokens, and a Vault, for them to find: they look again seldom.
+    for product in ("consul", "nomad"):
+        (work / "client" / "service" / product / "down").touch()
     (work / "mounts").write_text(
         "".join(
             f"{tool.path if tool.path.is_dir() else tool.path.parent}:/opt/hashistack/bin/{name}/{tool.sha256}\n"

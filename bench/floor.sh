@@ -116,6 +116,8 @@ consul_up() {
   until get consul server-1 acl/token/self >/dev/null; do tick "Consul's ACLs"; done
   batch consul server-1 consul-acl
   say "Consul has its tokens"
+  # An agent without its token fails its first sync, and tries again only after 15 s and more.
+  for name in $clients; do docker exec "$network-$name" sv up /etc/service/consul & done
   batch consul server-1 consul-method
   say "Consul has its auth method"
 }
