@@ -20,6 +20,9 @@ from hashistack.toolchain import resolve
 
 from .project import Left, Project, labelled, until
 
+_TRIES = 3
+_END = "-- ended with "
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -37,9 +40,19 @@ class Machine:
         return str(next(iter(self.container.attrs["NetworkSettings"]["Networks"].values()))["IPAddress"])
 
     def run(self, script: str, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
-        """Runs a sh script as root; exit code and all that it printed."""
-        code, output = self.container.exec_run(["sh", "-c", script], environment=dict(environment or {}))
-        return code, output.decode(errors="replace")
+        """Runs a sh script as root; exit code and all that it printed.
+
+        Docker loses the output of an `exec` now and then (20.10, under load): silence counts only when it is complete,
+        and the script is run again otherwise.
+        """
+        for _ in range(_TRIES):
+            _, output = self.container.exec_run(
+                ["sh", "-c", f'({script}\n); echo "{_END}$?"'], environment=dict(environment or {})
+            )
+            said, complete, code = output.decode(errors="replace").rpartition(_END)
+            if complete:
+                return int(code), said
+        raise AssertionError(f"{self.name}: Docker loses the output of {script}")
 
     def sh(self, script: str, environment: Mapping[str, str] | None = None) -> str:
         """The same, and it must succeed."""
@@ -153,6 +166,13 @@ class Datacenter:
                 f"not healthy within {seconds:.0f} s: {last['problems']}\n{last['machines']}"
             ) from None
         return last
+
+    def authority(self) -> tuple[str, str]:
+        """Certificate and key of the cluster's CA (PEM), as the state has them for who knows its passphrase."""
+        state = json.loads(self.project.pulumi("stack", "export", "--show-secrets"))
+        resources = state["deployment"]["resources"]
+        made = next(r["outputs"] for r in resources if r["type"] == "hashistack:index:CertificateAuthority")
+        return str(made["cert_pem"]), str(json.loads(made["key_pem"]["plaintext"]))
 
     def secrets(self) -> dict[str, str]:
         """Every value that is nobody's business, by what it is."""

@@ -90,13 +90,7 @@ class Impostor:
 
     def certificate(self, *names: str) -> pki.Issued:
         """A certificate of the cluster's CA for other names, as if somebody had mis-issued one."""
-        state = json.loads(self.datacenter.project.pulumi("stack", "export", "--show-secrets"))
-        authority = next(
-            resource["outputs"]
-            for resource in state["deployment"]["resources"]
-            if resource["type"] == "hashistack:index:CertificateAuthority"
-        )
-        cert, key = (_plain(authority[kind]) for kind in ("cert_pem", "key_pem"))
+        cert, key = self.datacenter.authority()
         return pki.certificate(
             cert, key, common_name=names[0], dns_names=names, validity=timedelta(hours=1), now=datetime.now(UTC)
         )
@@ -191,11 +185,6 @@ _STALE = {
     "consul": "curl -s 'http://127.0.0.1:8500/v1/catalog/nodes?stale'",
     "nomad": "curl -s --cacert /impostor/ca.pem 'https://localhost:4646/v1/nodes?stale'",
 }
-
-
-def _plain(value: Any) -> str:
-    """An output in a state that was exported with its secrets."""
-    return str(json.loads(value["plaintext"])) if isinstance(value, dict) else str(value)
 
 
 def _tar(files: Mapping[str, str]) -> bytes:
