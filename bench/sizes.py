@@ -15,11 +15,11 @@ def figures() -> Iterator[Figure]:
     scripts, archives = {}, {}
     for pool, role in pools.items():
         made = bundle(spec(), pool, platform())
-        url = f"file:///opt/hashistack/artifacts/{made.sha256}.tar"
+        url = f"file:///opt/hashistack/artifacts/{made.sha256}.tar.gz"
         script = user_data(
             platform="local", cluster=SITE, role=role, pool=pool, bundle_url=url, bundle_sha256=made.sha256
         )
-        scripts[pool], archives[pool] = len(script.encode()), len(made.tarball)
+        scripts[pool], archives[pool] = len(script.encode()), len(made.archive)
     yield _figure("user data", scripts, 4)
     yield _figure("bundle without binaries", archives, 64)
 

@@ -176,8 +176,7 @@ def _blueprint(news: Props) -> Blueprint:
     bundle = _bundle(news)
     pool = news["pool"]
     role = SERVER if pool == SERVER else "client"
-    tarball = bundle.tarball
-    digest = sha256(tarball).hexdigest()
+    digest = bundle.sha256
     return Blueprint(
         site=news["site"],
         labels=news["labels"],
@@ -187,7 +186,7 @@ def _blueprint(news: Props) -> Blueprint:
         network=news["site"],
         port_base=news["port_base"],
         bundle=digest,
-        bundle_tar=tarball,
+        bundle_archive=bundle.archive,
         user_data=user_data(
             platform="local",
             cluster=news["site"],

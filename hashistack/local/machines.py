@@ -52,7 +52,7 @@ class Blueprint:
     network: str
     port_base: int
     bundle: str
-    bundle_tar: bytes
+    bundle_archive: bytes
     user_data: str
     secrets: dict[str, bytes]
     secrets_digest: str
@@ -138,7 +138,7 @@ def put_secrets(client: docker.DockerClient, container: str, secrets: dict[str, 
 def _archive(plan: Blueprint) -> bytes:
     files = {
         "etc/hashistack/user-data": (plan.user_data.encode(), 0o755),
-        bundle_path(plan.bundle): (plan.bundle_tar, 0o644),
+        bundle_path(plan.bundle): (plan.bundle_archive, 0o644),
         **{f"{SECRETS[1:]}/{name}": (data, 0o600) for name, data in plan.secrets.items()},
     }
     return _tar(files)
@@ -146,7 +146,7 @@ def _archive(plan: Blueprint) -> bytes:
 
 def bundle_path(digest: str) -> str:
     """Where a machine finds its bundle, relative to its root."""
-    return f"opt/hashistack/artifacts/{digest}.tar"
+    return f"opt/hashistack/artifacts/{digest}.tar.gz"
 
 
 def _tar(files: dict[str, tuple[bytes, int]]) -> bytes:

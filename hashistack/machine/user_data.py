@@ -16,7 +16,8 @@ _FETCH = {
 def user_data(*, platform: str, cluster: str, role: str, pool: str, bundle_url: str, bundle_sha256: str) -> str:
     """The script: fetch the bundle, check its digest, unpack it under that digest, hand over to its ``boot``.
 
-    A bundle whose digest is wrong is not unpacked: the machine says so in one line and the last good bundle stays.
+    The digest is the tar's inside the gzip: a compressor's next release changes no machine. A bundle whose digest is
+    wrong is not unpacked: the machine says so in one line, and the last good bundle stays.
     """
     metadata = {"HS_CLUSTER": cluster, "HS_ROLE": role, "HS_POOL": pool, "HS_BUNDLE": bundle_sha256}
     script = f"""\
@@ -34,18 +35,19 @@ if [ ! -d "$home/bundles/$sha256" ]; then
   rm -rf "$new"
   mkdir -p "$new"
   delay=1
-  until fetch "$url" "$new.tar"; do
+  until fetch "$url" "$new.tar.gz"; do
     echo "hashistack: can't fetch $url yet, again in ${{delay}}s" >&2
     sleep "$delay"
     [ "$delay" -ge 16 ] || delay=$((delay * 2))
   done
+  gzip -dc "$new.tar.gz" >"$new.tar" 2>/dev/null || : # what is broken has another digest
   got=$(sha256sum "$new.tar" | cut -d' ' -f1)
   if [ "$got" != "$sha256" ]; then
     echo "hashistack: bundle $url: digest $got, expected $sha256: refused, this machine stays as it was" >&2
     exit 1
   fi
   tar -xf "$new.tar" -C "$new"
-  rm "$new.tar"
+  rm "$new.tar" "$new.tar.gz"
   mv "$new" "$home/bundles/$sha256"
 fi
 mkdir -p /etc/hashistack

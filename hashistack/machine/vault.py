@@ -30,7 +30,7 @@ def vault(spec: ClusterSpec, platform: Platform) -> Fragments:
                 "path": "/var/lib/hashistack/vault",
                 "node_id": "{{name}}",
                 "performance_multiplier": 1,
-                # How often a sound joiner is looked for and made a voter. By default each 10 s: most of the time to ready.
+                # How often sound joiners are made voters: each 10 s by default, most of the time to ready.
                 "autopilot_reconcile_interval": "1s",
                 "autopilot_update_interval": "1s",
                 "retry_join": [{**stanza, **join} for stanza in platform.vault_join],

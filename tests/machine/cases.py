@@ -51,7 +51,7 @@ class Case:
             cluster=self.spec.name,
             role=role(pool),
             pool=pool,
-            bundle_url=f"file:///opt/hashistack/artifacts/{sha256}.tar",
+            bundle_url=f"file:///opt/hashistack/artifacts/{sha256}.tar.gz",
             bundle_sha256=sha256,
         )
 

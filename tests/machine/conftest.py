@@ -12,7 +12,7 @@ import pytest
 
 from .sandbox import SHELLS, Sandbox, missing
 
-Start = Callable[..., "Popen[str]"]
+Start = Callable[..., "Popen[bytes]"]
 
 
 def wait_for(what: Callable[[], object], seconds: float = 30) -> None:
@@ -45,13 +45,13 @@ def machine(shell: str, tmp_path: Path) -> Sandbox:
 @pytest.fixture
 def start(machine: Sandbox) -> Iterator[Start]:
     """`machine.start`, and the end of all that was started."""
-    running: list[Popen[str]] = []
+    running: list[Popen[bytes]] = []
 
-    def begin(*command: str) -> Popen[str]:
+    def begin(*command: str) -> Popen[bytes]:
         running.append(machine.start(*command))
         return running[-1]
 
     yield begin
     for process in running:
         process.kill()
-        process.communicate()
+        process.wait()

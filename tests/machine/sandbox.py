@@ -22,7 +22,7 @@ from hashistack.machine.bundle import Bundle
 SHELLS = ("dash", "busybox")
 USERS = {"consul": 501, "nomad": 502, "vault": 503, "unbound": 504}
 ADDRESS = "10.9.8.7"
-NEEDED = ("unshare", "chroot", "mount", "ip", "jq", "curl", *SHELLS)
+NEEDED = ("unshare", "setpriv", "chroot", "mount", "ip", "jq", "curl", *SHELLS)
 
 _CURRENT = "/opt/hashistack/current"
 
@@ -192,20 +192,10 @@ class Sandbox:
 
     def _command(self, command: tuple[str, ...]) -> list[str]:
         mounts = [part for source, target in self.mounts.items() for part in (str(source), target)]
-        inside = [
-            "unshare",
-            "--mount",
-            "--pid",
-            "--net",
-            "--uts",
-            "--ipc",
-            "--fork",
-            "--kill-child",
-            "/bin/sh",
-            "-euc",
-            _ENTER,
-        ]
-        return [*inside, "enter", str(self.root), str(self.directory / "local"), self.name, *mounts, "--", *command]
+        # A test run that is killed takes its machines with it.
+        own = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork"]
+        enter = ["--kill-child", "/bin/sh", "-euc", _ENTER, "enter", str(self.root), str(self.directory / "local")]
+        return [*own, *enter, self.name, *mounts, "--", *command]
 
     def run(self, *command: str, stdin: str = "", timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """A program of the machine, to its end."""
@@ -213,12 +203,14 @@ class Sandbox:
             self._command(command), input=stdin, capture_output=True, text=True, timeout=timeout, check=False
         )
 
-    def start(self, *command: str) -> subprocess.Popen[str]:
-        """A program of the machine that does not end by itself; `kill` ends all that it started."""
-        return subprocess.Popen(
-            self._command(command),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """A program of the machine that does not end by itself; `kill` ends all that it started. See `said`."""
+        with (self.directory / "said").open("ab") as output:
+            return subprocess.Popen(
+                self._command(command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    def said(self) -> list[str]:
+        """What the programs that were started have said so far, line by line."""
+        file = self.directory / "said"
+        return file.read_text().splitlines() if file.exists() else []
