@@ -140,7 +140,7 @@ def test_an_unreachable_store_is_tried_again_until_it_answers(booted: Sandbox, s
     wait_for(lambda: f"hashistack: can't fetch {url(SECOND)} yet, again in 1s" in booted.said())
     assert_as_it_was(booted)
     offer(booted, SECOND)
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=90) == 0
     assert booted.said()[-1] == f"{SECOND.sha256} booted x client workers"
 
 

@@ -97,7 +97,7 @@ def test_a_killed_engine_leaves_no_plugin_behind(probed: Any) -> None:
         engine = int(made.read_text())
         os.kill(engine, signal.SIGKILL)
         wait_for(lambda: made.read_text() != str(engine), seconds=10)
-        up.communicate(timeout=30)
+        up.communicate(timeout=90)
     mine = str(probed.plugins).encode()
     wait_for(lambda: not any(mine in command for command in _commands()))
 

@@ -94,7 +94,7 @@ def test_an_interrupted_terminal_ends_the_command_too(tmp_path):
     while not (log.exists() and log.read_text()):
         assert process.poll() is None
     os.killpg(process.pid, signal.SIGINT)
-    process.wait(timeout=20)
+    process.wait(timeout=90)
     assert not Path(f"/proc/{log.read_text().strip()}").exists()
 
 
