@@ -4,7 +4,7 @@
 
 bin := .venv/bin
 # Ours alone: sh programs by their first line.
-sh_programs = $(shell grep -rlE --exclude='*.py' '^\#!/bin/(ba)?sh' hashistack scripts bench .ci)
+sh_programs = $(shell grep -rlIE --exclude='*.py' --exclude-dir=__pycache__ '^\#!/bin/(ba)?sh' hashistack scripts bench .ci)
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '%-15s %s\n' "$$name" "$$text"; done
