@@ -237,8 +237,15 @@ def nomad(pki: Pki, tool: Callable[[str], Path], tmp_path_factory: pytest.TempPa
     def answers() -> None:
         api.call("PUT", "/v1/acl/bootstrap", body={"BootstrapSecret": token})
 
-    with closing(api), running(arguments, directory / "log", answers):
-        yield Started(address, token)
+    try:
+        with closing(api), running(arguments, directory / "log", answers):
+            yield Started(address, token)
+    finally:
+        # Nomad leaves the secrets of allocations mounted when it stops; pytest could not remove the directory.
+        for line in Path("/proc/self/mounts").read_text().splitlines():
+            mounted = line.split()[1]
+            if mounted.startswith(str(directory)):
+                subprocess.run(["umount", mounted], check=True)
 
 
 @pytest.fixture(scope="session")
