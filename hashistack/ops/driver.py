@@ -1,0 +1,43 @@
+"""What a platform can do with the machines of a pool. Each provider implements it; the rollout knows nothing else of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A machine as its platform lists it. `name` is its name in Nomad, Consul and Vault too.
+
+    state: running; leaving (it was told to go and drains, leaves and stops by itself); stopped.
+    """
+
+    name: str
+    pool: str
+    bundle: str
+    state: Literal["running", "leaving", "stopped"]
+
+
+class PoolDriver(Protocol):
+    """Lists, grows and shrinks pools. Every call may be repeated, and finds the work of an earlier one done."""
+
+    def instances(self) -> tuple[Instance, ...]:
+        """Every machine of the cluster that the platform has, oldest first in each pool."""
+
+    def grow(self, pool: str, count: int) -> tuple[str, ...]:
+        """Start `count` more machines from what the pool declares; answers their names at once, they boot meanwhile."""
+
+    def terminate(self, names: Sequence[str]) -> None:
+        """Tell machines to go: each drains, leaves the cluster and stops by itself. Returns at once."""
+
+    def discard(self, names: Sequence[str]) -> None:
+        """Remove machines outright: those that have stopped, or that nobody can reach any more."""
+
+    def evidence(self, name: str) -> str:
+        """Why a machine is late: the last lines of its log, "" when there are none. Holds no secret."""
+
+
+class DriverFailed(Exception):
+    """The platform refused or did not answer; the text says what and what to do next."""
