@@ -19,8 +19,8 @@ READ_SECONDS = 10.0
 PAUSE_SECONDS = 0.2
 """Between two rounds over all addresses, when a call has a deadline."""
 
-Method = Literal["GET", "PUT", "DELETE"]
-"""All three may be repeated: these APIs take PUT wherever their documentation says POST."""
+Method = Literal["GET", "PUT", "DELETE", "POST"]
+"""All may be repeated. These APIs take PUT wherever their documentation says POST, but for one of Consul's."""
 
 
 class ApiError(Exception):
@@ -46,11 +46,15 @@ class ApiError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """A decoded answer; `index` is the position for the next blocking query (0 where there is none)."""
+    """A decoded answer; `index` is the position for the next blocking query (0 where there is none).
+
+    next_page: what asks for the rest of a list that comes in pages (Nomad's `next_token`), "" at its end.
+    """
 
     status: int
     data: Any
     index: int
+    next_page: str = ""
 
 
 def tls_context(ca_pem: str, cert_pem: str = "", key_pem: str = "") -> ssl.SSLContext:
@@ -170,7 +174,8 @@ class Api:
             raise ApiError(self.product, method, path, None, self._clean(f"{base}: {reason}")) from None
         if not reply.is_success and reply.status_code not in accept:
             raise ApiError(self.product, method, path, reply.status_code, self._clean(reply.text))
-        return Answer(reply.status_code, self._decoded(reply), int(reply.headers.get(self._index_header) or 0))
+        index = int(reply.headers.get(self._index_header) or 0)
+        return Answer(reply.status_code, self._decoded(reply), index, reply.headers.get("X-Nomad-NextToken", ""))
 
     @staticmethod
     def _decoded(reply: httpx.Response) -> Any:

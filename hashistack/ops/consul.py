@@ -32,7 +32,19 @@ class Consul:
         # 429 is autopilot's way to say "not healthy".
         health = self.api.call("GET", "/v1/operator/autopilot/health", accept=(429,)).data
         unhealthy = tuple(server["Name"] for server in health["Servers"] or () if not server["Healthy"])
-        return Raft(tuple(Peer(p["Node"], p["Voter"], p["Leader"]) for p in peers), unhealthy)
+        return Raft(tuple(Peer(p["Node"], p["Voter"], p["Leader"], p["ID"]) for p in peers), unhealthy)
+
+    def transfer_leadership(self, peer: Peer) -> None:
+        """Make another voter the leader. POST alone: this one path of Consul takes no PUT."""
+        self.api.call("POST", "/v1/operator/raft/transfer-leader", params={"id": peer.id})
+
+    def forget(self, name: str) -> None:
+        """Take a machine that is no more out of Raft, gossip and catalog; what is gone already is fine."""
+        for peer in self.raft().peers:
+            if peer.name == name:
+                self.api.call("DELETE", "/v1/operator/raft/peer", params={"id": peer.id}, accept=(400, 404, 500))
+        self.api.call("PUT", f"/v1/agent/force-leave/{name}", params={"prune": "1"}, accept=(404, 500))
+        self.api.call("PUT", "/v1/catalog/deregister", body={"Node": name}, accept=(404,))
 
     def machines(self) -> dict[str, str]:
         """Every machine in the catalog: name -> pool (node meta `hashistack_pool`, "" without)."""

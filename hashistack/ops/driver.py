@@ -1,4 +1,4 @@
-"""What a platform can do with the machines of a pool. Each provider implements it; the rollout knows nothing else of one."""
+"""What a platform can do with the machines of a pool: each provider implements it, the rollout knows nothing else."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,34 @@ class Allocation:
     events: Mapping[str, tuple[str, ...]]
 
 
+PLACED = 'ClientStatus == "running" or ClientStatus == "pending" or ClientStatus == "failed"'
+NANOSECONDS = 10**9
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An allocation as the rollout counts it.
+
+    name: `job.group[index]`, the same for its replacement. over: it has ended, or the servers want it to.
+    healthy: what its deployment or migration says; None while undecided. created: when, in seconds of the epoch.
+    """
+
+    name: str
+    node: str
+    namespace: str
+    job: str
+    kind: str
+    status: str
+    over: bool
+    healthy: bool | None
+    created: float
+
+    @property
+    def moves(self) -> bool:
+        """Whether a drain moves it or waits for it: service and batch, not system jobs."""
+        return not self.over and self.kind not in ("system", "sysbatch")
+
+
 class Nomad:
     """Typed calls over one `Api`."""
 
@@ -68,7 +96,22 @@ class Nomad:
         # Before its first look, autopilot answers 429 with text in place of a verdict.
         seen = health["Servers"] if isinstance(health, dict) else peers
         unhealthy = tuple(_machine(s.get("Name") or s["Node"]) for s in seen or () if not s.get("Healthy"))
-        return Raft(tuple(Peer(_machine(p["Node"]), p["Voter"], p["Leader"]) for p in peers), unhealthy)
+        return Raft(tuple(Peer(_machine(p["Node"]), p["Voter"], p["Leader"], p["ID"]) for p in peers), unhealthy)
+
+    def transfer_leadership(self, peer: Peer) -> None:
+        """Make another voter the leader."""
+        self.api.call("PUT", "/v1/operator/raft/transfer-leadership", params={"id": peer.id})
+
+    def forget_server(self, name: str) -> None:
+        """Take a server that is no more out of Raft and gossip; what is gone already is fine."""
+        for peer in self.raft().peers:
+            if peer.name == name:
+                self.api.call("DELETE", "/v1/operator/raft/peer", params={"id": peer.id}, accept=(400, 404, 500))
+        members = self.api.call("GET", "/v1/agent/members").data["Members"]
+        for member in members:
+            if _machine(member["Name"]) == name and member["Status"] != "left":
+                params = {"node": member["Name"], "prune": "true"}
+                self.api.call("PUT", "/v1/agent/force-leave", params=params, accept=(404, 500))
 
     def nodes(self) -> tuple[Node, ...]:
         """All client machines, those that are down included."""
@@ -83,6 +126,40 @@ class Nomad:
             )
             for n in self.api.call("GET", "/v1/nodes").data
         )
+
+    def set_eligible(self, node: Node, eligible: bool) -> None:
+        """Let a node take new work, or not."""
+        body = {"Eligibility": "eligible" if eligible else "ineligible"}
+        self.api.call("PUT", f"/v1/node/{node.id}/eligibility", body=body)
+
+    def drain(self, node: Node, deadline: float) -> None:
+        """Begin a drain: allocations move as their jobs' `migrate` says, system jobs last; `deadline` in seconds."""
+        spec = {"Deadline": int(deadline * NANOSECONDS), "IgnoreSystemJobs": False}
+        self.api.call("PUT", f"/v1/node/{node.id}/drain", body={"DrainSpec": spec, "MarkEligible": False})
+
+    def undrain(self, node: Node) -> None:
+        """End a drain that is under way, and let the node take work again."""
+        self.api.call("PUT", f"/v1/node/{node.id}/drain", body={"DrainSpec": None, "MarkEligible": True})
+
+    def purge(self, node: Node) -> None:
+        """Forget a node that is no more; Nomad places what it still had elsewhere. One that is gone is fine."""
+        self.api.call("PUT", f"/v1/node/{node.id}/purge", accept=(404,))
+
+    def placed(self) -> Iterator[Placed]:
+        """Every allocation of every namespace that is not over, or failed; a page of 5,000 a call."""
+        params: dict[str, str | int] = {"namespace": "*", "resources": "false", "task_states": "false"}
+        params |= {"per_page": 5000, "filter": PLACED}
+        while True:
+            answer = self.api.call("GET", "/v1/allocations", params=params)
+            yield from map(_placed, answer.data)
+            if not answer.next_page:
+                return
+            params["next_token"] = answer.next_page
+
+    def blocked_jobs(self) -> frozenset[str]:
+        """Jobs that have work which can't be placed anywhere, as `namespace/job`."""
+        found = self.api.call("GET", "/v1/evaluations", params={"namespace": "*", "filter": 'Status == "blocked"'}).data
+        return frozenset(f"{one['Namespace']}/{one['JobID']}" for one in found)
 
     def register(self, job: Mapping[str, Any]) -> int:
         """Submit a job (the JSON of Nomad's job API); answers the version that it now has."""
@@ -131,6 +208,21 @@ class Nomad:
                 nodes = metric["NodesEvaluated"]
                 return f"group {group} can't be placed on any of {nodes} nodes: {seen or 'none fits'}"
         return ""
+
+
+def _placed(listed: Mapping[str, Any]) -> Placed:
+    status = listed["ClientStatus"]
+    return Placed(
+        name=listed["Name"],
+        node=listed["NodeName"],
+        namespace=listed["Namespace"],
+        job=listed["JobID"],
+        kind=listed["JobType"],
+        status=status,
+        over=status == "failed",
+        healthy=(listed.get("DeploymentStatus") or {}).get("Healthy"),
+        created=listed["CreateTime"] / NANOSECONDS,
+    )
 
 
 def _machine(server: str) -> str:

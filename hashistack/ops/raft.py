@@ -13,6 +13,8 @@ class Peer:
     name: str
     voter: bool
     leader: bool
+    id: str = ""
+    """What the product's own API calls it."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,10 @@ class Raft:
     def leader(self) -> str:
         """The leader's name, or "" while there is none."""
         return next((peer.name for peer in self.peers if peer.leader), "")
+
+    def well(self, name: str) -> bool:
+        """The machine of this name votes, and nobody calls it unhealthy."""
+        return name not in self.unhealthy and any(peer.voter and peer.name == name for peer in self.peers)
 
     @property
     def can_lose(self) -> int:

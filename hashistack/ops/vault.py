@@ -56,16 +56,26 @@ class Vault:
         return self._token
 
     def raft(self) -> Raft:
-        """Peers of the integrated storage; whether each is healthy, `health` tells sooner than autopilot."""
-        answer = self.api.call("GET", "/v1/sys/storage/raft/configuration", token=self._header())
+        """Peers of the integrated storage with autopilot's verdict; a sealed one loses contact, so it is unhealthy."""
+        answer = self.api.call("GET", "/v1/sys/storage/raft/configuration", token=self.header())
         servers = answer.data["data"]["config"]["servers"]
-        return Raft(tuple(Peer(p["node_id"], p["voter"], p["leader"]) for p in servers))
+        state = self.api.call("GET", "/v1/sys/storage/raft/autopilot/state", token=self.header(), accept=(404,))
+        seen = (state.data or {}).get("data") or {}
+        unhealthy = tuple(name for name, one in (seen.get("servers") or {}).items() if not one.get("healthy"))
+        peers = tuple(Peer(p["node_id"], p["voter"], p["leader"], p["node_id"]) for p in servers)
+        return Raft(peers, tuple(name for name in unhealthy if any(peer.name == name for peer in peers)))
+
+    def forget(self, name: str) -> None:
+        """Take a server that is no more out of Raft; one that is gone already is fine."""
+        path = "/v1/sys/storage/raft/remove-peer"
+        self.api.call("PUT", path, body={"server_id": name}, token=self.header(), accept=(400, 404))
 
     def write_secret(self, path: str, values: Mapping[str, str]) -> None:
         """Write a version of the KV v2 secret at `kv/<path>`."""
-        self.api.call("PUT", f"/v1/kv/data/{path}", body={"data": dict(values)}, token=self._header())
+        self.api.call("PUT", f"/v1/kv/data/{path}", body={"data": dict(values)}, token=self.header())
 
-    def _header(self) -> tuple[str, str]:
+    def header(self) -> tuple[str, str]:
+        """Name and value of the header with a token that still lives."""
         if not self._token or time.monotonic() > self._renew_at:
             self.login()
         return ("X-Vault-Token", self._token)
