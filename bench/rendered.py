@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hashistack.local.machines import DOMAIN
+from hashistack.local.labels import DOMAIN
 from hashistack.machine.bundle import SERVER, Binary, Bundle, render
 from hashistack.machine.platform import Platform
 from hashistack.spec import ClusterSpec

@@ -6,8 +6,8 @@ from hashistack import LocalCluster, LocalClusterArgs
 
 config = pulumi.Config()
 
-# What the stack's configuration says, or the reference cluster: three servers, two clients.
-spec = config.get_object("cluster") or {"name": "test"}
+# The reference cluster, three servers and two clients, with what the stack's configuration says otherwise.
+spec = {"name": "test", **(config.get_object("cluster") or {})}
 
 cluster = LocalCluster(
     "test",

@@ -76,6 +76,10 @@ class Engine:
         )
         return Connection.parse(_decoded(output))
 
+    def configure(self, path: str, value: str) -> None:
+        """Set one value of the stack's configuration, as `pulumi config set --path` does."""
+        self._answer("config", "set", "--path", path, value, "--stack", self.project.stack)
+
     def run(
         self, verb: str, on_event: Callable[[Mapping[str, Any], float], None], on_idle: Callable[[float], None]
     ) -> Ended:

@@ -94,8 +94,8 @@ class Condenser:
         phase = PHASES.get(step["type"])
         if phase:
             count, _ = self._phases.get(phase, (0, 0.0))
-            new = (step.get("new") or step.get("old") or {}).get("outputs") or {}
-            self._phases[phase] = (count + int(len(new.get("machines") or ()) or 1), seconds)
+            state = (step.get("new") or step.get("old") or {}).get("outputs") or {}
+            self._phases[phase] = (count + int(state.get("count") or 1), seconds)
         if self._running:
             yield Line("now", self.current, seconds)
 
@@ -109,18 +109,18 @@ class Condenser:
     def _diagnostic(self, said: Mapping[str, Any], seconds: float) -> Iterator[Line]:
         # Progress carries the seconds of its own wait; the lines have one clock for all.
         text = _OWN_SECONDS.sub("", clean(said["message"]))
-        ours = f"{READY}::" in said.get("urn", "")
+        kind = _type(said.get("urn", ""))
         if not text or said["severity"] == "debug":
             return
         if said.get("ephemeral"):
-            self._waiting = text if ours else self._waiting
+            self._waiting = text if kind == READY else self._waiting
             yield Line("now", text, seconds)
         elif said["severity"] == "error":
             if text not in self.errors and text not in ("update failed", "destroy failed"):
                 self.errors.append(text)
         elif said["severity"] == "warning":
             yield Line("warning", text, seconds)
-        elif ours:
+        elif kind == READY or PHASES.get(kind) == "machines":
             yield Line("done", text, seconds)
 
 
@@ -132,6 +132,12 @@ def clean(message: str) -> str:
 
 def _name(urn: str) -> str:
     return urn.rpartition("::")[2]
+
+
+def _type(urn: str) -> str:
+    """A resource's type; "" for what concerns the whole stack."""
+    parts = urn.split("::")
+    return parts[2].rpartition("$")[2] if len(parts) > 3 else ""
 
 
 def _component(step: Mapping[str, Any]) -> bool:

@@ -109,6 +109,81 @@ def status(
         raise typer.Exit(1)
 
 
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="print the plan and change nothing; exit code 1 when there is something to do")
+]
+SnapshotOption = Annotated[
+    bool, typer.Option("--snapshot/--no-snapshot", help="take a snapshot of all three before servers are changed")
+]
+
+
+@app.command()
+def upgrade(
+    directory: DirectoryOption = None,
+    stack: StackOption = None,
+    cluster: ClusterOption = None,
+    to: Annotated[
+        list[str] | None, typer.Option("--to", help="PRODUCT=VERSION, e.g. nomad=1.11.3; again for more")
+    ] = None,
+    dry_run: DryRunOption = False,
+    snapshot: SnapshotOption = True,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Declare other versions and replace the machines, losing no request. Ctrl-C at any time; repeated, it goes on."""
+    from hashistack.cli import rollout as commands
+    from hashistack.cli.show import Show
+
+    project, versions = _project(directory, stack, cluster, changes=True), commands.parse(to or [])
+    if dry_run:
+        _planned(commands.dry_run(project, Show(output), roll=True, to=versions))
+    else:
+        commands.upgrade(project, Show(output), versions, snapshot=snapshot)
+
+
+@app.command()
+def rollout(
+    directory: DirectoryOption = None,
+    stack: StackOption = None,
+    cluster: ClusterOption = None,
+    dry_run: DryRunOption = False,
+    snapshot: SnapshotOption = True,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Replace machines that differ from what the stack declares. Ctrl-C at any time; repeated, it goes on."""
+    from hashistack.cli import rollout as commands
+    from hashistack.cli.show import Show
+
+    project = _project(directory, stack, cluster, changes=True)
+    if dry_run:
+        _planned(commands.dry_run(project, Show(output), roll=True))
+    else:
+        commands.rollout(project, Show(output), roll=True, snapshot=snapshot)
+
+
+@app.command()
+def heal(
+    directory: DirectoryOption = None,
+    stack: StackOption = None,
+    cluster: ClusterOption = None,
+    dry_run: DryRunOption = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Replace machines that are lost, and forget what is left of them in Raft and catalogs; roll nothing."""
+    from hashistack.cli import rollout as commands
+    from hashistack.cli.show import Show
+
+    project = _project(directory, stack, cluster, changes=True)
+    if dry_run:
+        _planned(commands.dry_run(project, Show(output), roll=False))
+    else:
+        commands.rollout(project, Show(output), roll=False, snapshot=False)
+
+
+def _planned(something: bool) -> None:
+    if something:
+        raise typer.Exit(1)
+
+
 @app.command()
 def env(
     directory: DirectoryOption = None,

@@ -81,6 +81,10 @@ class Show:
             else:
                 self.console.print(f"   … {now} {seconds:.0f}s", markup=False)
 
+    def event(self, data: dict[str, Any]) -> None:
+        """One object for programs, as it is."""
+        print(json.dumps(data), flush=True)
+
     def say(self, text: str) -> None:
         """A remark outside the clock."""
         if self.output is Output.JSON:

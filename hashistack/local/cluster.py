@@ -20,6 +20,7 @@ from hashistack.local.resources import (
     LocalSite,
 )
 from hashistack.machine.bundle import SERVER
+from hashistack.ops.fleet import Policy
 from hashistack.secrets.cluster import ClusterSecrets
 from hashistack.spec import ClusterSpec, SpecError, Versions, warnings
 from hashistack.spec.catalog import Product
@@ -33,6 +34,8 @@ class LocalClusterArgs:
 
     spec: the cluster, or the plain data of one, as a stack's configuration gives it. wait: ``full`` until a job was
     served (default), ``servers`` until the servers vote, ``none``. timeout_seconds: how long to wait.
+    rollout: ``up`` (default): a change of versions or configuration replaces the machines in the same `up`;
+    ``command``: `up` declares them, and `hashistack rollout` replaces the old ones.
     keep_on_failure: leave machines that did not become ready, to look at them. rotate_certificates, rotate_ca: any
     text; another one makes new ones on the next `up`, which the agents load within a minute. An old CA is trusted
     until the rotation after it.
@@ -41,6 +44,7 @@ class LocalClusterArgs:
     spec: ClusterSpec | Mapping[str, Any]
     wait: Literal["full", "servers", "none"] = "full"
     timeout_seconds: float = 180.0
+    rollout: Literal["up", "command"] = "up"
     keep_on_failure: bool = False
     rotate_certificates: str | None = None
     rotate_ca: str | None = None
@@ -110,22 +114,24 @@ class LocalCluster(pulumi.ComponentResource):
             )
             for pool in spec.clients
         ]
-        self.connection = pulumi.Output.secret(pulumi.Output.json_dumps(_connection(spec, site, servers, secrets)))
+        self.connection = pulumi.Output.secret(
+            pulumi.Output.json_dumps(_connection(spec, site, [servers, *clients], secrets))
+        )
         ready = LocalReady(
             f"{name}-ready",
             site=site,
             connection=self.connection,
-            machines=pulumi.Output.all(*(pool.machines for pool in (servers, *clients))).apply(_flat),
+            rollout=args.rollout,
             wait=args.wait,
             timeout=args.timeout_seconds,
+            project=project,
             keep_on_failure=args.keep_on_failure,
             opts=child,
         )
         # An address is good only once somebody answers there.
-        usable = pulumi.Output.all(servers.endpoints, ready.id).apply(_endpoints)
-        self.nomad_address = usable["nomad"][0]
-        self.consul_address = usable["consul"][0]
-        self.vault_address = usable["vault"][0]
+        self.nomad_address = ready.endpoints["nomad"][0]
+        self.consul_address = ready.endpoints["consul"][0]
+        self.vault_address = ready.endpoints["vault"][0]
         self.ca_pem = secrets.ca_pem
         self.register_outputs({"connection": self.connection, "ca_pem": self.ca_pem})
 
@@ -139,33 +145,36 @@ def _parsed(spec: ClusterSpec | Mapping[str, Any]) -> ClusterSpec:
 
 
 def _connection(
-    spec: ClusterSpec, site: LocalSite, servers: LocalServerPool, secrets: ClusterSecrets
+    spec: ClusterSpec, site: LocalSite, pools: Sequence[LocalServerPool | LocalClientPool], secrets: ClusterSecrets
 ) -> Mapping[str, Any]:
-    pools = [{"name": SERVER, "role": SERVER, "count": spec.servers.count}]
-    pools += [{"name": pool.name, "role": "client", "count": pool.desired} for pool in spec.clients]
+    declared = [(SERVER, SERVER, spec.servers.count, spec.upgrade)]
+    declared += [(pool.name, "client", pool.desired, spec.upgrade_of(pool)) for pool in spec.clients]
+    servers = pools[0].endpoints
     return {
         "name": site.site,
         "provider": "local",
         "datacenter": spec.datacenter,
         "region": spec.region,
+        "versions": {product: spec.versions.of(product) for product in TOOLS},
         "ca_pem": secrets.ca_pem,
         "operator_cert_pem": secrets.operator_cert_pem,
         "operator_key_pem": secrets.operator_key_pem,
-        "nomad": {"addresses": servers.endpoints["nomad"], "token": secrets.ids["nomad_management"]},
-        "consul": {"addresses": servers.endpoints["consul"], "token": secrets.ids["consul_management"]},
+        "nomad": {"addresses": servers["nomad"], "token": secrets.ids["nomad_management"]},
+        "consul": {"addresses": servers["consul"], "token": secrets.ids["consul_management"]},
         "vault": {
-            "addresses": servers.endpoints["vault"],
+            "addresses": servers["vault"],
             "username": "operator",
             "password": secrets.ids["vault_operator_password"],
         },
-        "pools": pools,
+        "pools": [
+            {
+                "name": name,
+                "role": role,
+                "count": count,
+                "bundle": pool.bundle_sha256,
+                "policy": vars(Policy.of(upgrade)),
+                "template": pool.template,
+            }
+            for (name, role, count, upgrade), pool in zip(declared, pools, strict=True)
+        ],
     }
-
-
-def _endpoints(both: Sequence[Any]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = both[0]
-    return found
-
-
-def _flat(pools: Sequence[Sequence[str]]) -> list[str]:
-    return [machine for pool in pools for machine in pool]

@@ -11,6 +11,9 @@ from hashistack.local import labels, ranges
 from hashistack.local.site import engine, remove_containers
 from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed
 
+SLOTS = 8
+"""Places for servers: five, and room to surge."""
+
 
 def ports(base: int, slot: int) -> dict[str, int]:
     """The host ports of the server in ``slot`` (0 to 7)."""

@@ -1,36 +1,27 @@
-"""LocalServerPool's and LocalClientPool's handler: N containers as one resource."""
+"""LocalServerPool's and LocalClientPool's handler: declares machines as one resource, and starts the first ones."""
 
 from __future__ import annotations
 
-import json
-import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from contextlib import suppress
-from hashlib import sha256
 
 import docker
 from docker.errors import NotFound
 
-from hashistack.local import machines
-from hashistack.local.docker_network import ports
-from hashistack.local.machines import DOMAIN, Blueprint, Machine
+from hashistack.local import labels, machines
+from hashistack.local.blueprint import blueprint, bundle, difference, template
+from hashistack.local.docker_network import SLOTS, ports
 from hashistack.local.site import engine, remove_containers
-from hashistack.machine.bundle import SERVER, Binary, Bundle, render
-from hashistack.machine.platform import Platform
-from hashistack.machine.user_data import user_data
-from hashistack.provider.handler import Context, Diff, Failure, Handler, Props, ResourceFailed, is_known
-from hashistack.spec import ClusterSpec
-
-SLOTS = 8
-READY_SECONDS = 180.0
+from hashistack.machine.bundle import SERVER
+from hashistack.provider.handler import Context, Diff, Failure, Handler, Props, is_known
 
 
 class PoolHandler(Handler):
-    """Keeps as many machines as the pool wants, each from the pool's bundle.
+    """Starts the machines of a pool that has none. Those of a pool that lives are the rollout's business.
 
     Inputs: site, labels, network, port_base, gateway, upstreams, image, tools, spec (JSON text), pool, count,
-    secrets (the role document, secret). Outputs: bundle_sha256, machines (names), endpoints (servers: product to
-    addresses on loopback).
+    secrets (the role document, secret). Outputs: bundle_sha256, template (what a machine is made from), endpoints
+    (servers: product to the addresses, on loopback, of every place that a server may take).
     """
 
     def check(self, news: Props) -> list[Failure]:
@@ -44,175 +35,74 @@ class PoolHandler(Handler):
         if not is_known(news):
             return Diff(update=("bundle_sha256",))
         reasons = []
-        bundle = _bundle(news).sha256
-        if bundle != olds.get("bundle_sha256"):
+        if bundle(template(news)).sha256 != olds.get("bundle_sha256"):
             reasons.append("bundle_sha256")
-        if news["count"] != olds["count"]:
-            reasons.append("count")
-        found = machines.listed(engine(), news["site"], news["pool"])
-        digest = _digest(news)
-        if not reasons and (
-            len([m for m in found if m.running]) != news["count"] or any(m.bundle != bundle for m in found)
-        ):
-            reasons.append("machines")
-        if any(machine.secrets != digest for machine in found) and olds.get("secrets") != news["secrets"]:
+            if olds.get("template"):
+                why = difference(olds["template"], template(news))
+                ctx.info(f"{news['pool']}: its machines are to be replaced by new ones: {why}")
+        if olds.get("template") != template(news):
+            reasons.append("template")
+        if olds.get("secrets") != news["secrets"]:
             reasons.append("secrets")
+        if news["count"] and not _running(engine(), news):
+            reasons.append("machines")
         return Diff(update=tuple(reasons))
 
+    def preview(self, ctx: Context, olds: Props | None, news: Props) -> Props:
+        return _outputs(news) if is_known(template(news)) else {}
+
     def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
-        return f"{news['site']}-{news['pool']}", self._converge(ctx, news, highest=0)
+        client, plan = engine(), blueprint(template(news))
+        # What an `up` that was killed left of a pool that never was: other machines than these are of no use.
+        found = machines.listed(client, plan.site, plan.pool)
+        useful = {machine.name for machine in found if machine.running and machine.bundle == plan.bundle}
+        remove_containers(client, [{"Id": machine.id} for machine in found if machine.name not in useful])
+        if not useful:
+            _remove_volume(client, plan.volume)  # its Vault is gone, so its keys are of no use
+        wanted = [f"{plan.pool}-{number}" for number in range(1, news["count"] + 1)]
+        self._start(ctx, client, news, [name for name in wanted if name not in useful])
+        return f"{news['site']}-{news['pool']}", _outputs(news)
 
     def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
-        # A name is never used twice: Consul and Nomad remember the old machine for a while.
-        highest = max((int(name.rsplit("-", 1)[1]) for name in olds.get("machines") or []), default=0)
-        return self._converge(ctx, news, highest)
+        client = engine()
+        if running := _running(client, news):
+            machines.put_secrets(client, running[0].id, _documents(news))
+        else:
+            found = machines.listed(client, news["site"], news["pool"])
+            remove_containers(client, [{"Id": machine.id} for machine in found])
+            if news["pool"] == SERVER:
+                _remove_volume(client, f"{id}-secrets")
+            self._start(ctx, client, news, machines.fresh_names(news["pool"], news["count"]))
+        return _outputs(news)
 
     def delete(self, ctx: Context, id: str, olds: Props) -> None:
         client = engine()
-        found = client.api.containers(
-            all=True,
-            filters={"label": [f"hashistack.cluster={olds['site']}", f"hashistack.pool={olds['pool']}"]},
-        )
-        remove_containers(client, found)
+        filters = {"label": [f"{labels.SITE}={olds['site']}", f"{labels.POOL}={olds['pool']}"]}
+        remove_containers(client, client.api.containers(all=True, filters=filters))
         _remove_volume(client, f"{id}-secrets")
 
-    def _converge(self, ctx: Context, news: Props, highest: int) -> Props:
-        client = engine()
-        plan = _blueprint(news)
-        found = machines.listed(client, plan.site, plan.pool)
-        stopped = [machine for machine in found if not machine.running]
-        remove_containers(client, [{"Id": machine.id} for machine in stopped])
-        found = [machine for machine in found if machine.running]
-        if not found:
-            _remove_volume(client, machines.volume(plan))  # what a failed try left: its Vault is gone too
-        highest = max([highest, *(machine.number for machine in [*found, *stopped])])
-        current = [machine for machine in found if machine.bundle == plan.bundle]
-        outdated = [machine for machine in found if machine.bundle != plan.bundle]
-        for machine in current[:1]:
-            machines.put_secrets(client, machine.id, plan.secrets)
-        fresh = max(0, news["count"] - len(found))
-        self._start(ctx, client, plan, _names(plan, highest, fresh), _slots(found, fresh))
-        for machine in outdated:
-            highest += 1
-            self._replace(ctx, client, plan, machine, f"{plan.pool}-{highest + fresh}")
-        surplus = machines.listed(client, plan.site, plan.pool)[news["count"] :]
-        remove_containers(client, [{"Id": machine.id} for machine in reversed(surplus)])
-        return _outputs(client, plan)
-
-    def _start(
-        self, ctx: Context, client: docker.DockerClient, plan: Blueprint, names: list[str], slots: list[int]
-    ) -> None:
-        if not names:
-            return
-        ctx.progress(f"starting {len(names)} {plan.pool} machines")
-        with ThreadPoolExecutor(len(names)) as pool:
-            list(pool.map(lambda name, slot: machines.make(client, plan, name, slot), names, slots))
-
-    def _replace(self, ctx: Context, client: docker.DockerClient, plan: Blueprint, old: Machine, name: str) -> None:
-        """The new one in and well, before the old one goes."""
-        taken = machines.listed(client, plan.site, plan.pool)
-        ctx.progress(f"replacing {old.name} by {name}")
-        container = machines.make(client, plan, name, _slots(taken, 1)[0])
-        deadline = time.monotonic() + READY_SECONDS
-        while not (said := machines.health(client, container))[0]:
-            if ctx.cancelled.wait(0.5) or time.monotonic() > deadline:
-                raise ResourceFailed(
-                    f"{name} is not well: {json.dumps(said[1])}. {old.name} still runs. `pulumi up` goes on."
-                )
-        machines.run(client, old.id, ["/bin/sh", "-c", "sv -w 30 down /etc/service/nomad /etc/service/vault"])
-        remove_containers(client, [{"Id": old.id}])
+    def _start(self, ctx: Context, client: docker.DockerClient, news: Props, names: Sequence[str]) -> None:
+        if names:
+            ctx.progress(f"starting {len(names)} {news['pool']} machines")
+            machines.start(client, blueprint(template(news)), names, _documents(news))
 
 
-def _names(plan: Blueprint, highest: int, count: int) -> list[str]:
-    return [f"{plan.pool}-{highest + 1 + number}" for number in range(count)]
+def _running(client: docker.DockerClient, news: Props) -> list[machines.Machine]:
+    return [machine for machine in machines.listed(client, news["site"], news["pool"]) if machine.running]
 
 
-def _slots(taken: list[Machine], count: int) -> list[int]:
-    used = {machine.slot for machine in taken}
-    return [slot for slot in range(SLOTS if count <= SLOTS else len(used) + count) if slot not in used][:count]
+def _documents(news: Props) -> dict[str, bytes]:
+    return {SERVER if news["pool"] == SERVER else "client": news["secrets"].encode()}
 
 
-def _bundle(news: Props) -> Bundle:
-    spec = ClusterSpec.parse(json.loads(news["spec"]))
-    binaries = tuple(
-        Binary(
-            name,
-            news["tools"][name]["version"],
-            news["tools"][name]["sha256"],
-            f"file://{_mounted(name, news)}",
-        )
-        for name in _needed(news["pool"])
-    )
-    return render(spec, news["pool"], _platform(news, spec.servers.count), binaries)
-
-
-def _needed(pool: str) -> tuple[str, ...]:
-    return ("consul", "nomad", "vault") if pool == SERVER else ("cni", "consul", "nomad")
-
-
-def _mounted(name: str, news: Props) -> str:
-    return f"/opt/hashistack/bin/{name}/{news['tools'][name]['sha256']}"
-
-
-def _platform(news: Props, servers: int) -> Platform:
-    return Platform(
-        name="local",
-        join=(f"servers.{DOMAIN}",),
-        # No names of servers that are not there: Docker asks the host's resolvers for those, and while it waits for
-        # them, unbound counts it as dead. All servers but one have these slots: a new one takes the lowest.
-        vault_join=tuple({"leader_api_addr": f"https://slot-{slot}.{DOMAIN}:8200"} for slot in range(servers)),
-        upstreams=tuple(news["upstreams"]),
-        forward_zones={DOMAIN: ("127.0.0.11",)},
-        operators=(f"{news['gateway']}/32",),
-        task_root="/opt/hashistack/task-root",
-    )
-
-
-def _digest(news: Props) -> str:
-    return sha256(news["secrets"].encode()).hexdigest()
-
-
-def _blueprint(news: Props) -> Blueprint:
-    bundle = _bundle(news)
-    pool = news["pool"]
-    role = SERVER if pool == SERVER else "client"
-    digest = bundle.sha256
-    return Blueprint(
-        site=news["site"],
-        labels=news["labels"],
-        pool=pool,
-        role=role,
-        image=news["image"],
-        network=news["site"],
-        port_base=news["port_base"],
-        bundle=digest,
-        bundle_archive=bundle.archive,
-        user_data=user_data(
-            platform="local",
-            cluster=news["site"],
-            role=role,
-            pool=pool,
-            bundle_url=f"file:///{machines.bundle_path(digest)}",
-            bundle_sha256=digest,
-        ),
-        secrets={role: news["secrets"].encode()},
-        secrets_digest=_digest(news),
-        mounts={news["tools"][name]["path"]: _mounted(name, news) for name in _needed(pool)},
-    )
-
-
-def _outputs(client: docker.DockerClient, plan: Blueprint) -> Props:
-    found = machines.listed(client, plan.site, plan.pool)
+def _outputs(news: Props) -> Props:
     endpoints: dict[str, list[str]] = {}
-    if plan.role == SERVER:
-        for machine in sorted(found, key=lambda machine: machine.slot):
-            for product, port in ports(plan.port_base, machine.slot).items():
+    if news["pool"] == SERVER:
+        for slot in range(SLOTS):
+            for product, port in ports(news["port_base"], slot).items():
                 endpoints.setdefault(product, []).append(f"https://127.0.0.1:{port}")
-    return {
-        "bundle_sha256": plan.bundle,
-        "machines": [machine.name for machine in found],
-        "endpoints": endpoints,
-    }
+    declared = template(news)
+    return {"bundle_sha256": bundle(declared).sha256, "template": declared, "endpoints": endpoints}
 
 
 def _remove_volume(client: docker.DockerClient, name: str) -> None:

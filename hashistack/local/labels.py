@@ -11,8 +11,11 @@ CREATED = "hashistack.created"
 POOL = "hashistack.pool"
 ROLE = "hashistack.role"
 BUNDLE = "hashistack.bundle"
-SECRETS = "hashistack.secrets"
 SLOT = "hashistack.slot"
+MACHINE = "hashistack.machine"
+
+DOMAIN = "hashistack.internal"
+"""The Docker network's own names live here; unbound sends the zone to Docker's resolver."""
 
 
 def of(site: str) -> dict[str, list[str]]:

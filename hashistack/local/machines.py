@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from secrets import token_hex
+from typing import Any
 
 import docker
 from docker.errors import APIError
 
 from hashistack.local import labels
-from hashistack.local.docker_network import ports
+from hashistack.local.blueprint import Blueprint, bundle_path
+from hashistack.local.docker_network import SLOTS, ports
+from hashistack.local.labels import DOMAIN
 from hashistack.provider.handler import Props, ResourceFailed
-
-DOMAIN = "hashistack.internal"
-"""The Docker network's own names live here; unbound sends the zone to Docker's resolver."""
 
 SECRETS = "/platform/secrets"
 CAPABILITIES = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "IPC_LOCK", "DAC_READ_SEARCH"]
@@ -26,59 +27,59 @@ CAPABILITIES = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "IPC_LOCK", "DAC_READ_SE
 
 @dataclass(frozen=True)
 class Machine:
-    """One container of a pool, as Docker lists it."""
+    """One container of a pool, as Docker lists it. created: seconds of the epoch."""
 
     id: str
     name: str
+    pool: str
     slot: int
     running: bool
     bundle: str
-    secrets: str
-
-    @property
-    def number(self) -> int:
-        return int(re.sub(r".*-", "", self.name))
+    created: int
 
 
-@dataclass(frozen=True)
-class Blueprint:
-    """What the machines of a pool have in common."""
-
-    site: str
-    labels: dict[str, str]
-    pool: str
-    role: str
-    image: str
-    network: str
-    port_base: int
-    bundle: str
-    bundle_archive: bytes
-    user_data: str
-    secrets: dict[str, bytes]
-    secrets_digest: str
-    mounts: dict[str, str]
-    """Host directory to the directory on the machine, read-only."""
-
-
-def listed(client: docker.DockerClient, site: str, pool: str) -> list[Machine]:
-    """The pool's machines, oldest number first."""
-    filters = {"label": [f"{labels.SITE}={site}", f"{labels.POOL}={pool}"]}
+def listed(client: docker.DockerClient, site: str, pool: str = "") -> list[Machine]:
+    """The machines of a pool, or of all; the oldest first."""
+    filters = {"label": [f"{labels.SITE}={site}", f"{labels.POOL}={pool}" if pool else labels.POOL]}
     found = [
         Machine(
             id=container["Id"],
-            name=container["Labels"]["hashistack.machine"],
+            name=container["Labels"][labels.MACHINE],
+            pool=container["Labels"][labels.POOL],
             slot=int(container["Labels"][labels.SLOT]),
             running=container["State"] == "running",
             bundle=container["Labels"][labels.BUNDLE],
-            secrets=container["Labels"][labels.SECRETS],
+            created=container["Created"],
         )
         for container in client.api.containers(all=True, filters=filters)
     ]
-    return sorted(found, key=lambda machine: machine.number)
+    return sorted(found, key=lambda machine: (machine.created, machine.name))
 
 
-def make(client: docker.DockerClient, plan: Blueprint, name: str, slot: int) -> str:
-    """Creates and starts one machine; returns its container id. Raises ResourceFailed, leaving nothing behind."""
+def fresh_names(pool: str, count: int) -> tuple[str, ...]:
+    """Names that no machine had before: Consul and Nomad remember one for days."""
+    return tuple(f"{pool}-{token_hex(2)}" for _ in range(count))
+
+
+def start(
+    client: docker.DockerClient, plan: Blueprint, names: Sequence[str], secrets: Mapping[str, bytes] | None = None
+) -> None:
+    """Makes machines side by side, each in the lowest free slot. Raises ResourceFailed."""
+    if not names:
+        return
+    used = {machine.slot for machine in listed(client, plan.site, plan.pool)}
+    slots = [slot for slot in range(len(used) + len(names)) if slot not in used]
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name, slot: make(client, plan, name, slot, secrets or {}), names, slots))
+
+
+def make(client: docker.DockerClient, plan: Blueprint, name: str, slot: int, secrets: Mapping[str, bytes]) -> str:
+    """Creates and starts one machine; returns its container id. Raises ResourceFailed, leaving nothing behind.
+
+    secrets: documents for the pool's secret store, which its first machine brings along.
+    """
+    if plan.role == "server" and slot >= SLOTS:
+        raise ResourceFailed(f"machine {name}: all {SLOTS} places for servers are taken. Next: hashistack status")
     client_role = plan.role == "client"
     published = {} if client_role else ports(plan.port_base, slot)
     inside = {"nomad": 4646, "consul": 8501, "vault": 8200}
@@ -87,15 +88,14 @@ def make(client: docker.DockerClient, plan: Blueprint, name: str, slot: int) -> 
         labels.POOL: plan.pool,
         labels.ROLE: plan.role,
         labels.BUNDLE: plan.bundle,
-        labels.SECRETS: plan.secrets_digest,
         labels.SLOT: str(slot),
-        "hashistack.machine": name,
+        labels.MACHINE: name,
     }
     aliases = [name + "." + DOMAIN]
     if not client_role:
         aliases += [f"servers.{DOMAIN}", f"slot-{slot}.{DOMAIN}"]
     host = client.api.create_host_config(
-        binds=[f"{source}:{target}:ro" for source, target in plan.mounts.items()] + [f"{volume(plan)}:{SECRETS}"],
+        binds=[f"{source}:{target}:ro" for source, target in plan.mounts.items()] + [f"{plan.volume}:{SECRETS}"],
         tmpfs={"/run": "mode=755,exec"},
         cap_add=CAPABILITIES if client_role else [],
         security_opt=["seccomp=unconfined", "apparmor=unconfined"] if client_role else ["no-new-privileges"],
@@ -103,7 +103,7 @@ def make(client: docker.DockerClient, plan: Blueprint, name: str, slot: int) -> 
         network_mode=plan.network,
         restart_policy={"Name": "unless-stopped"},
     )
-    client.api.create_volume(volume(plan), labels=plan.labels)
+    client.api.create_volume(plan.volume, labels=plan.labels)
     try:
         container: str = client.api.create_container(
             plan.image,
@@ -115,7 +115,7 @@ def make(client: docker.DockerClient, plan: Blueprint, name: str, slot: int) -> 
             networking_config={"EndpointsConfig": {plan.network: client.api.create_endpoint_config(aliases=aliases)}},
         )["Id"]
         try:
-            client.api.put_archive(container, "/", _archive(plan))
+            client.api.put_archive(container, "/", _archive(plan, secrets))
             client.api.start(container)
         except APIError:
             client.api.remove_container(container, v=True, force=True)
@@ -125,28 +125,18 @@ def make(client: docker.DockerClient, plan: Blueprint, name: str, slot: int) -> 
     return container
 
 
-def volume(plan: Blueprint) -> str:
-    """The pool's secret store: a volume that only its own machines mount."""
-    return f"{plan.site}-{plan.pool}-secrets"
-
-
-def put_secrets(client: docker.DockerClient, container: str, secrets: dict[str, bytes]) -> None:
+def put_secrets(client: docker.DockerClient, container: str, secrets: Mapping[str, bytes]) -> None:
     """Writes documents into the secret store that ``container`` mounts."""
     client.api.put_archive(container, SECRETS, _tar({name: (data, 0o600) for name, data in secrets.items()}))
 
 
-def _archive(plan: Blueprint) -> bytes:
+def _archive(plan: Blueprint, secrets: Mapping[str, bytes]) -> bytes:
     files = {
         "etc/hashistack/user-data": (plan.user_data.encode(), 0o755),
         bundle_path(plan.bundle): (plan.bundle_archive, 0o644),
-        **{f"{SECRETS[1:]}/{name}": (data, 0o600) for name, data in plan.secrets.items()},
+        **{f"{SECRETS[1:]}/{name}": (data, 0o600) for name, data in secrets.items()},
     }
     return _tar(files)
-
-
-def bundle_path(digest: str) -> str:
-    """Where a machine finds its bundle, relative to its root."""
-    return f"opt/hashistack/artifacts/{digest}.tar.gz"
 
 
 def _tar(files: dict[str, tuple[bytes, int]]) -> bytes:
@@ -176,3 +166,32 @@ def run(client: docker.DockerClient, container: str, command: Sequence[str]) -> 
         return client.api.exec_inspect(started)["ExitCode"] or 0, output.decode(errors="replace")
     except APIError as error:
         return 1, str(error.explanation)
+
+
+_LOG_LINES = 5
+_SERVICE = {"consul": "consul", "nomad": "nomad", "vault": "vault", "dns": "unbound"}
+_GOOD = frozenset({"voter", "member", "ready", "answers"})
+
+
+def evidence(client: docker.DockerClient, container: str) -> str:
+    """Why a machine is not well: which of its services is late, and that one's last words. "" when it is well."""
+    details = client.api.inspect_container(container)
+    name, boot = details["Config"]["Labels"][labels.MACHINE], client.api.logs(container, tail=_LOG_LINES)
+    if not details["State"]["Running"]:
+        return _told(f"{name}: {details['State']['Status']}", boot.decode(errors="replace"))
+    well, said = health(client, container)
+    if well:
+        return ""
+    late = _late(said)
+    if service := _SERVICE.get(late):
+        command = ["tail", "-n", str(_LOG_LINES), f"/var/log/hashistack/{service}/current"]
+        return _told(f"{name}: {late} is {said['checks'][late]}", run(client, container, command)[1])
+    return _told(f"{name}: {late} is {said['checks'][late]}", boot.decode(errors="replace"))
+
+
+def _late(said: dict[str, Any]) -> str:
+    return next((name for name, state in said["checks"].items() if state not in _GOOD), "boot")
+
+
+def _told(sentence: str, log: str) -> str:
+    return "\n".join([sentence, *(f"  {line}" for line in log.splitlines()[-_LOG_LINES:])])

@@ -1,102 +1,134 @@
-"""LocalReady's handler: waits until the cluster is usable, and cleans up when it does not become so."""
+"""LocalReady's handler: brings the machines to what is declared, and waits until the cluster is usable."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import docker
 
 from hashistack.local import labels, machines
-from hashistack.local.site import engine, remove_containers
-from hashistack.provider.handler import Context, Handler, Props, ResourceFailed
+from hashistack.local.site import engine, sweep_machines
+from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed, changed, is_known
 
 if TYPE_CHECKING:
     from hashistack.ops.checks import Update
-
-_LOG_LINES = 5
-_SERVICE = {"consul": "consul", "nomad": "nomad", "vault": "vault", "dns": "unbound", "boot": None}
+    from hashistack.ops.cluster import Cluster
+    from hashistack.ops.connection import Connection
+    from hashistack.ops.events import Event
 
 
 class ReadyHandler(Handler):
-    """Inputs: site, connection (secret), wait (``full``, ``servers`` or ``none``), timeout (seconds), keep_on_failure,
-    machines (of all pools: another list is waited for again). Outputs: none.
+    """Inputs: site, connection (secret), rollout (``up`` or ``command``: whether machines of another bundle are
+    replaced here), wait (``full``, ``servers`` or ``none``), timeout (seconds), keep_on_failure.
+
+    Outputs: endpoints (product to the addresses at which the servers that there are answer).
     """
 
+    def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
+        if not is_known(news):
+            return Diff(update=("connection",))
+        from hashistack.local.driver import LocalDriver
+        from hashistack.ops.connection import Connection
+        from hashistack.ops.observe import listed
+        from hashistack.ops.plan import plan
+
+        connection = Connection.parse(news["connection"])
+        changes = plan(listed(connection, LocalDriver(connection), _rolls(news))).changes
+        for change in changes:
+            ctx.info(str(change))
+        return Diff(update=(*changed(olds, news), *(["machines"] if changes else [])))
+
     def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
-        self._wait(ctx, news, kept=bool(news["keep_on_failure"]))
-        return str(news["site"]), {}
+        connection = self._wait(ctx, news, kept=bool(news["keep_on_failure"]), converge=False)
+        return str(news["site"]), _outputs(connection)
 
     def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
         # A cluster that was ready once has jobs and data: late machines are no reason to remove it.
-        self._wait(ctx, news, kept=True)
-        return {}
+        return _outputs(self._wait(ctx, news, kept=True, converge=True))
 
-    def _wait(self, ctx: Context, news: Props, kept: bool) -> None:
+    def _wait(self, ctx: Context, news: Props, kept: bool, converge: bool) -> Connection:
         from hashistack.ops.checks import NotReady, readiness, wait
         from hashistack.ops.cluster import Cluster
         from hashistack.ops.connection import Connection
         from hashistack.ops.smoke import SmokeFailed
 
-        if news["wait"] == "none":
-            return
         connection = Connection.parse(news["connection"])
+        if news["wait"] == "none" and not converge:
+            return connection
         checks = readiness(connection, smoke=news["wait"] == "full")
 
         def told(update: Update) -> None:
             (ctx.info if update.done else ctx.progress)(f"{update} ({update.seconds:.1f}s)")
 
-        try:
-            with Cluster(connection) as cluster:
+        with Cluster(connection) as cluster:
+            if converge:
+                _converge(ctx, cluster, _rolls(news))
+            if news["wait"] == "none":
+                return connection
+            try:
                 wait(cluster, checks, news["timeout"], told, ctx.cancelled)
-        except (NotReady, SmokeFailed) as error:
-            if ctx.cancelled.is_set():
-                raise ResourceFailed(f"cancelled while waiting: {error}. `pulumi up` goes on from here.") from error
-            client = engine()
-            evidence = _evidence(client, news["site"])
-            if not kept:
-                _clean_up(client, news["site"])
-            after = (
-                f"The machines are kept: `docker ps --filter label={labels.SITE}={news['site']}`."
-                if kept
-                else "The machines were removed; `pulumi up` makes new ones. To look at them: `keep_on_failure`."
+            except (NotReady, SmokeFailed) as error:
+                if ctx.cancelled.is_set():
+                    text = f"cancelled while waiting: {error}. `pulumi up` goes on from here."
+                    raise ResourceFailed(text) from error
+                client = engine()
+                evidence = _evidence(client, news["site"])
+                if not kept:
+                    sweep_machines(client, news["site"])
+                after = (
+                    f"The machines are kept: `docker ps --filter label={labels.SITE}={news['site']}`."
+                    if kept
+                    else "The machines were removed; `pulumi up` makes new ones. To look at them: `keep_on_failure`."
+                )
+                raise ResourceFailed(f"{error}\n{evidence}\n{after}") from error
+        return connection
+
+
+def _rolls(news: Props) -> bool:
+    return bool(news["rollout"] == "up")
+
+
+def _converge(ctx: Context, cluster: Cluster, roll: bool) -> None:
+    """Lost machines replaced, pools made larger and smaller, and with `roll` machines of another bundle replaced."""
+    from hashistack.local.driver import LocalDriver
+    from hashistack.ops.api import ApiError
+    from hashistack.ops.driver import DriverFailed
+    from hashistack.ops.events import MachineEvent, StepEvent
+    from hashistack.ops.lock import Locked
+    from hashistack.ops.rollout import Rollout, RolloutFailed
+
+    def told(event: Event) -> None:
+        if isinstance(event, StepEvent) and event.state != "done":
+            ctx.progress(event.text)
+        elif isinstance(event, MachineEvent) and event.state in ("gone", "voter", "healthy"):
+            ctx.progress(f"{event.machine} is {event.state}")
+
+    try:
+        outcome = Rollout(cluster, LocalDriver(cluster.connection), roll=roll, tell=told, cancelled=ctx.cancelled).run()
+    except (ApiError, DriverFailed, Locked, RolloutFailed) as error:
+        raise ResourceFailed(f"{error}\nNext: repeat `pulumi up`, which goes on from here") from error
+    if outcome.replaced:
+        ctx.info(f"{outcome.replaced} machines replaced or taken away ({outcome.seconds:.1f}s)")
+    if outcome.waiting:
+        ctx.warn(f"machines that wait for the applications' own deploys: {outcome.waiting}. Next: hashistack rollout")
+
+
+def _outputs(connection: Connection) -> Props:
+    """The addresses of the places that servers have now; the first ones where that can't be said."""
+    taken = sorted(m.slot for m in machines.listed(engine(), connection.name, "server") if m.running)
+    return {
+        "endpoints": {
+            product: [endpoint.addresses[slot] for slot in taken] or list(endpoint.addresses)
+            for product, endpoint in (
+                ("nomad", connection.nomad),
+                ("consul", connection.consul),
+                ("vault", connection.vault),
             )
-            raise ResourceFailed(f"{error}\n{evidence}\n{after}") from error
+        }
+    }
 
 
 def _evidence(client: docker.DockerClient, site: str) -> str:
     """Who is not well, and the last words of the service that is late."""
-    lines = []
-    for container in client.api.containers(all=True, filters=labels.of(site)):
-        name = container["Labels"]["hashistack.machine"]
-        if container["State"] != "running":
-            lines.append(f"{name}: {container['Status']}")
-            lines += _indented(client.api.logs(container["Id"], tail=_LOG_LINES).decode(errors="replace"))
-            continue
-        well, said = machines.health(client, container["Id"])
-        if well:
-            continue
-        late = _late(said)
-        lines.append(f"{name}: {late} is {said['checks'][late]}")
-        service = _SERVICE.get(late)
-        if service:
-            command = ["tail", "-n", str(_LOG_LINES), f"/var/log/hashistack/{service}/current"]
-            lines += _indented(machines.run(client, container["Id"], command)[1])
-        else:
-            lines += _indented(client.api.logs(container["Id"], tail=_LOG_LINES).decode(errors="replace"))
-    return "\n".join(lines)
-
-
-def _late(said: dict[str, Any]) -> str:
-    good = {"voter", "member", "ready", "answers"}
-    return next((name for name, state in said["checks"].items() if state not in good), "boot")
-
-
-def _indented(text: str) -> list[str]:
-    return [f"  {line}" for line in text.splitlines()[-_LOG_LINES:]]
-
-
-def _clean_up(client: docker.DockerClient, site: str) -> None:
-    found = client.api.containers(all=True, filters=labels.of(site))
-    remove_containers(client, found)
-    for volume in client.api.volumes(filters=labels.of(site))["Volumes"] or []:
-        client.api.remove_volume(volume["Name"], force=True)
+    told = (machines.evidence(client, machine.id) for machine in machines.listed(client, site))
+    return "\n".join(text for text in told if text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -89,14 +89,14 @@ class LocalNetwork(HashistackResource):
 
 
 class _LocalPool(HashistackResource):
-    outputs = ("bundle_sha256", "machines", "endpoints")
+    outputs = ("bundle_sha256", "template", "endpoints")
 
     bundle_sha256: pulumi.Output[str]
     """The digest of the pool's bundle: another digest, other machines."""
-    machines: pulumi.Output[list[str]]
-    """The machines' names."""
+    template: pulumi.Output[dict[str, Any]]
+    """What a machine of the pool is made from: the inputs without secrets."""
     endpoints: pulumi.Output[dict[str, list[str]]]
-    """Product to the addresses of its API on loopback; servers only."""
+    """Product to the addresses, on loopback, of every place that a server may take; servers only."""
 
     def __init__(
         self,
@@ -149,9 +149,17 @@ class LocalClientPool(_LocalPool):
 
 
 class LocalReady(HashistackResource):
-    """Waits until the cluster is usable: voters in all three, clients ready, DNS on every machine, one job served."""
+    """Brings the machines to what the pools declare, then waits until the cluster is usable.
+
+    Usable: voters in all three, clients ready, DNS on every machine, one job served. ``rollout``: ``up`` replaces
+    machines of another bundle too, ``command`` leaves those to `hashistack rollout`.
+    """
 
     resource_type = "hashistack:index:LocalReady"
+    outputs = ("endpoints",)
+
+    endpoints: pulumi.Output[dict[str, list[str]]]
+    """Product to the addresses at which the servers that there are answer."""
 
     def __init__(
         self,
@@ -159,18 +167,20 @@ class LocalReady(HashistackResource):
         *,
         site: LocalSite,
         connection: pulumi.Input[str],
-        machines: pulumi.Input[Sequence[str]],
+        rollout: str,
         wait: str,
         timeout: float,
+        project: str,
         keep_on_failure: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {
             "site": site.site,
             "connection": pulumi.Output.secret(connection),
-            "machines": machines,
+            "rollout": rollout,
             "wait": wait,
             "timeout": timeout,
+            "project": project,
             "keep_on_failure": keep_on_failure,
         }
         super().__init__(name, inputs, opts)

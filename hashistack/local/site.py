@@ -73,9 +73,14 @@ def engine() -> docker.DockerClient:
 
 def sweep(client: docker.DockerClient, site: str) -> None:
     """Removes every container, network and volume of ``site``; what is gone already is fine."""
-    remove_containers(client, client.api.containers(all=True, filters=labels.of(site)))
+    sweep_machines(client, site)
     for network in client.api.networks(filters=labels.of(site)):
         client.api.remove_network(network["Id"])
+
+
+def sweep_machines(client: docker.DockerClient, site: str) -> None:
+    """Removes every container and volume of ``site``: its machines with all their data."""
+    remove_containers(client, client.api.containers(all=True, filters=labels.of(site)))
     for volume in client.api.volumes(filters=labels.of(site))["Volumes"] or []:
         client.api.remove_volume(volume["Name"], force=True)
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from hashistack.ops.fleet import Policy
+
 
 class ConnectionInvalid(ValueError):
     """The stack's `connection` output is not what this version of hashistack writes."""
@@ -24,11 +26,17 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Pool:
-    """A pool as declared: `count` machines that must be there for the cluster to be ready."""
+    """A pool as declared: `count` machines of `bundle` that must be there for the cluster to be ready.
+
+    template: what the provider's driver makes a machine from; nobody else's business.
+    """
 
     name: str
     role: Literal["server", "client"]
     count: int
+    bundle: str = ""
+    policy: Policy = field(default_factory=Policy)
+    template: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,8 @@ class Connection:
     consul: Endpoint
     vault: Endpoint
     pools: tuple[Pool, ...]
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Product to the version that is declared."""
 
     @classmethod
     def parse(cls, data: Mapping[str, Any] | str) -> Connection:
@@ -68,6 +78,10 @@ class Connection:
             consul=_endpoint(data, "consul", "token"),
             vault=_endpoint(data, "vault", "password"),
             pools=pools,
+            versions={
+                str(product): str(version)
+                for product, version in _get({"versions": {}, **data}, "versions", dict).items()
+            },
         )
 
     @property
@@ -121,4 +135,14 @@ def _pool(item: Any, where: str) -> Pool:
     role = _get(item, "role", str, where)
     if role not in ("server", "client"):
         raise ConnectionInvalid(f"the stack's output `connection`: {where}.role is neither server nor client")
-    return Pool(_get(item, "name", str, where), role, _get(item, "count", int, where))
+    # What a rollout needs: `status` and `env` work without it, on a stack that an earlier release made.
+    item = {"bundle": "", "policy": {}, "template": {}, **item}
+    known = {key: value for key, value in _get(item, "policy", dict, where).items() if key in vars(Policy())}
+    return Pool(
+        name=_get(item, "name", str, where),
+        role=role,
+        count=_get(item, "count", int, where),
+        bundle=_get(item, "bundle", str, where),
+        policy=Policy(**known),
+        template=_get(item, "template", dict, where),
+    )

@@ -38,6 +38,12 @@ class Consul:
         """Make another voter the leader. POST alone: this one path of Consul takes no PUT."""
         self.api.call("POST", "/v1/operator/raft/transfer-leader", params={"id": peer.id})
 
+    def set_quorum(self, voters: int) -> None:
+        """Let autopilot never leave fewer than `voters`; nothing is written where that is so already."""
+        now = self.api.call("GET", "/v1/operator/autopilot/configuration").data
+        if now["MinQuorum"] != voters:
+            self.api.call("PUT", "/v1/operator/autopilot/configuration", body={**now, "MinQuorum": voters})
+
     def forget(self, name: str) -> None:
         """Take a machine that is no more out of Raft, gossip and catalog; what is gone already is fine."""
         for peer in self.raft().peers:

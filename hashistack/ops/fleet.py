@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from hashistack.spec.durations import seconds
+
+if TYPE_CHECKING:
+    from hashistack.spec.policy import UpgradePolicy
 
 Role = Literal["server", "client"]
 
@@ -27,6 +32,19 @@ class Policy:
     drain_deadline: float = 3600.0
     min_healthy_time: float = 10.0
     max_kill_timeout: float = 30.0
+
+    @classmethod
+    def of(cls, upgrade: UpgradePolicy) -> Policy:
+        """The policy that a specification says."""
+        return cls(
+            max_surge=upgrade.max_surge,
+            max_unavailable=upgrade.max_unavailable,
+            canary=upgrade.canary,
+            pace=upgrade.pace,
+            drain_deadline=seconds(upgrade.drain_deadline),
+            min_healthy_time=seconds(upgrade.min_healthy_time),
+            max_kill_timeout=seconds(upgrade.max_kill_timeout),
+        )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from hashistack.ops.raft import Peer, Raft
 
 HEALTH = {200: "active", 429: "standby", 472: "standby", 473: "standby", 501: "uninitialised", 503: "sealed"}
 
-Seen = Literal["active", "standby", "uninitialised", "sealed", "unreachable"]
+Seen = Literal["active", "standby", "uninitialised", "sealed"]
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,15 @@ class Vault:
         self._renew_at = 0.0
 
     def health(self) -> tuple[VaultServer, ...]:
-        """Every server's own state, asked one by one."""
-        return tuple(self._health(address) for address in self.api.addresses)
+        """The own state of each server that answers, asked one by one."""
+        asked = (self._health(address) for address in self.api.addresses)
+        return tuple(server for server in asked if server)
 
-    def _health(self, address: str) -> VaultServer:
+    def _health(self, address: str) -> VaultServer | None:
         try:
             answer = self.api.call("GET", "/v1/sys/health", accept=tuple(HEALTH), address=address)
         except ApiError:
-            return VaultServer(address, "unreachable")
+            return None
         state: Seen = HEALTH[answer.status]  # type: ignore[assignment]
         return VaultServer(address, state, str((answer.data or {}).get("version", "")))
 
@@ -69,6 +70,13 @@ class Vault:
         """Take a server that is no more out of Raft; one that is gone already is fine."""
         path = "/v1/sys/storage/raft/remove-peer"
         self.api.call("PUT", path, body={"server_id": name}, token=self.header(), accept=(400, 404))
+
+    def set_quorum(self, servers: int) -> None:
+        """Let autopilot never remove dead servers below `servers`; nothing is written where that is so already."""
+        path = "/v1/sys/storage/raft/autopilot/configuration"
+        now = self.api.call("GET", path, token=self.header()).data["data"]
+        if now["min_quorum"] != servers:
+            self.api.call("PUT", path, body={**now, "min_quorum": servers}, token=self.header())
 
     def write_secret(self, path: str, values: Mapping[str, str]) -> None:
         """Write a version of the KV v2 secret at `kv/<path>`."""

@@ -11,7 +11,7 @@ from hashistack.spec.versions import PRODUCTS, supported_step
 
 def problems(old: ClusterSpec, new: ClusterSpec) -> tuple[Problem, ...]:
     """What stands against going from one specification to another in one step; empty: nothing."""
-    return (*_fixed(old, new), *_servers(old, new), *_versions(old, new), *_seal(old, new))
+    return (*_fixed(old, new), *_versions(old, new), *_seal(old, new))
 
 
 def _fixed(old: ClusterSpec, new: ClusterSpec) -> Iterator[Problem]:
@@ -35,31 +35,12 @@ def _fixed(old: ClusterSpec, new: ClusterSpec) -> Iterator[Problem]:
             )
 
 
-def _servers(old: ClusterSpec, new: ClusterSpec) -> Iterator[Problem]:
-    if new.servers.count < old.servers.count:
-        yield Problem(
-            "servers.count",
-            f"would drop two voters (was {old.servers.count}, got {new.servers.count})",
-            "Keep them: no command takes servers out one at a time yet.",
-        )
-
-
 def _versions(old: ClusterSpec, new: ClusterSpec) -> Iterator[Problem]:
-    changed = []
     for product in PRODUCTS:
         before, after = old.versions.of(product), new.versions.of(product)
         reason = supported_step(product, before, after)
         if reason:
             yield Problem(f"versions.{product}", f'{reason.what} (was "{before}", got "{after}")', reason.remedy)
-        if before != after and product in ("nomad", "consul", "vault"):
-            changed.append(product)
-    if len(changed) > 1:
-        names = ", ".join(changed)
-        yield Problem(
-            "versions",
-            f"{len(changed)} products would be upgraded at once (got {names})",
-            "Upgrade one product at a time.",
-        )
 
 
 def _seal(old: ClusterSpec, new: ClusterSpec) -> Iterator[Problem]:

@@ -81,7 +81,7 @@ def test_an_up_that_changes_nothing_makes_no_line() -> None:
 
 def test_destroying_counts_what_went() -> None:
     step = {"op": "delete", "urn": "urn:x::p", "type": "hashistack:index:LocalServerPool"}
-    step |= {"old": {"custom": True, "outputs": {"machines": ["server-1", "server-2", "server-3"]}}, "new": None}
+    step |= {"old": {"custom": True, "outputs": {"count": 3}}, "new": None}
     events = [{"resourcePreEvent": {"metadata": step}}, {"resOutputsEvent": {"metadata": step}}]
     lines = fed(Condenser(destroying=True), [*events, {"summaryEvent": {"resourceChanges": {"delete": 1}}}])
     assert lines[0].text == "removing p"

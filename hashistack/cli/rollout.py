@@ -1,0 +1,168 @@
+"""`hashistack upgrade`, `rollout` and `heal`: the machines brought to what is declared, step by step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hashistack.cli.engine import Engine
+from hashistack.cli.events import Line
+from hashistack.cli.project import Project
+from hashistack.cli.refusal import Refusal
+from hashistack.cli.run import up
+from hashistack.cli.show import Output, Show
+from hashistack.local.driver import LocalDriver
+from hashistack.ops.cluster import Cluster
+from hashistack.ops.connection import Connection
+from hashistack.ops.driver import PoolDriver
+from hashistack.ops.events import Event, MachineEvent, RolloutEvent, StepEvent
+from hashistack.ops.journal import Journal, place, stamp
+from hashistack.ops.observe import Observer
+from hashistack.ops.rollout import Outcome, Rollout
+from hashistack.ops.singles import singles
+from hashistack.ops.upgrade import intended, steps_to
+
+DRIVERS: Mapping[str, Callable[[Connection], PoolDriver]] = {"local": LocalDriver}
+"""Provider to what works its pools."""
+
+
+def rollout(project: Project, show: Show, *, roll: bool, snapshot: bool = True) -> None:
+    """Replace what differs from what the stack declares; with `roll` False, only what is lost, missing or too much.
+
+    Raises:
+        Refusal: the stack has no cluster.
+        RolloutFailed, Locked, DriverFailed: it stopped; says why, and what to do.
+    """
+    connection = _connection(project)
+    journal = Journal(project.directory)
+    started = time.monotonic()
+
+    def told(event: Event) -> None:
+        journal.write(event)
+        _show(event, show, time.monotonic() - started)
+
+    with Cluster(connection) as cluster, show:
+        outcome = Rollout(
+            cluster,
+            _driver(connection),
+            roll=roll,
+            tell=told,
+            snapshot=(lambda: _snapshot(cluster, project)) if snapshot else None,
+        ).run()
+    _result(outcome, journal.path, show)
+
+
+def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] | None = None) -> bool:
+    """Print what would be done, changing nothing; answers whether there is something to do."""
+    from hashistack.ops.plan import plan
+
+    connection = _connection(project)
+    with Cluster(connection) as cluster:
+        seen = Observer(cluster, _driver(connection), roll).look()
+    fleet = intended(seen.fleet, to or {})
+    whole = plan(fleet)
+    alone = singles(seen.placed, fleet)
+    if show.output is Output.JSON:
+        show.result({"changes": [str(one) for one in whole.changes], **whole.as_json(), "single": alone}, "")
+        return bool(whole.changes)
+    if not whole.changes:
+        show.result({}, f"{connection.name}: nothing to do, all machines are as declared")
+        return False
+    lines = [f"plan for {connection.name} (nothing was changed)", *(f"  {change}" for change in whole.changes)]
+    lines += [f"  {number:>3} {step}" for number, step in enumerate(whole.steps, 1)]
+    if alone:
+        lines.append(f"jobs with one allocation, away for a moment while it moves: {', '.join(alone)}")
+    show.result({}, "\n".join(lines))
+    return True
+
+
+def upgrade(project: Project, show: Show, to: Mapping[str, str], *, snapshot: bool = True) -> None:
+    """Declare other versions in the stack's configuration, run the program, and roll until all machines have them.
+
+    Raises:
+        Refusal: a step that the vendor does not support, or a program that takes no versions from its configuration.
+    """
+    connection = _connection(project)
+    refuse(connection, to)
+    engine = Engine(project, show.say)
+    for product, version in to.items():
+        if connection.versions.get(product) != version:
+            engine.configure(f"cluster.versions.{product}", version)
+    if any(connection.versions.get(product) != version for product, version in to.items()):
+        up(project, show)
+        declared = engine.connection().versions
+        if missed := [f"{product} {declared.get(product)}" for product in to if declared.get(product) != to[product]]:
+            raise Refusal(
+                f"the program still declares {', '.join(missed)}: it takes no versions from the configuration "
+                "`cluster.versions`. Next: change them in the program, then hashistack up and hashistack rollout"
+            )
+    rollout(project, show, roll=True, snapshot=snapshot)
+
+
+def refuse(connection: Connection, to: Mapping[str, str]) -> None:
+    """Raises Refusal with everything that stands against going to these versions."""
+    if problems := steps_to(connection.versions, to):
+        raise Refusal("\n".join(problems))
+
+
+def parse(words: Sequence[str]) -> dict[str, str]:
+    """`nomad=1.11.3 ...` as a mapping. Raises Refusal."""
+    found = {}
+    for word in words:
+        product, sign, version = word.partition("=")
+        if not sign or product not in ("nomad", "consul", "vault", "cni") or not version:
+            raise Refusal(f"--to {word}: must be PRODUCT=VERSION, with nomad, consul, vault or cni. E.g. nomad=1.11.3")
+        found[product] = version
+    return found
+
+
+def _connection(project: Project) -> Connection:
+    return Engine(project, lambda text: None).connection()
+
+
+def _driver(connection: Connection) -> PoolDriver:
+    if connection.provider not in DRIVERS:
+        raise Refusal(f"this release of hashistack can't change machines on {connection.provider}")
+    return DRIVERS[connection.provider](connection)
+
+
+def _snapshot(cluster: Cluster, project: Project) -> str:
+    from hashistack.ops.snapshot import save
+
+    target = place(project.directory, "snapshots") / f"{stamp()}.tar"
+    save(cluster, target)
+    return str(target)
+
+
+def _show(event: Event, show: Show, seconds: float) -> None:
+    if show.output is Output.JSON:
+        show.event(event.as_json())
+        return
+    match event:
+        case RolloutEvent():
+            for change in event.changes:
+                show.line(Line("now", change, seconds))
+        case StepEvent(state="done"):
+            show.line(Line("done", event.text, seconds))
+        case StepEvent(state="failed"):
+            show.line(Line("error", event.text, seconds))
+        case StepEvent():
+            show.line(Line("now", event.text, seconds))
+        case MachineEvent():
+            show.line(Line("now", f"{event.machine} is {event.state}", seconds))
+
+
+def _result(outcome: Outcome, journal: Path, show: Show) -> None:
+    data: dict[str, Any] = {"ok": True, "seconds": round(outcome.seconds, 1), "replaced": outcome.replaced}
+    if outcome.waiting:
+        text = (
+            f"waiting for the applications: {outcome.waiting} still have work. "
+            "Deploy them anew, then repeat this command"
+        )
+    elif outcome.replaced:
+        text = f"done in {outcome.seconds:.1f} s · {outcome.replaced} machines gone, all are as declared"
+    else:
+        text = f"nothing to do ({outcome.seconds:.1f} s)"
+    show.result({**data, "waiting": outcome.waiting, "events": str(journal)}, text)

@@ -1,0 +1,138 @@
+"""What the machines of a pool have in common, computed from what the pool declares. Pure.
+
+The template is a pool's inputs without its secrets: what a launch template is on a cloud.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from hashistack.local.labels import DOMAIN
+from hashistack.machine.bundle import SERVER, Binary, Bundle, render
+from hashistack.machine.platform import Platform
+from hashistack.machine.user_data import user_data
+from hashistack.provider.handler import Props
+from hashistack.spec import ClusterSpec
+
+_VAULT_SLOTS = (0, 1, 2)
+"""Where a joining Vault looks for the others. Only one slot below the server count is ever empty, so two of these
+answer. No names of servers that are not there: Docker asks the host's resolvers for those, and while it waits for
+them, unbound counts it as dead."""
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """Everything that `machines.make` needs, but a machine's name and slot."""
+
+    site: str
+    labels: dict[str, str]
+    pool: str
+    role: str
+    image: str
+    network: str
+    port_base: int
+    bundle: str
+    bundle_archive: bytes
+    user_data: str
+    mounts: dict[str, str]
+    """Host directory to the directory on the machine, read-only."""
+
+    @property
+    def volume(self) -> str:
+        """The pool's secret store: a volume that only its own machines mount."""
+        return f"{self.site}-{self.pool}-secrets"
+
+
+def template(news: Props) -> Props:
+    """A pool's inputs without what is secret."""
+    return {name: value for name, value in news.items() if name != "secrets"}
+
+
+def bundle(template: Props) -> Bundle:
+    """The bundle that the pool's machines boot from."""
+    binaries = tuple(
+        Binary(
+            name,
+            template["tools"][name]["version"],
+            template["tools"][name]["sha256"],
+            f"file://{_mounted(name, template)}",
+        )
+        for name in _needed(template["pool"])
+    )
+    return render(_spec(template), template["pool"], _platform(template), binaries)
+
+
+def blueprint(template: Props) -> Blueprint:
+    """The pool's machines, all but their names."""
+    made, pool = bundle(template), template["pool"]
+    role = SERVER if pool == SERVER else "client"
+    digest = made.sha256
+    return Blueprint(
+        site=template["site"],
+        labels=template["labels"],
+        pool=pool,
+        role=role,
+        image=template["image"],
+        network=template["site"],
+        port_base=template["port_base"],
+        bundle=digest,
+        bundle_archive=made.archive,
+        user_data=user_data(
+            platform="local",
+            cluster=template["site"],
+            role=role,
+            pool=pool,
+            bundle_url=f"file:///{bundle_path(digest)}",
+            bundle_sha256=digest,
+        ),
+        mounts={template["tools"][name]["path"]: _mounted(name, template) for name in _needed(pool)},
+    )
+
+
+def difference(before: Props, after: Props) -> str:
+    """Why machines of one template are not those of the other: versions, else the files of the bundle that differ."""
+    tools = {
+        name: (before["tools"].get(name, {}).get("version"), tool["version"]) for name, tool in after["tools"].items()
+    }
+    moved = [
+        f"{name} {old} → {new}"
+        for name, (old, new) in sorted(tools.items())
+        if old != new and name in _needed(after["pool"])
+    ]
+    if moved:
+        return ", ".join(moved)
+    old, new = bundle(before).files, bundle(after).files
+    differing = sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
+    if not differing:
+        return "another release of hashistack"
+    return ", ".join(differing[:3]) + (f" and {len(differing) - 3} more files" if len(differing) > 3 else "")
+
+
+def bundle_path(digest: str) -> str:
+    """Where a machine finds its bundle, relative to its root."""
+    return f"opt/hashistack/artifacts/{digest}.tar.gz"
+
+
+def _spec(template: Props) -> ClusterSpec:
+    return ClusterSpec.parse(json.loads(template["spec"]))
+
+
+def _needed(pool: str) -> tuple[str, ...]:
+    return ("consul", "nomad", "vault") if pool == SERVER else ("cni", "consul", "nomad")
+
+
+def _mounted(name: str, template: Props) -> str:
+    return f"/opt/hashistack/bin/{name}/{template['tools'][name]['sha256']}"
+
+
+def _platform(template: Props) -> Platform:
+    return Platform(
+        name="local",
+        join=(f"servers.{DOMAIN}",),
+        vault_join=tuple({"leader_api_addr": f"https://slot-{slot}.{DOMAIN}:8200"} for slot in _VAULT_SLOTS),
+        upstreams=tuple(template["upstreams"]),
+        forward_zones={DOMAIN: ("127.0.0.11",)},
+        operators=(f"{template['gateway']}/32",),
+        task_root="/opt/hashistack/task-root",
+    )

@@ -1,0 +1,77 @@
+"""Containers as a rollout's machines: what the local platform can do with a pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Literal
+
+import docker
+from docker.errors import APIError, NotFound
+
+from hashistack.local import machines
+from hashistack.local.blueprint import blueprint
+from hashistack.local.machines import Machine
+from hashistack.local.site import engine, remove_containers
+from hashistack.ops.connection import Connection
+from hashistack.ops.driver import DriverFailed, Instance
+from hashistack.provider.handler import ResourceFailed
+
+_STAY: Any = {"Name": "no", "MaximumRetryCount": 0}
+"""Docker's restart policy for a machine that was told to go: it must not come back when it has stopped."""
+
+
+class LocalDriver:
+    """The machines of one local cluster, by the labels of its containers. See `ops.driver.PoolDriver`."""
+
+    def __init__(self, connection: Connection, client: docker.DockerClient | None = None) -> None:
+        self._connection, self._client = connection, client or engine()
+
+    def instances(self) -> tuple[Instance, ...]:
+        return tuple(
+            Instance(machine.name, machine.pool, machine.bundle, self._state(machine)) for machine in self._listed()
+        )
+
+    def grow(self, pool: str, count: int) -> tuple[str, ...]:
+        declared = next(one for one in self._connection.pools if one.name == pool)
+        plan = blueprint(dict(declared.template))
+        if plan.bundle != declared.bundle:
+            raise DriverFailed(
+                f"{pool}: this release of hashistack makes bundle {plan.bundle[:12]} of what the stack declares, which "
+                f"is {declared.bundle[:12]}. Next: pulumi up (or hashistack up), so that the stack declares it anew"
+            )
+        names = machines.fresh_names(pool, count)
+        try:
+            machines.start(self._client, plan, names)
+        except ResourceFailed as error:
+            raise DriverFailed(str(error)) from error
+        return names
+
+    def terminate(self, names: Sequence[str]) -> None:
+        for machine in self._named(names):
+            with suppress(NotFound):
+                self._client.api.update_container(machine.id, restart_policy=_STAY)
+                if machine.running:
+                    self._client.api.kill(machine.id, "PWR")
+
+    def discard(self, names: Sequence[str]) -> None:
+        remove_containers(self._client, [{"Id": machine.id} for machine in self._named(names)])
+
+    def evidence(self, name: str) -> str:
+        return "\n".join(machines.evidence(self._client, machine.id) for machine in self._named([name]))
+
+    def _listed(self) -> list[Machine]:
+        return machines.listed(self._client, self._connection.name)
+
+    def _named(self, names: Iterable[str]) -> list[Machine]:
+        wanted = set(names)
+        return [machine for machine in self._listed() if machine.name in wanted]
+
+    def _state(self, machine: Machine) -> Literal["running", "leaving", "stopped"]:
+        if not machine.running:
+            return "stopped"
+        try:
+            policy = self._client.api.inspect_container(machine.id)["HostConfig"]["RestartPolicy"]["Name"]
+        except (APIError, NotFound):
+            return "stopped"
+        return "leaving" if policy == _STAY["Name"] else "running"

@@ -1,0 +1,154 @@
+"""A fleet as it is now: what the platform lists, and what Nomad, Consul and Vault say of it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from hashistack.ops.cluster import Cluster
+from hashistack.ops.connection import Connection
+from hashistack.ops.connection import Pool as Declared
+from hashistack.ops.consul import MachineHealth
+from hashistack.ops.driver import Instance, PoolDriver
+from hashistack.ops.fleet import Fleet, Machine, Pool, State
+from hashistack.ops.nomad import Node, Placed
+from hashistack.ops.raft import Raft
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One look: the fleet, and the details that the steps need."""
+
+    fleet: Fleet
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    placed: tuple[Placed, ...] = ()
+    rafts: Mapping[str, Raft] = field(default_factory=dict)
+
+
+class Observer:
+    """Looks at a cluster again and again, and remembers since when each machine is healthy.
+
+    roll: with False, machines of another bundle than the declared one are taken as they are.
+    """
+
+    def __init__(self, cluster: Cluster, driver: PoolDriver, roll: bool = True) -> None:
+        self._cluster, self._driver, self._roll = cluster, driver, roll
+        self._healthy_since: dict[str, float] = {}
+
+    def look(self) -> Seen:
+        """The fleet now. Raises ApiError where a product does not answer, DriverFailed where the platform doesn't."""
+        instances = self._driver.instances()
+        cluster = self._cluster
+        asked: dict[str, Callable[[], Any]] = {
+            "consul": cluster.consul.raft,
+            "nomad": cluster.nomad.raft,
+            "vault": cluster.vault.raft,
+            "health": cluster.consul.machine_health,
+            "machines": cluster.consul.machines,
+            "nodes": cluster.nomad.nodes,
+            "placed": lambda: tuple(cluster.nomad.placed()),
+        }
+        with ThreadPoolExecutor(len(asked)) as workers:
+            futures = {name: workers.submit(call) for name, call in asked.items()}
+            said = {name: future.result() for name, future in futures.items()}
+        rafts: dict[str, Raft] = {name: said[name] for name in ("nomad", "consul", "vault")}
+        health = {one.machine: one for one in said["health"]}
+        # A name may stand twice while Nomad remembers an earlier machine: the one that is there counts.
+        nodes = {node.name: node for node in sorted(said["nodes"], key=lambda node: node.status == "ready")}
+        work = Counter(one.node for one in said["placed"] if one.moves)
+        machines = {one.name: self._machine(one, rafts, health, nodes, work) for one in instances}
+        self._remember(machines)
+        pools = tuple(self._pool(pool, instances, machines) for pool in cluster.connection.pools)
+        listed = {peer.name for raft in rafts.values() for peer in raft.peers}
+        listed |= {node.name for node in nodes.values() if node.status != "ready"}
+        listed |= {name for name, pool in said["machines"].items() if pool and not _passing(health.get(name))}
+        ghosts = tuple(sorted(listed - machines.keys()))
+        return Seen(Fleet(pools, ghosts), nodes, said["placed"], rafts)
+
+    def _pool(self, declared: Declared, instances: tuple[Instance, ...], machines: Mapping[str, Machine]) -> Pool:
+        mine = tuple(machines[one.name] for one in instances if one.pool == declared.name)
+        return pool_of(declared, mine, self._roll)
+
+    def _machine(
+        self,
+        instance: Instance,
+        rafts: Mapping[str, Raft],
+        health: Mapping[str, MachineHealth],
+        nodes: Mapping[str, Node],
+        work: Mapping[str, int],
+    ) -> Machine:
+        name, node = instance.name, nodes.get(instance.name)
+        server = self._role(instance.pool) == "server"
+        leads = frozenset(product for product, raft in rafts.items() if raft.leader == name)
+        # A client is as well as Nomad says: its own check fails with its Consul agent, and its work goes on.
+        well = (
+            all(raft.well(name) for raft in rafts.values()) if server else node is not None and node.status == "ready"
+        )
+        well = well and _passing(health.get(name))
+        return Machine(
+            name=name,
+            bundle=instance.bundle,
+            state=self._state(instance, well, health.get(name)),
+            leads=leads,
+            eligible=server or (node is not None and node.eligible),
+            draining=node is not None and node.draining,
+            work=work.get(name, 0),
+            healthy_seconds=time.monotonic() - self._healthy_since.get(name, time.monotonic()),
+        )
+
+    def _state(self, instance: Instance, well: bool, health: MachineHealth | None) -> State:
+        if instance.state != "running":
+            return instance.state
+        if health is not None and '"leaving"' in health.output:
+            return "leaving"
+        if well:
+            return "healthy"
+        return "unhealthy" if instance.name in self._healthy_since else "booting"
+
+    def _remember(self, machines: Mapping[str, Machine]) -> None:
+        for name, machine in machines.items():
+            if machine.state == "healthy":
+                self._healthy_since.setdefault(name, time.monotonic())
+            elif machine.state == "unhealthy":
+                self._healthy_since[name] = time.monotonic()
+
+    def _role(self, pool: str) -> str:
+        return next((one.role for one in self._cluster.connection.pools if one.name == pool), "client")
+
+
+def pool_of(declared: Declared, machines: tuple[Machine, ...], roll: bool = True) -> Pool:
+    """A declared pool with its machines; without `roll`, each machine's own bundle is as good as the declared one."""
+    if not roll:
+        machines = tuple(_with_bundle(machine, declared.bundle) for machine in machines)
+    return Pool(declared.name, declared.role, declared.count, declared.bundle, declared.policy, machines)
+
+
+def listed(connection: Connection, driver: PoolDriver, roll: bool = True) -> Fleet:
+    """The fleet as the platform alone lists it, every running machine taken for healthy: enough to see what changes."""
+    found = driver.instances()
+    return Fleet(
+        tuple(
+            pool_of(declared, tuple(_of(one) for one in found if one.pool == declared.name), roll)
+            for declared in connection.pools
+        )
+    )
+
+
+def _of(instance: Instance) -> Machine:
+    return Machine(instance.name, instance.bundle, "healthy" if instance.state == "running" else instance.state)
+
+
+def _with_bundle(machine: Machine, bundle: str) -> Machine:
+    return Machine(**{**vars(machine), "bundle": bundle})
+
+
+def _ready(node: Node | None) -> bool:
+    return node is not None and node.status == "ready"
+
+
+def _passing(health: MachineHealth | None) -> bool:
+    return health is not None and health.status == "passing"
