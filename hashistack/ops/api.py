@@ -8,9 +8,11 @@ from __future__ import annotations
 import ssl
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 import httpx
 
@@ -18,6 +20,13 @@ CONNECT_SECONDS = 2.0
 READ_SECONDS = 10.0
 PAUSE_SECONDS = 0.2
 """Between two rounds over all addresses, when a call has a deadline."""
+
+CHUNK_BYTES = 1 << 18
+"""What of a file that is sent is held in memory at a time."""
+FILE_SECONDS = 300.0
+"""How long a server may say nothing while a file goes to or comes from it: it writes or restores a snapshot."""
+
+Made = TypeVar("Made")
 
 Method = Literal["GET", "PUT", "DELETE", "POST"]
 """All may be repeated. These APIs take PUT wherever their documentation says POST, but for one of Consul's."""
@@ -130,14 +139,62 @@ class Api:
         Raises:
             ApiError: no server answered, or the answer's status is an error.
         """
-        deadline = time.monotonic() + seconds
         if hold:
             params = {**(params or {}), "index": index, "wait": f"{max(1, int(hold * 1000))}ms"}
+        sent = token or self._token
+        return self._first_of(
+            lambda base: self._ask(base, method, path, body, params, sent, accept, hold), address, seconds
+        )
+
+    def download(
+        self, path: str, file: Path, *, token: tuple[str, str] | None = None, address: str | None = None
+    ) -> Mapping[str, str]:
+        """GET `path` of the first server that answers into `file`, piece by piece; answers the headers.
+
+        What `file` held is gone. It is not whole before this returns.
+
+        Raises:
+            ApiError: no server answered, the answer's status is an error, or it broke off.
+        """
+
+        def ask(base: str) -> Mapping[str, str]:
+            with self._stream(base, "GET", path, token or self._token) as reply, file.open("wb") as out:
+                for piece in reply.iter_raw():
+                    out.write(piece)
+                return dict(reply.headers)
+
+        return self._first_of(ask, address)
+
+    def upload(
+        self,
+        path: str,
+        file: Path,
+        start: int,
+        size: int,
+        *,
+        token: tuple[str, str] | None = None,
+        address: str | None = None,
+    ) -> None:
+        """PUT `size` bytes of `file`, from byte `start` on, to `path` on the first server that answers, piece by piece.
+
+        Raises:
+            ApiError: no server answered, or the answer's status is an error.
+        """
+
+        def ask(base: str) -> None:
+            content = _pieces(file, start, size)
+            with self._stream(base, "PUT", path, token or self._token, content, size) as reply:
+                reply.read()
+
+        self._first_of(ask, address)
+
+    def _first_of(self, ask: Callable[[str], Made], address: str | None, seconds: float = 0.0) -> Made:
+        deadline = time.monotonic() + seconds
         while True:
             error: ApiError | None = None
             for base in (address,) if address else self._order():
                 try:
-                    answer = self._ask(base, method, path, body, params, token or self._token, accept, hold)
+                    answer = ask(base)
                 except ApiError as failure:
                     if failure.status is not None and failure.status < 500:
                         raise
@@ -177,6 +234,31 @@ class Api:
         index = int(reply.headers.get(self._index_header) or 0)
         return Answer(reply.status_code, self._decoded(reply), index, reply.headers.get("X-Nomad-NextToken", ""))
 
+    @contextmanager
+    def _stream(
+        self,
+        base: str,
+        method: Method,
+        path: str,
+        token: tuple[str, str],
+        content: Iterator[bytes] | None = None,
+        size: int = 0,
+    ) -> Iterator[httpx.Response]:
+        # A snapshot is compressed already, and its digest is that of the bytes as they are.
+        headers = {"Accept-Encoding": "identity", **({token[0]: token[1]} if token[0] else {})}
+        if content:
+            headers["Content-Length"] = str(size)
+        timeout = httpx.Timeout(FILE_SECONDS, connect=CONNECT_SECONDS)
+        try:
+            with self._http.stream(method, base + path, headers=headers, timeout=timeout, content=content) as reply:
+                if not reply.is_success:
+                    reply.read()
+                    raise ApiError(self.product, method, path, reply.status_code, self._clean(reply.text))
+                yield reply
+        except (httpx.HTTPError, ssl.SSLError) as failure:
+            reason = str(failure) or type(failure).__name__
+            raise ApiError(self.product, method, path, None, self._clean(f"{base}: {reason}")) from None
+
     @staticmethod
     def _decoded(reply: httpx.Response) -> Any:
         if not reply.content:
@@ -190,3 +272,11 @@ class Api:
             if secret:
                 text = text.replace(secret, "[secret]")
         return " ".join(text.split())[:300]
+
+
+def _pieces(file: Path, start: int, size: int) -> Iterator[bytes]:
+    with file.open("rb") as opened:
+        opened.seek(start)
+        while size and (piece := opened.read(min(size, CHUNK_BYTES))):
+            size -= len(piece)
+            yield piece
