@@ -64,18 +64,18 @@ def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] |
     fleet = intended(seen.fleet, to or {})
     whole = plan(fleet)
     alone = singles(seen.placed, fleet)
-    if show.output is Output.JSON:
-        show.result({"changes": [str(one) for one in whole.changes], **whole.as_json(), "single": alone}, "")
-        return bool(whole.changes)
-    if not whole.changes:
-        show.result({}, f"{connection.name}: nothing to do, all machines are as declared")
-        return False
-    lines = [f"plan for {connection.name} (nothing was changed)", *(f"  {change}" for change in whole.changes)]
-    lines += [f"  {number:>3} {step}" for number, step in enumerate(whole.steps, 1)]
+    rounds = [[str(one) for one in side_by_side] for side_by_side in whole.rounds]
+    lines = [f"plan for {connection.name} (nothing was changed)", *(f"  {change}" for change in whole.pools)]
+    lines += [f"  {n:>3} {'; '.join(texts)}" for n, texts in enumerate(rounds, 1)]
+    lines.append(f"at most {whole.extra} machines more than now{'; a snapshot comes first' if whole.snapshot else ''}")
     if alone:
         lines.append(f"jobs with one allocation, away for a moment while it moves: {', '.join(alone)}")
-    show.result({}, "\n".join(lines))
-    return True
+    if not whole.pools:
+        lines = [f"{connection.name}: nothing to do, all machines are as declared"]
+    pools = [vars(change) for change in whole.pools]
+    data = {"pools": pools, "rounds": rounds, "extra": whole.extra, "snapshot": whole.snapshot, "single": alone}
+    show.result(data, "\n".join(lines))
+    return bool(whole.pools)
 
 
 def upgrade(project: Project, show: Show, to: Mapping[str, str], *, snapshot: bool = True) -> None:

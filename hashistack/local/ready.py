@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import docker
@@ -33,7 +34,7 @@ class ReadyHandler(Handler):
         from hashistack.ops.plan import plan
 
         connection = Connection.parse(news["connection"])
-        changes = plan(listed(connection, LocalDriver(connection), _rolls(news))).changes
+        changes = plan(listed(connection, LocalDriver(connection), _rolls(news))).pools
         for change in changes:
             ctx.info(str(change))
         return Diff(update=(*changed(olds, news), *(["machines"] if changes else [])))
@@ -62,7 +63,7 @@ class ReadyHandler(Handler):
 
         with Cluster(connection) as cluster:
             if converge:
-                _converge(ctx, cluster, _rolls(news))
+                _converge(ctx, cluster, _rolls(news), Path(news["project"]))
             if news["wait"] == "none":
                 return connection
             try:
@@ -88,16 +89,20 @@ def _rolls(news: Props) -> bool:
     return bool(news["rollout"] == "up")
 
 
-def _converge(ctx: Context, cluster: Cluster, roll: bool) -> None:
+def _converge(ctx: Context, cluster: Cluster, roll: bool, project: Path) -> None:
     """Lost machines replaced, pools made larger and smaller, and with `roll` machines of another bundle replaced."""
     from hashistack.local.driver import LocalDriver
     from hashistack.ops.api import ApiError
     from hashistack.ops.driver import DriverFailed
     from hashistack.ops.events import MachineEvent, StepEvent
+    from hashistack.ops.journal import Journal
     from hashistack.ops.lock import Locked
     from hashistack.ops.rollout import Rollout, RolloutFailed
 
+    journal = Journal(project)
+
     def told(event: Event) -> None:
+        journal.write(event)
         if isinstance(event, StepEvent) and event.state != "done":
             ctx.progress(event.text)
         elif isinstance(event, MachineEvent) and event.state in ("gone", "voter", "healthy"):

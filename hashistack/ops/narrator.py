@@ -26,7 +26,7 @@ class Narrator:
 
     def begin(self, cluster: str, whole: Plan) -> None:
         """What is going to be changed."""
-        self.tell(RolloutEvent(time.time(), cluster, tuple(str(change) for change in whole.changes)))
+        self.tell(RolloutEvent(time.time(), cluster, tuple(map(str, whole.pools))))
 
     def during(self, text: str, work: Callable[[], str]) -> None:
         """A step that is one call; what it answers is part of the text at its end."""

@@ -62,12 +62,12 @@ class Observer:
         work = Counter(one.node for one in said["placed"] if one.moves)
         machines = {one.name: self._machine(one, rafts, health, nodes, work) for one in instances}
         self._remember(machines)
-        pools = tuple(self._pool(pool, instances, machines) for pool in cluster.connection.pools)
-        listed = {peer.name for raft in rafts.values() for peer in raft.peers}
-        listed |= {node.name for node in nodes.values() if node.status != "ready"}
+        pools = tuple(self._pool(pool, instances, machines) for pool in wanted(cluster.connection, instances))
+        voting = {peer.name for raft in rafts.values() for peer in raft.peers}
+        listed = voting | {node.name for node in nodes.values() if node.status != "ready"}
         listed |= {name for name, pool in said["machines"].items() if pool and not _passing(health.get(name))}
         ghosts = tuple(sorted(listed - machines.keys()))
-        return Seen(Fleet(pools, ghosts), nodes, said["placed"], rafts)
+        return Seen(Fleet(pools, ghosts, frozenset(ghosts) - voting), nodes, said["placed"], rafts)
 
     def _pool(self, declared: Declared, instances: tuple[Instance, ...], machines: Mapping[str, Machine]) -> Pool:
         mine = tuple(machines[one.name] for one in instances if one.pool == declared.name)
@@ -120,6 +120,13 @@ class Observer:
         return next((one.role for one in self._cluster.connection.pools if one.name == pool), "client")
 
 
+def wanted(connection: Connection, instances: tuple[Instance, ...]) -> tuple[Declared, ...]:
+    """The declared pools, and those that are declared no more but still have machines: none of them is wanted."""
+    declared = {pool.name for pool in connection.pools}
+    strays = dict.fromkeys(one.pool for one in instances if one.pool not in declared)
+    return (*connection.pools, *(Declared(name, "client", 0) for name in strays))
+
+
 def pool_of(declared: Declared, machines: tuple[Machine, ...], roll: bool = True) -> Pool:
     """A declared pool with its machines; without `roll`, each machine's own bundle is as good as the declared one."""
     if not roll:
@@ -133,7 +140,7 @@ def listed(connection: Connection, driver: PoolDriver, roll: bool = True) -> Fle
     return Fleet(
         tuple(
             pool_of(declared, tuple(_of(one) for one in found if one.pool == declared.name), roll)
-            for declared in connection.pools
+            for declared in wanted(connection, found)
         )
     )
 

@@ -113,8 +113,9 @@ class Rollout:
             self._narrator.steps(todo)
             if not todo:
                 return ""
-            if all(isinstance(one, step.AwaitWork) for one in todo):
-                return ", ".join(name for one in todo for name in one.machines)
+            waiting = [one for one in todo if isinstance(one, step.AwaitWork)]
+            if len(waiting) == len(todo):
+                return ", ".join(name for one in waiting for name in one.machines)
             self._watch(seen)
             for one in todo:
                 self._do(one, seen)
@@ -147,9 +148,9 @@ class Rollout:
         match one:
             case step.Grow():
                 self._driver.grow(one.pool, one.count)
-            case step.Cordon():
+            case step.Cordon() | step.Uncordon():
                 for name in one.machines:
-                    nomad.set_eligible(seen.nodes[name], False)
+                    nomad.set_eligible(seen.nodes[name], isinstance(one, step.Uncordon))
             case step.Drain():
                 deadline = _pool(seen, one.pool).policy.drain_deadline
                 for name in one.machines:
@@ -160,7 +161,7 @@ class Rollout:
             case step.Discard():
                 self._driver.discard(one.machines)
             case step.Forget():
-                for name in one.machines:
+                for name in one.names:
                     self._forget(name, seen)
 
     def _let_go_of_leadership(self, name: str, seen: Seen) -> bool:

@@ -1,0 +1,105 @@
+"""What a rollout concludes from a look at the cluster: work that fails where it was moved, single jobs, versions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hashistack.ops.fleet import Fleet, Machine, Pool
+from hashistack.ops.nomad import Placed
+from hashistack.ops.observe import Seen
+from hashistack.ops.singles import singles
+from hashistack.ops.stuck import stuck
+from hashistack.ops.upgrade import intended, steps_to
+
+BEGAN = 1000.0
+OLD = Machine("web-1", "old", eligible=False, draining=True, work=1)
+NEW = Machine("web-9c4e", "new")
+FLEET = Fleet((Pool("server", "server", 3, "new"), Pool("web", "client", 1, "new", machines=(OLD, NEW))))
+
+
+def placed(**more: Any) -> Placed:
+    usual = {"name": "api.api[0]", "node": NEW.name, "namespace": "default", "job": "api", "kind": "service"}
+    usual |= {"status": "running", "over": False, "healthy": None, "created": BEGAN + 1}
+    return Placed(**{**usual, **more})
+
+
+def seen(*found: Placed, fleet: Fleet = FLEET) -> Seen:
+    return Seen(fleet, placed=found)
+
+
+FAILED = placed(status="failed", over=True)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ((placed(healthy=False),), "default/api: api.api[0] is unhealthy on web-9c4e"),
+        ((FAILED, FAILED), "default/api: api.api[0] failed 2 times on web-9c4e"),
+    ],
+)
+def test_work_that_does_not_come_up_stops_it(found: tuple[Placed, ...], said: str) -> None:
+    text = stuck(seen(*found), BEGAN)
+    assert said in text
+    assert "Next: " in text
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        (placed(),),
+        (placed(healthy=True),),
+        (FAILED,),
+        (FAILED, FAILED, placed(healthy=True)),
+        (placed(healthy=False, created=BEGAN - 1),),
+        (placed(healthy=False, node=OLD.name),),
+        (placed(healthy=False, kind="system"),),
+    ],
+    ids=["starts", "well", "one failure", "well at last", "from before", "on an old machine", "a system job"],
+)
+def test_other_work_does_not(found: tuple[Placed, ...]) -> None:
+    assert stuck(seen(*found), BEGAN) == ""
+
+
+def test_without_a_drain_nothing_is_ours_to_take_back() -> None:
+    idle = Fleet((Pool("web", "client", 1, "new", machines=(NEW,)),))
+    assert stuck(seen(placed(healthy=False), fleet=idle), BEGAN) == ""
+
+
+def test_jobs_with_one_allocation_on_an_old_machine_are_named() -> None:
+    found = [
+        placed(node=OLD.name, name="api.api[0]"),
+        placed(node=OLD.name, name="pair.pair[0]"),
+        placed(node=NEW.name, name="pair.pair[1]"),
+        placed(node=NEW.name, name="elsewhere.web[0]"),
+        placed(node=OLD.name, name="report.report[0]", kind="batch"),
+        placed(node=OLD.name, name="gone.gone[0]", over=True),
+    ]
+    assert singles(found, FLEET) == ["default/api.api"]
+
+
+DECLARED = {"nomad": "1.10.5", "consul": "1.21.0", "vault": "1.21.2", "cni": "1.9.0"}
+
+
+def test_all_that_stands_against_other_versions_is_told_at_once() -> None:
+    assert steps_to(DECLARED, {"nomad": "1.11.3", "consul": "1.22.3"}) == []
+    assert steps_to(DECLARED, {"nomad": "1.12.0", "vault": "1.21.0"}) == [
+        "nomad 1.12.0 is not in the catalog. Known: 1.11.3, 1.10.5.",
+        "vault 1.21.2 -> 1.21.0: Vault cannot be downgraded. Keep the version; going back means restoring the snapshot"
+        " from before, with the old version.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("to", "changed"),
+    [
+        ({}, set()),
+        ({"vault": "1.21.2"}, {"server"}),
+        ({"cni": "1.9.0"}, {"web"}),
+        ({"nomad": "1.11.3"}, {"server", "web"}),
+    ],
+)
+def test_versions_change_the_pools_that_they_are_on(to: dict[str, str], changed: set[str]) -> None:
+    after = intended(FLEET, to)
+    assert {pool.name for pool in after.pools if pool.bundle != "new"} == changed
