@@ -143,7 +143,7 @@ def _bundle(news: Props) -> Bundle:
         )
         for name in _needed(news["pool"])
     )
-    return render(spec, news["pool"], _platform(news, spec.servers.count), binaries)
+    return render(spec, news["pool"], _platform(news), binaries)
 
 
 def _needed(pool: str) -> tuple[str, ...]:
@@ -154,13 +154,14 @@ def _mounted(name: str, news: Props) -> str:
     return f"/opt/hashistack/bin/{name}/{news['tools'][name]['sha256']}"
 
 
-def _platform(news: Props, servers: int) -> Platform:
+def _platform(news: Props) -> Platform:
     return Platform(
         name="local",
         join=(f"servers.{DOMAIN}",),
         # No names of servers that are not there: Docker asks the host's resolvers for those, and while it waits for
-        # them, unbound counts it as dead. All servers but one have these slots: a new one takes the lowest.
-        vault_join=tuple({"leader_api_addr": f"https://slot-{slot}.{DOMAIN}:8200"} for slot in range(servers)),
+        # them, unbound counts it as dead. At least two servers of any cluster have these slots: a new one takes the
+        # lowest. How many servers there are would make another bundle, and so replace them all.
+        vault_join=tuple({"leader_api_addr": f"https://slot-{slot}.{DOMAIN}:8200"} for slot in range(3)),
         upstreams=tuple(news["upstreams"]),
         forward_zones={DOMAIN: ("127.0.0.11",)},
         operators=(f"{news['gateway']}/32",),
@@ -174,6 +175,7 @@ def _digest(news: Props) -> str:
 
 def _blueprint(news: Props) -> Blueprint:
     bundle = _bundle(news)
+    spec = ClusterSpec.parse(json.loads(news["spec"]))
     pool = news["pool"]
     role = SERVER if pool == SERVER else "client"
     digest = bundle.sha256
@@ -194,6 +196,8 @@ def _blueprint(news: Props) -> Blueprint:
             pool=pool,
             bundle_url=f"file:///{machines.bundle_path(digest)}",
             bundle_sha256=digest,
+            servers=spec.servers.count,
+            upgrade=next((spec.upgrade_of(found) for found in spec.clients if found.name == pool), spec.upgrade),
         ),
         secrets={role: news["secrets"].encode()},
         secrets_digest=_digest(news),
