@@ -120,7 +120,7 @@ def _prepare(work: Path, cluster: ClusterSpec) -> None:
         )
     )
     _certificates(work, cluster)
-    bootstrap = json.loads(bundle(cluster, SERVER, platform(addresses)).files["bootstrap.json"])
+    bootstrap = json.loads(_counted(bundle(cluster, SERVER, platform(addresses)).files["bootstrap.json"].decode()))
     names = ("ca", "consul_gossip", "nomad_gossip", "consul_management", "nomad_management", "vault_operator_password")
     (work / "secrets").write_text("\n".join((*names, *bootstrap["consul"]["tokens"], "")))
     (work / "requests").mkdir()
@@ -141,11 +141,16 @@ def _configuration(place: Path, product: str, files: Mapping[str, bytes], server
         stub = files["stub.conf"].decode() + "".join(f"  stub-addr: {address}@8600\n" for address in servers)
         (conf / "stub.conf").write_text(stub)
     else:
-        (conf / f"{product}.json").write_text(json.dumps(merged))
+        (conf / f"{product}.json").write_text(_counted(json.dumps(merged)))
     script = files[f"sv/{product}"].decode().splitlines(keepends=True)
     run = service / "run"
     run.write_text("".join(line for line in script if not line.endswith("/await-leader\n")))
     run.chmod(0o755)
+
+
+def _counted(text: str) -> str:
+    count = spec().servers.count
+    return text.replace('"{{servers}}"', f"{count}").replace('"{{quorum}}"', f"{count // 2 + 1}")
 
 
 def _merge(into: dict[str, Any], fragment: Mapping[str, Any]) -> None:

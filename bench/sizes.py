@@ -17,7 +17,14 @@ def figures() -> Iterator[Figure]:
         made = bundle(spec(), pool, platform())
         url = f"file:///opt/hashistack/artifacts/{made.sha256}.tar.gz"
         script = user_data(
-            platform="local", cluster=SITE, role=role, pool=pool, bundle_url=url, bundle_sha256=made.sha256
+            platform="local",
+            cluster=SITE,
+            role=role,
+            pool=pool,
+            bundle_url=url,
+            bundle_sha256=made.sha256,
+            servers=spec().servers.count,
+            upgrade=spec().upgrade,
         )
         scripts[pool], archives[pool] = len(script.encode()), len(made.archive)
     yield _figure("user data", scripts, 4)

@@ -16,9 +16,9 @@ from hashistack.provider.handler import Props
 from hashistack.spec import ClusterSpec
 
 _VAULT_SLOTS = (0, 1, 2)
-"""Where a joining Vault looks for the others. Only one slot below the server count is ever empty, so two of these
-answer. No names of servers that are not there: Docker asks the host's resolvers for those, and while it waits for
-them, unbound counts it as dead."""
+"""Where a joining Vault looks for the others. No names of servers that are not there: Docker asks the host's resolvers
+for those, and while it waits for them, unbound counts it as dead. At least two servers of any cluster have these
+slots: a new one takes the lowest. How many servers there are would make another bundle, and so replace them all."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def bundle(template: Props) -> Bundle:
 
 def blueprint(template: Props) -> Blueprint:
     """The pool's machines, all but their names."""
-    made, pool = bundle(template), template["pool"]
+    made, pool, spec = bundle(template), template["pool"], _spec(template)
     role = SERVER if pool == SERVER else "client"
     digest = made.sha256
     return Blueprint(
@@ -85,6 +85,8 @@ def blueprint(template: Props) -> Blueprint:
             pool=pool,
             bundle_url=f"file:///{bundle_path(digest)}",
             bundle_sha256=digest,
+            servers=spec.servers.count,
+            upgrade=next((spec.upgrade_of(found) for found in spec.clients if found.name == pool), spec.upgrade),
         ),
         mounts={template["tools"][name]["path"]: _mounted(name, template) for name in _needed(pool)},
     )

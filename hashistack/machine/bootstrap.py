@@ -52,7 +52,11 @@ _OPERATOR = "\n".join(
 )
 """Runs the cluster without a root token; can't switch audit off. Root again needs the recovery (or unseal) key."""
 
-_HEALTH = 'path "sys/storage/raft/configuration" { capabilities = ["read"] }\n'
+_HEALTH = (
+    'path "sys/storage/raft/configuration" { capabilities = ["read"] }\n'
+    'path "sys/storage/raft/remove-peer" { capabilities = ["update"] }\n'
+)
+"""A server sees whether it votes, and removes itself when it leaves (`node/leave`)."""
 
 
 def bootstrap(spec: ClusterSpec) -> Json:
@@ -126,7 +130,7 @@ def _vault(spec: ClusterSpec) -> Json:
             "cleanup_dead_servers": True,
             # Off by default, 24 h; 5 min is what a maintainer advises at least: hashicorp/vault#17014.
             "dead_server_last_contact_threshold": "5m",
-            "min_quorum": spec.servers.count,
+            "min_quorum": "{{servers}}",
         },
         "policies": {"operator": _OPERATOR, "nomad-workloads": _WORKLOAD, "server-health": _HEALTH},
         "jwt": {

@@ -23,10 +23,16 @@ from hashistack.spec import ClusterSpec
 SERVER = "server"
 """The server pool's name, and its role."""
 
-_PROGRAMS = ("api.sh", "boot", "dns-servers", "fetch", "health", "install", "log", "machine.sh", "refresh", "render")
+_PROGRAMS = (
+    *("api.sh", "boot", "dns-servers", "fetch", "health", "install", "leave", "log", "machine.sh", "node-watch"),
+    *("refresh", "render"),
+)
 _ROLE_PROGRAMS = {
-    "client": ("await-leader",),
-    SERVER: ("bootstrap", "bootstrap-consul", "bootstrap-nomad", "bootstrap-vault", "finish-bootstrap", "unseal"),
+    "client": ("await-leader", "leave-client.sh"),
+    SERVER: (
+        *("bootstrap", "bootstrap-consul", "bootstrap-nomad", "bootstrap-vault", "finish-bootstrap", "forget"),
+        *("leave-server.sh", "unseal"),
+    ),
 }
 
 

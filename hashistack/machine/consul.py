@@ -31,9 +31,9 @@ def consul(spec: ClusterSpec, pool: str, platform: Platform) -> Fragments:
         "disable_remote_exec": True,
         "encrypt_verify_incoming": True,
         "encrypt_verify_outgoing": True,
-        # A restart is not a removal: only a machine that is taken away leaves.
+        # A restart (TERM) is not a removal: only a machine that is taken away leaves, by INT (node/leave).
         "leave_on_terminate": False,
-        "skip_leave_on_interrupt": True,
+        "skip_leave_on_interrupt": False,
         "http_config": {"allow_write_http_from": ["127.0.0.0/8", *platform.operators]},
         "dns_config": {
             "allow_stale": True,
@@ -75,14 +75,14 @@ def consul(spec: ClusterSpec, pool: str, platform: Platform) -> Fragments:
     if server:
         role = {
             "server": True,
-            "bootstrap_expect": spec.servers.count,
+            "bootstrap_expect": "{{servers}}",
             "ui_config": {"enabled": True},
             "ports": {"https": CONSUL_HTTPS.number},
             "addresses": {"https": "{{ip}} 127.0.0.1"},
             "autopilot": {
                 "cleanup_dead_servers": True,
                 # The default, 0, lets autopilot shrink a cluster to one voter: hashicorp/consul#5922.
-                "min_quorum": spec.servers.count // 2 + 1,
+                "min_quorum": "{{quorum}}",
             },
         }
     agent = "consul_server_agent" if server else "consul_client_agent"

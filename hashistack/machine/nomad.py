@@ -27,8 +27,8 @@ def nomad(spec: ClusterSpec, pool: str, platform: Platform, cni: str) -> Fragmen
         "bind_addr": "0.0.0.0",  # noqa: S104 - what may reach it is the firewall's business
         "advertise": {"http": "{{ip}}", "rpc": "{{ip}}", "serf": "{{ip}}"},
         "disable_update_check": True,
-        # A restart is not a removal: only a machine that is taken away leaves.
-        "leave_on_interrupt": False,
+        # A restart (TERM) is not a removal: only a machine that is taken away leaves, a server by INT (node/leave).
+        "leave_on_interrupt": client is None,
         "leave_on_terminate": False,
         "acl": {"enabled": True, "token_ttl": spec.acl.token_ttl, "policy_ttl": spec.acl.policy_ttl},
         "tls": {
@@ -64,7 +64,7 @@ def nomad(spec: ClusterSpec, pool: str, platform: Platform, cni: str) -> Fragmen
             "40-role.json": {
                 "server": {
                     "enabled": True,
-                    "bootstrap_expect": spec.servers.count,
+                    "bootstrap_expect": "{{servers}}",
                     "raft_multiplier": 1,
                     "server_join": join,
                     "heartbeat_grace": spec.servers.heartbeat_grace,

@@ -22,6 +22,7 @@ def services(role: str, tools: dict[str, str], seal_in_store: bool) -> dict[str,
         "health": f"exec {_NODE}/health watch\n",
         "dns-servers": f"exec {_NODE}/dns-servers\n",
         "refresh": f"exec {_NODE}/refresh\n",
+        "node-watch": f"exec {_NODE}/node-watch\n",
     }
     if server:
         # Each standby needs the audit file's directory, or it can't take over: hashicorp/vault#2083.
@@ -31,6 +32,7 @@ def services(role: str, tools: dict[str, str], seal_in_store: bool) -> dict[str,
             f"exec chpst -u vault {_binary('vault', tools)} server -config={_RUN}/vault/vault.json\n"
         )
         found["bootstrap"] = f"exec {_NODE}/bootstrap\n"
+        found["forget"] = f"exec {_NODE}/forget\n"
     if server and seal_in_store:
         found["unseal"] = f"exec {_NODE}/unseal\n"
     return {name: _START + script for name, script in sorted(found.items())}

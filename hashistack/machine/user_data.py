@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from shlex import quote
 
+from hashistack.spec.durations import seconds
+from hashistack.spec.policy import UpgradePolicy
+
 LIMIT_BYTES = 4096
 """Ours; the clouds' own limit is 16 KiB (EC2). Short enough to be read in one look."""
 
@@ -13,13 +16,34 @@ _FETCH = {
 }
 
 
-def user_data(*, platform: str, cluster: str, role: str, pool: str, bundle_url: str, bundle_sha256: str) -> str:
+def user_data(
+    *,
+    platform: str,
+    cluster: str,
+    role: str,
+    pool: str,
+    bundle_url: str,
+    bundle_sha256: str,
+    servers: int,
+    upgrade: UpgradePolicy,
+) -> str:
     """The script: fetch the bundle, check its digest, unpack it under that digest, hand over to its ``boot``.
 
     The digest is the tar's inside the gzip: a compressor's next release changes no machine. A bundle whose digest is
     wrong is not unpacked: the machine says so in one line, and the last good bundle stays.
+
+    ``servers``, how many there are to be, and the deadlines of ``upgrade`` are not in the bundle, because a change of
+    them replaces no machine: those that run keep what they were told.
     """
-    metadata = {"HS_CLUSTER": cluster, "HS_ROLE": role, "HS_POOL": pool, "HS_BUNDLE": bundle_sha256}
+    metadata = {
+        "HS_CLUSTER": cluster,
+        "HS_ROLE": role,
+        "HS_POOL": pool,
+        "HS_BUNDLE": bundle_sha256,
+        "HS_SERVERS": f"{servers}",
+        "HS_DRAIN_DEADLINE": f"{seconds(upgrade.drain_deadline):.0f}",
+        "HS_KILL_TIMEOUT": f"{seconds(upgrade.max_kill_timeout):.0f}",
+    }
     script = f"""\
 #!/bin/sh
 # hashistack: fetch this machine's bundle, check it, boot from it.

@@ -53,6 +53,8 @@ class Case:
             pool=pool,
             bundle_url=f"file:///opt/hashistack/artifacts/{sha256}.tar.gz",
             bundle_sha256=sha256,
+            servers=self.spec.servers.count,
+            upgrade=self.spec.upgrade,
         )
 
 

@@ -22,6 +22,7 @@ from hashistack.machine.bundle import Bundle
 SHELLS = ("dash", "busybox")
 USERS = {"consul": 501, "nomad": 502, "vault": 503, "unbound": 504}
 ADDRESS = "10.9.8.7"
+METADATA = {"SERVERS": 3, "DRAIN_DEADLINE": 3600, "KILL_TIMEOUT": 30}
 NEEDED = ("unshare", "setpriv", "chroot", "mount", "ip", "jq", "curl", *SHELLS)
 
 _CURRENT = "/opt/hashistack/current"
@@ -177,7 +178,8 @@ class Sandbox:
         self.path("/run/hashistack").mkdir(parents=True, exist_ok=True)
 
     def metadata(self, role: str, pool: str, sha256: str) -> None:
-        self.write("/etc/hashistack/metadata", f"HS_CLUSTER=x\nHS_ROLE={role}\nHS_POOL={pool}\nHS_BUNDLE={sha256}\n")
+        told = {"CLUSTER": "x", "ROLE": role, "POOL": pool, "BUNDLE": sha256, **METADATA}
+        self.write("/etc/hashistack/metadata", "".join(f"HS_{key}={value}\n" for key, value in told.items()))
 
     def bundle_path(self, path: str) -> Path:
         """A file of the bundle in force."""
@@ -185,7 +187,8 @@ class Sandbox:
 
     def facts(self, secrets: Mapping[str, Any], **more: str) -> None:
         """What `boot` puts into place before it renders."""
-        facts = {"id": "i-1", "name": self.name, "ip": ADDRESS, "zone": "z1", "bundle": "b" * 64, **more}
+        known = {"id": "i-1", "name": self.name, "ip": ADDRESS, "zone": "z1", "bundle": "b" * 64}
+        facts = {**known, "servers": 3, "quorum": 2, **more}
         self.write("/run/hashistack/facts.json", json.dumps(facts))
         self.write("/run/hashistack/secrets.json", json.dumps(secrets), 0o600)
         self.write("/run/hashistack/api/ca.pem", str(secrets["ca"]), 0o600)

@@ -22,6 +22,7 @@ from hashistack.machine.user_data import LIMIT_BYTES, user_data
 from hashistack.secrets import cluster as secrets
 from hashistack.secrets.tokens import gossip_key, token_ids
 from hashistack.spec import ClientPool, ClusterSpec, Dns, Network, SpecError
+from hashistack.spec.policy import UpgradePolicy
 from hashistack.spec.pool import HostVolume
 from hashistack.spec.secretive import looks_secret
 
@@ -166,19 +167,25 @@ def test_a_bundle_is_small(case: str, pool: str) -> None:
     assert size <= BUNDLE_LIMIT_BYTES, f"{size} bytes"
 
 
+ANY: dict[str, Any] = {
+    "role": "client",
+    "bundle_sha256": "0" * 64,
+    "servers": 5,
+    "upgrade": UpgradePolicy(drain_deadline="47h"),
+}
 LONGEST = {"cluster": "c" * 63 + "-beef", "pool": "p" * 128, "bundle_url": "file:///" + "b" * 1016}
 
 
 @pytest.mark.parametrize("platform", ["local"])
 def test_user_data_is_small_even_with_the_longest_names(platform: str) -> None:
-    text = user_data(platform=platform, role="client", bundle_sha256="0" * 64, **LONGEST)
+    text = user_data(platform=platform, **ANY, **LONGEST)
     assert len(text.encode()) <= LIMIT_BYTES == 4096
 
 
 def test_user_data_that_is_too_long_is_refused_with_its_size() -> None:
     url = "file:///" + "b" * 4096
     with pytest.raises(ValueError, match=r"^user data is \d{4} bytes, the limit is 4096: shorten the bundle's URL$"):
-        user_data(platform="local", cluster="x", role="client", pool="p", bundle_url=url, bundle_sha256="0" * 64)
+        user_data(platform="local", cluster="x", pool="p", bundle_url=url, **ANY)
 
 
 TOKENS = re.compile(
@@ -225,10 +232,11 @@ def test_a_machine_asks_only_for_what_its_role_may_read(case: str, pool: str) ->
 
 @pytest.mark.parametrize(("case", "pool"), POOLS)
 def test_the_only_placeholders_are_those_that_render_knows(case: str, pool: str) -> None:
+    known = ("bundle", "id", "ip", "name", "quorum", "servers", "zone")
     for path, data in CASES[case].bundle(pool).files.items():
         if path.startswith("conf/"):
             for name in re.findall(r"\{\{(.*?)\}\}", data.decode()):
-                assert name in ("bundle", "id", "ip", "name", "zone") or name.startswith("secret."), f"{path}: {name}"
+                assert name in known or name.startswith("secret."), f"{path}: {name}"
 
 
 HOSTILE = ("$(x)", "`x`", "${x}", "{{secret.key}}", "x\ny", "x\x00y", "'; x; '", '"; x; "', "x y", "é")

@@ -12,6 +12,7 @@ import pytest
 
 from hashistack.machine.bundle import Bundle
 from hashistack.machine.user_data import user_data
+from hashistack.spec.policy import UpgradePolicy
 
 from .cases import CASES, POOLS
 from .conftest import Start, wait_for
@@ -46,6 +47,8 @@ def give(machine: Sandbox, bundle: Bundle, cluster: str = "x") -> None:
         pool="workers",
         bundle_url=url(bundle),
         bundle_sha256=bundle.sha256,
+        servers=3,
+        upgrade=UpgradePolicy(drain_deadline="1h30m"),
     )
     machine.write(SCRIPT, text, 0o755)
 

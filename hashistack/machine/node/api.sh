@@ -9,9 +9,11 @@ mkdir -p "$api"
 header() { printf '%s: %s\n' "$2" "$3" >"$api/$1"; }
 
 # request HEADER METHOD URL [BODY]: sets $code and $body. The body goes in by a pipe, so no process shows it.
+# $answer_within: how long it may take, 30 s unless it is set. $curl_options: more options, as words.
 request() {
-  body=$(printf '%s' "${4-}" | curl -sS --max-time 30 --cacert "$api/ca.pem" -H @"$api/$1" -X "$2" \
-    --data-binary @- -w '\n%{http_code}' "$3" 2>&1) || :
+  # shellcheck disable=SC2086 # words
+  body=$(printf '%s' "${4-}" | curl -sS --max-time "${answer_within:-30}" ${curl_options-} --cacert "$api/ca.pem" \
+    -H @"$api/$1" -X "$2" --data-binary @- -w '\n%{http_code}' "$3" 2>&1) || :
   code=${body##*
 }
   body=${body%
@@ -20,10 +22,12 @@ request() {
 
 ok() { case $code in 2??) return 0 ;; *) return 1 ;; esac }
 
-# filled FILTER: text that FILTER makes of bootstrap.json with the values of the role document, $secrets[0], in it
+# filled FILTER: text that FILTER makes of bootstrap.json with the values of the role document, $secrets[0], and the
+# number of servers in it
 filled() {
-  jq -r --slurpfile secrets "$run/secrets.json" "
-    def fill: walk(if type == \"string\" and test(\"{{secret\\\\.\") then
+  jq -r --slurpfile secrets "$run/secrets.json" --slurpfile facts "$run/facts.json" "
+    def fill: walk(if . == \"{{servers}}\" then \$facts[0].servers
+      elif type == \"string\" and test(\"{{secret\\\\.\") then
       gsub(\"{{secret\\\\.(?<key>[a-z_]+)}}\"; .key as \$key | \$secrets[0][\$key] // error(\"no secret \" + \$key)) else . end);
     fill | $1" "$bundle/bootstrap.json"
 }

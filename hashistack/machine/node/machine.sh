@@ -10,7 +10,7 @@ run=/run/hashistack             # tmpfs: rendered configuration and secrets
 state=/var/lib/hashistack       # the products' data, one directory each
 logs=/var/log/hashistack
 
-# HS_CLUSTER HS_ROLE HS_POOL HS_BUNDLE: from the user data
+# HS_CLUSTER HS_ROLE HS_POOL HS_BUNDLE HS_SERVERS HS_DRAIN_DEADLINE HS_KILL_TIMEOUT: from the user data
 # shellcheck source=/dev/null
 . /etc/hashistack/metadata
 

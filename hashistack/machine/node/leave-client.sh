@@ -1,0 +1,47 @@
+# How a client leaves: its work goes first. A node may drain itself, and no other, by its own secret (checkNodeDrainAuth
+# in Nomad's node_endpoint.go): no token for that lies on any machine. The servers purge it then: see `forget`.
+# shellcheck shell=sh
+# shellcheck disable=SC2154
+
+margin=5
+tail=8 # what the rest takes: Nomad stops, Consul leaves
+node=$(cat "$state/nomad/client/client-id" 2>/dev/null) || node=
+[ -z "$node" ] || header node X-Nomad-Token "$(cat "$state/nomad/client/secret-id")"
+
+# drain SECONDS STATE: the drain's metadata tell the servers what this machine is at
+drain() {
+  printf '{"DrainSpec":{"Deadline":%s000000000},"Meta":{"hashistack":"%s"}}' "$1" "$2"
+}
+start_draining() {
+  request node PUT "https://localhost:4646/v1/node/$node/drain" "$(drain "$deadline" leaving)"
+  ok
+}
+drained() {
+  request node GET "https://localhost:4646/v1/node/$node"
+  ok && case $body in *'"DrainStrategy":null'*) return 0 ;; esac
+  return 1
+}
+say_left() {
+  for server in $(others); do
+    through "$server" node PUT 4646 "v1/node/$node/drain" "$(drain 1 left)"
+    case $code$body in 2* | *"node not found"*) return 0 ;; esac
+  done
+  return 1
+}
+
+if [ -n "$node" ] && ! is_down nomad; then
+  # The deadline stops what is left; each allocation may then take its kill_timeout: hashicorp/nomad#9902.
+  left=$(seconds_left)
+  deadline=$((left - HS_KILL_TIMEOUT - margin))
+  [ "$deadline" -ge $((left / 2)) ] || deadline=$((left / 2)) # half to move, half to stop
+  [ "$deadline" -le "$HS_DRAIN_DEADLINE" ] || deadline=$HS_DRAIN_DEADLINE
+  [ "$deadline" -ge 1 ] || deadline=1
+  say "draining, $deadline s at most"
+  patience=$((deadline + HS_KILL_TIMEOUT + margin))
+  [ "$patience" -le $((left - tail)) ] || patience=$((left - tail))
+  if within "$patience" "Nomad does not take the drain" start_draining; then
+    within "$patience" "the drain is not complete" drained && say "drained"
+  fi
+fi
+stop nomad 20
+[ -z "$node" ] || within 5 "no server hears that this node has left" say_left

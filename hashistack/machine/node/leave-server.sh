@@ -1,0 +1,58 @@
+# How a server leaves: Vault, then Nomad, then Consul, by which the others find each other. Nothing here may wait long:
+# when the whole cluster is torn down, nobody answers.
+# shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154
+
+[ -n "$gone_at" ] && [ "$(seconds_left)" -lt 60 ] || gone_at=$(($(now) + 60))
+name=$(jq -r .name "$run/facts.json")
+header none X-Hashistack leave
+header nomad X-Nomad-Token "$(secret nomad_management)"
+
+# Vault: TERM releases the lock, so that another is active at once. Then its peer goes, and its data with it: a peer
+# that was removed never joins again with them (hashicorp/vault#20583).
+vault_forgets() {
+  for server in $(others); do
+    identity="--cert $run/vault/tls/cert.pem --key $run/vault/tls/key.pem"
+    through "$server" none POST 8200 v1/auth/cert/login '{"name":"server"}'
+    identity=
+    token=$(printf '%s' "$body" | sed -n 's/.*"client_token":"\([^"]*\)".*/\1/p')
+    [ -n "$token" ] || continue
+    header leave X-Vault-Token "$token"
+    through "$server" leave POST 8200 v1/sys/storage/raft/remove-peer "{\"server_id\":\"$name\"}"
+    ! ok || return 0
+  done
+  return 1
+}
+if [ -d "$state/vault" ]; then
+  stop vault 15
+  if within 15 "no other server removes this one from Vault's peers" vault_forgets; then rm -rf "$state/vault"; fi
+fi
+
+# Nomad: a leader that leaves removes itself, and the others hold an election; so it hands over first.
+raft() { # [SERVER]: Raft's configuration by another server, or by this one; a peer a line
+  if [ $# = 1 ]; then through "$1" nomad GET 4646 v1/operator/raft/configuration
+  else request nomad GET https://localhost:4646/v1/operator/raft/configuration; fi
+  ok && peers=$(printf '%s' "$body" | tr '}' '\n')
+}
+leads() { raft && case $(printf '%s' "$peers" | grep -F "\"$ip:4647\"") in *'"Leader":true'*) ;; *) return 1 ;; esac }
+handed_over() {
+  leads || return 0
+  heir=$(printf '%s' "$peers" | grep -vF "\"$ip:4647\"" | grep '"Voter":true' | sed -n 's/.*"ID":"\([^"]*\)".*/\1/p' | head -n1)
+  [ -n "$heir" ] || return 0
+  request nomad PUT "https://localhost:4646/v1/operator/raft/transfer-leadership?id=$heir"
+  return 1
+}
+nomad_forgets() {
+  for server in $(others); do
+    raft "$server" || continue
+    own=$(printf '%s' "$peers" | grep -F "\"$ip:4647\"") || return 0
+    id=$(printf '%s' "$own" | sed -n 's/.*"ID":"\([^"]*\)".*/\1/p')
+    through "$server" nomad DELETE 4646 "v1/operator/raft/peer?id=$id"
+  done
+  return 1
+}
+if ! is_down nomad; then
+  within 5 "Nomad's leadership stays here" handed_over
+  stop nomad 10 interrupt
+fi
+within 10 "no other server removes this one from Nomad's peers" nomad_forgets
