@@ -92,7 +92,7 @@ class Condenser:
         if step["type"] == READY:
             self._waiting = ""
         phase = PHASES.get(step["type"])
-        if phase:
+        if phase and (self.destroying or step["op"] != "update" or phase != "machines"):
             count, _ = self._phases.get(phase, (0, 0.0))
             state = (step.get("new") or step.get("old") or {}).get("outputs") or {}
             self._phases[phase] = (count + int(state.get("count") or 1), seconds)

@@ -8,6 +8,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from secrets import token_hex
 from typing import Any
 
@@ -36,6 +37,8 @@ class Machine:
     running: bool
     bundle: str
     created: int
+    address: str
+    """In the cluster's network; "" for one that does not run."""
 
 
 def listed(client: docker.DockerClient, site: str, pool: str = "") -> list[Machine]:
@@ -50,6 +53,7 @@ def listed(client: docker.DockerClient, site: str, pool: str = "") -> list[Machi
             running=container["State"] == "running",
             bundle=container["Labels"][labels.BUNDLE],
             created=container["Created"],
+            address=container["NetworkSettings"]["Networks"].get(site, {}).get("IPAddress", ""),
         )
         for container in client.api.containers(all=True, filters=filters)
     ]
@@ -67,16 +71,44 @@ def start(
     """Makes machines side by side, each in the lowest free slot. Raises ResourceFailed."""
     if not names:
         return
-    used = {machine.slot for machine in listed(client, plan.site, plan.pool)}
+    found = listed(client, plan.site)
+    used = {machine.slot for machine in found if machine.pool == plan.pool}
     slots = [slot for slot in range(len(used) + len(names)) if slot not in used]
+    network = client.api.inspect_network(plan.network)
+    addresses = fresh_addresses(network["IPAM"]["Config"][0], [machine.address for machine in found]) if used else []
     with ThreadPoolExecutor(len(names)) as pool:
-        list(pool.map(lambda name, slot: make(client, plan, name, slot, secrets or {}), names, slots))
+        starting = [
+            pool.submit(make, client, plan, name, slot, secrets or {}, address)
+            for name, slot, address in zip(names, slots, [*addresses, *[None] * len(names)], strict=False)
+        ]
+        for machine in starting:
+            machine.result()
 
 
-def make(client: docker.DockerClient, plan: Blueprint, name: str, slot: int, secrets: Mapping[str, bytes]) -> str:
+def fresh_addresses(pool: Props, used: Sequence[str]) -> list[str]:
+    """Addresses of the network that nobody has, beginning after the newest machine's (`used` is in order of age).
+
+    Docker gives the lowest free one, which a machine had that has just gone. Consul's servers take two machines of one
+    address for one for as long as they remember the first: "Raft leader not found in server lookup mapping".
+    """
+    network = IPv4Network(pool["Subnet"])
+    hosts = [str(address) for address in network.hosts() if str(address) != pool["Gateway"]]
+    newest = next((hosts.index(address) for address in reversed(used) if address in hosts), -1)
+    return [address for address in hosts[newest + 1 :] + hosts[: newest + 1] if address not in used]
+
+
+def make(
+    client: docker.DockerClient,
+    plan: Blueprint,
+    name: str,
+    slot: int,
+    secrets: Mapping[str, bytes],
+    address: str | None = None,
+) -> str:
     """Creates and starts one machine; returns its container id. Raises ResourceFailed, leaving nothing behind.
 
-    secrets: documents for the pool's secret store, which its first machine brings along.
+    secrets: documents for the pool's secret store, which its first machine brings along. address: in the cluster's
+    network; None leaves it to Docker.
     """
     if plan.role == "server" and slot >= SLOTS:
         raise ResourceFailed(f"machine {name}: all {SLOTS} places for servers are taken. Next: hashistack status")
@@ -103,6 +135,7 @@ def make(client: docker.DockerClient, plan: Blueprint, name: str, slot: int, sec
         network_mode=plan.network,
         restart_policy={"Name": "unless-stopped"},
     )
+    endpoint = client.api.create_endpoint_config(aliases=aliases, ipv4_address=address)
     client.api.create_volume(plan.volume, labels=plan.labels)
     try:
         container: str = client.api.create_container(
@@ -112,7 +145,7 @@ def make(client: docker.DockerClient, plan: Blueprint, name: str, slot: int, sec
             labels=marks,
             host_config=host,
             ports=[inside[product] for product in published],
-            networking_config={"EndpointsConfig": {plan.network: client.api.create_endpoint_config(aliases=aliases)}},
+            networking_config={"EndpointsConfig": {plan.network: endpoint}},
         )["Id"]
         try:
             client.api.put_archive(container, "/", _archive(plan, secrets))

@@ -81,6 +81,8 @@ def consul(spec: ClusterSpec, pool: str, platform: Platform) -> Fragments:
             "addresses": {"https": "{{ip}} 127.0.0.1"},
             "autopilot": {
                 "cleanup_dead_servers": True,
+                # A joiner votes as soon as it is sound, as in Vault: the rollout gates on voters anyway.
+                "server_stabilization_time": "2s",
                 # The default, 0, lets autopilot shrink a cluster to one voter: hashicorp/consul#5922.
                 "min_quorum": "{{quorum}}",
             },

@@ -112,12 +112,18 @@ def _get(data: Mapping[str, Any], key: str, kind: type, where: str = "") -> Any:
     if key not in data:
         raise ConnectionInvalid(f"the stack's output `connection` has no {path}")
     value = data[key]
-    # A count travels through Pulumi as a double: 3.0 is the integer 3.
-    if kind is int and isinstance(value, float) and value.is_integer():
-        value = int(value)
     if not isinstance(value, kind) or isinstance(value, bool):
         raise ConnectionInvalid(f"the stack's output `connection`: {path} is not {kind.__name__}")
     return value
+
+
+def _whole(value: Any) -> Any:
+    """Numbers travel through Pulumi as doubles: 3.0 is the integer 3."""
+    if isinstance(value, Mapping):
+        return {key: _whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _endpoint(data: Mapping[str, Any], key: str, secret: str) -> Endpoint:
@@ -132,11 +138,11 @@ def _endpoint(data: Mapping[str, Any], key: str, secret: str) -> Endpoint:
 def _pool(item: Any, where: str) -> Pool:
     if not isinstance(item, Mapping):
         raise ConnectionInvalid(f"the stack's output `connection`: {where} is not an object")
+    # What a rollout needs: `status` and `env` work without it, on a stack that an earlier release made.
+    item = {"bundle": "", "policy": {}, "template": {}, **_whole(item)}
     role = _get(item, "role", str, where)
     if role not in ("server", "client"):
         raise ConnectionInvalid(f"the stack's output `connection`: {where}.role is neither server nor client")
-    # What a rollout needs: `status` and `env` work without it, on a stack that an earlier release made.
-    item = {"bundle": "", "policy": {}, "template": {}, **item}
     known = {key: value for key, value in _get(item, "policy", dict, where).items() if key in vars(Policy())}
     return Pool(
         name=_get(item, "name", str, where),

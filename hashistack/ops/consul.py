@@ -11,6 +11,10 @@ HEALTH_CHECK = "hashistack"
 """CheckID under which each machine pushes its own health (a TTL check of a service)."""
 
 
+_FAILED = 4
+"""Serf's number for a member that stopped answering without having left."""
+
+
 @dataclass(frozen=True)
 class MachineHealth:
     """What one machine says of itself; `output` is its last JSON line."""
@@ -45,11 +49,17 @@ class Consul:
             self.api.call("PUT", "/v1/operator/autopilot/configuration", body={**now, "MinQuorum": voters})
 
     def forget(self, name: str) -> None:
-        """Take a machine that is no more out of Raft, gossip and catalog; what is gone already is fine."""
+        """Take a machine that is no more out of Raft, gossip and catalog; what is gone already is fine.
+
+        A member that has left is left alone. Pruning it makes the servers drop its address, which another machine may
+        have by now: "Raft leader not found in server lookup mapping".
+        """
         for peer in self.raft().peers:
             if peer.name == name:
                 self.api.call("DELETE", "/v1/operator/raft/peer", params={"id": peer.id}, accept=(400, 404, 500))
-        self.api.call("PUT", f"/v1/agent/force-leave/{name}", params={"prune": "1"}, accept=(404, 500))
+        members = self.api.call("GET", "/v1/agent/members").data
+        if any(member["Name"] == name and member["Status"] == _FAILED for member in members):
+            self.api.call("PUT", f"/v1/agent/force-leave/{name}", accept=(404, 500))
         self.api.call("PUT", "/v1/catalog/deregister", body={"Node": name}, accept=(404,))
 
     def machines(self) -> dict[str, str]:

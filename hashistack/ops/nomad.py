@@ -109,9 +109,8 @@ class Nomad:
                 self.api.call("DELETE", "/v1/operator/raft/peer", params={"id": peer.id}, accept=(400, 404, 500))
         members = self.api.call("GET", "/v1/agent/members").data["Members"]
         for member in members:
-            if _machine(member["Name"]) == name and member["Status"] != "left":
-                params = {"node": member["Name"], "prune": "true"}
-                self.api.call("PUT", "/v1/agent/force-leave", params=params, accept=(404, 500))
+            if _machine(member["Name"]) == name and member["Status"] == "failed":
+                self.api.call("PUT", "/v1/agent/force-leave", params={"node": member["Name"]}, accept=(404, 500))
 
     def nodes(self) -> tuple[Node, ...]:
         """All client machines, those that are down included."""

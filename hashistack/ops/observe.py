@@ -19,6 +19,10 @@ from hashistack.ops.nomad import Node, Placed
 from hashistack.ops.raft import Raft
 
 
+GHOST_SECONDS = 10.0
+"""How long a name without a machine is left to the products' own tidying."""
+
+
 @dataclass(frozen=True)
 class Seen:
     """One look: the fleet, and the details that the steps need."""
@@ -38,6 +42,7 @@ class Observer:
     def __init__(self, cluster: Cluster, driver: PoolDriver, roll: bool = True) -> None:
         self._cluster, self._driver, self._roll = cluster, driver, roll
         self._healthy_since: dict[str, float] = {}
+        self._ghost_since: dict[str, float] = {}
 
     def look(self) -> Seen:
         """The fleet now. Raises ApiError where a product does not answer, DriverFailed where the platform doesn't."""
@@ -66,7 +71,7 @@ class Observer:
         voting = {peer.name for raft in rafts.values() for peer in raft.peers}
         listed = voting | {node.name for node in nodes.values() if node.status != "ready"}
         listed |= {name for name, pool in said["machines"].items() if pool and not _passing(health.get(name))}
-        ghosts = tuple(sorted(listed - machines.keys()))
+        ghosts = self._ghosts(listed - machines.keys())
         return Seen(Fleet(pools, ghosts, frozenset(ghosts) - voting), nodes, said["placed"], rafts)
 
     def _pool(self, declared: Declared, instances: tuple[Instance, ...], machines: Mapping[str, Machine]) -> Pool:
@@ -115,6 +120,12 @@ class Observer:
                 self._healthy_since.setdefault(name, time.monotonic())
             elif machine.state == "unhealthy":
                 self._healthy_since[name] = time.monotonic()
+
+    def _ghosts(self, names: set[str]) -> tuple[str, ...]:
+        """Those that stay: a machine that has left in good order is gone from everywhere within seconds."""
+        now = time.monotonic()
+        self._ghost_since = {name: self._ghost_since.get(name, now) for name in names}
+        return tuple(sorted(name for name, since in self._ghost_since.items() if now - since >= GHOST_SECONDS))
 
     def _role(self, pool: str) -> str:
         return next((one.role for one in self._cluster.connection.pools if one.name == pool), "client")

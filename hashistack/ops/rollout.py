@@ -73,7 +73,7 @@ class Rollout:
         self._narrator = Narrator(tell)
         self._cancelled = cancelled or threading.Event()
         self._began = time.time()
-        self._since: dict[tuple[str, str], float] = {}
+        self._since: dict[str, tuple[str, float]] = {}
         self._transfers: dict[str, int] = {}
 
     def run(self) -> Outcome:
@@ -215,8 +215,12 @@ class Rollout:
             raise RolloutFailed(reason)
 
     def _waited(self, machine: Machine) -> float:
-        now = time.monotonic()
-        return now - self._since.setdefault((machine.name, machine.state), now)
+        """How long the machine has been in the state that it is in, as far as this run has seen."""
+        state, since = self._since.get(machine.name, ("", 0.0))
+        if state != machine.state:
+            since = time.monotonic()
+            self._since[machine.name] = (machine.state, since)
+        return time.monotonic() - since
 
 
 def _leave_budget(pool: Pool) -> float:

@@ -34,8 +34,7 @@ def intended(fleet: Fleet, to: Mapping[str, str]) -> Fleet:
         return fleet
     servers = bool(set(to) - _ON_CLIENTS_ALONE)
     clients = bool(set(to) - _ON_SERVERS_ALONE)
-    named = " ".join(f"{product}={version}" for product, version in sorted(to.items()))
     pools = tuple(
-        replace(pool, bundle=named) if (servers if pool.role == "server" else clients) else pool for pool in fleet.pools
+        replace(pool, bundle="new") if (servers if pool.role == "server" else clients) else pool for pool in fleet.pools
     )
     return replace(fleet, pools=pools)

@@ -15,8 +15,8 @@ from hashistack.ops.upgrade import intended, steps_to
 
 BEGAN = 1000.0
 OLD = Machine("web-1", "old", eligible=False, draining=True, work=1)
-NEW = Machine("web-9c4e", "new")
-FLEET = Fleet((Pool("server", "server", 3, "new"), Pool("web", "client", 1, "new", machines=(OLD, NEW))))
+NEW = Machine("web-9c4e", "now")
+FLEET = Fleet((Pool("server", "server", 3, "now"), Pool("web", "client", 1, "now", machines=(OLD, NEW))))
 
 
 def placed(**more: Any) -> Placed:
@@ -63,7 +63,7 @@ def test_other_work_does_not(found: tuple[Placed, ...]) -> None:
 
 
 def test_without_a_drain_nothing_is_ours_to_take_back() -> None:
-    idle = Fleet((Pool("web", "client", 1, "new", machines=(NEW,)),))
+    idle = Fleet((Pool("web", "client", 1, "now", machines=(NEW,)),))
     assert stuck(seen(placed(healthy=False), fleet=idle), BEGAN) == ""
 
 
@@ -102,4 +102,4 @@ def test_all_that_stands_against_other_versions_is_told_at_once() -> None:
 )
 def test_versions_change_the_pools_that_they_are_on(to: dict[str, str], changed: set[str]) -> None:
     after = intended(FLEET, to)
-    assert {pool.name for pool in after.pools if pool.bundle != "new"} == changed
+    assert {pool.name for pool in after.pools if pool.bundle != "now"} == changed
