@@ -101,16 +101,13 @@ def plan(fleet: Fleet) -> Plan:
         extra = max(extra, sum(max(0, _machines(pool) - usual[pool.name]) for pool in seen.pools))
     servers = {pool.name for pool in fleet.pools if pool.role == "server"}
     removals = (step for steps in rounds for step in steps if isinstance(step, Leave | Discard))
-    changes = (
-        PoolChange(pool.name, why, max(grown[pool.name], shrunk[pool.name]))
-        for pool in fleet.pools
-        if (why := _why(pool))
-    )
-    return Plan(tuple(changes), tuple(rounds), extra, any(step.pool in servers for step in removals))
+    waves = {pool.name: max(grown[pool.name], shrunk[pool.name]) for pool in fleet.pools}
+    changes = tuple(PoolChange(pool.name, why, waves[pool.name]) for pool in fleet.pools if (why := _why(pool)))
+    return Plan(changes, tuple(rounds), extra, any(step.pool in servers for step in removals))
 
 
 def _machines(pool: Pool) -> int:
-    return sum(machine.state != "stopped" for machine in pool.machines)
+    return len([machine for machine in pool.machines if machine.state != "stopped"])
 
 
 def _why(pool: Pool) -> str:
@@ -144,18 +141,13 @@ def _after(fleet: Fleet, steps: Sequence[Step], names: Iterator[int]) -> Fleet:
 
 
 def _pool_after(pool: Pool, steps: Sequence[Step], names: Iterator[int]) -> Pool:
-    changed: dict[str, Machine | None] = {}
-    new: list[Machine] = []
-    by_name = {machine.name: machine for machine in pool.machines} if steps else {}
-    for step in steps:
-        if isinstance(step, Grow):
-            fresh = (f"{pool.name}-new-{next(names)}" for _ in range(step.count))
-            new.extend(Machine(name, pool.bundle, "booting", healthy_seconds=0) for name in fresh)
-        elif isinstance(step, OfMachines):
-            changed.update((name, _machine_after(by_name[name], step)) for name in step.machines)
-    if not changed and not new:
+    if not steps:
         return pool
-    kept = (changed.get(machine.name, machine) for machine in pool.machines)
+    todo = {name: step for step in steps if isinstance(step, OfMachines) for name in step.machines}
+    kept = [m if (step := todo.get(m.name)) is None else _machine_after(m, step) for m in pool.machines]
+    count = sum(step.count for step in steps if isinstance(step, Grow))
+    fresh = (f"{pool.name}-new-{next(names)}" for _ in range(count))
+    new = [Machine(name, pool.bundle, "booting", healthy_seconds=0) for name in fresh]
     return replace(pool, machines=(*filter(None, kept), *new))
 
 

@@ -97,13 +97,16 @@ def _look(pool: Pool) -> _Seen:
             seen.leaving.append(machine)
             seen.leaving_old += machine.bundle != bundle
         else:
-            (seen.new if machine.bundle == bundle else seen.old).append(machine)
-            seen.working += state == "healthy" and not machine.draining
-    for machine in seen.new:
-        if not pool.proven(machine):
-            seen.late.append(machine)
-        elif machine.eligible and not machine.draining:
-            seen.ready += 1
+            working = state == "healthy" and not machine.draining
+            seen.working += working
+            if machine.bundle != bundle:
+                seen.old.append(machine)
+                continue
+            seen.new.append(machine)
+            if not pool.proven(machine):
+                seen.late.append(machine)
+            elif working and machine.eligible:
+                seen.ready += 1
     outdated = len(seen.old) + seen.leaving_old
     # Without drains nothing tells that the canary's wave is over but the canaries themselves.
     seen.first = bool(outdated) and (seen.ready < canary if applications else outdated > pool.count - canary)
@@ -135,7 +138,7 @@ def _why_grow(seen: _Seen) -> str:
 
 
 def _going(seen: _Seen) -> tuple[list[Machine], str]:
-    """Machines that are to go as soon as there is room, in no order, and why; all old ones once the canaries are ready."""
+    """Machines that are to go as soon as there is room, in no order, and why. All old ones once there are canaries."""
     pool = seen.pool
     surplus = max(0, seen.running - pool.count)
     fewer = f"{pool.count} machines are wanted"
