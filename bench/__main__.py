@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from bench import cluster, imports, sizes
+from bench import cluster, imports, planner, sizes
 from bench.figure import Figure, show
 from bench.floor import FloorFailed
 from bench.workspace import EngineFailed
@@ -14,6 +14,7 @@ from bench.workspace import EngineFailed
 BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "import": imports.figures,
     "sizes": sizes.figures,
+    "planner": planner.figures,
     "cluster": cluster.figures,
 }
 

@@ -77,10 +77,22 @@ class Pool:
     policy: Policy = field(default_factory=Policy)
     machines: tuple[Machine, ...] = ()
 
+    def outdated(self, machine: Machine) -> bool:
+        """It booted from another bundle than the declared one."""
+        return machine.bundle != self.bundle
+
+    def proven(self, machine: Machine) -> bool:
+        """It has been healthy for the policy's `min_healthy_time`."""
+        return machine.state == "healthy" and machine.healthy_seconds >= self.policy.min_healthy_time
+
 
 @dataclass(frozen=True)
 class Fleet:
-    """All pools, and the ghosts: names that Raft or a catalog still lists and no machine of the platform has."""
+    """All pools, and the ghosts: names that Raft or a catalog still lists and no machine of the platform has.
+
+    voteless: those of the ghosts that no Raft lists; they can be forgotten without a thought for the quorum.
+    """
 
     pools: tuple[Pool, ...]
     ghosts: tuple[str, ...] = ()
+    voteless: frozenset[str] = frozenset()
