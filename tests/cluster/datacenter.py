@@ -135,10 +135,13 @@ class Datacenter:
             )
         return answer.raise_for_status().json()
 
-    def nomad(self, path: str) -> Any:
+    def nomad(self, path: str, body: Any = None, method: str = "") -> Any:
         with self.http() as http:
-            answer = http.get(
-                self.connection.nomad.addresses[0] + path, headers={"X-Nomad-Token": self.connection.nomad.secret}
+            answer = http.request(
+                method or ("GET" if body is None else "POST"),
+                self.connection.nomad.addresses[0] + path,
+                json=body,
+                headers={"X-Nomad-Token": self.connection.nomad.secret},
             )
         return answer.raise_for_status().json()
 

@@ -1,0 +1,107 @@
+"""A service with two allocations, and somebody who asks it all the time."""
+
+from __future__ import annotations
+
+import threading
+import time
+import urllib.request
+from types import TracebackType
+
+from .datacenter import Datacenter
+from .project import until
+
+SECOND = 10**9
+_WEB = 'mkdir -p local/www && echo up >local/www/index.html; exec "$(command -v busybox-extras || command -v busybox)" '
+_WEB += 'httpd -f -p "$NOMAD_PORT_http" -h local/www'
+_PAUSE_SECONDS = 0.02
+
+
+class Service:
+    """Runs on `pool`'s clients, two allocations wherever there is room; `stop` purges it."""
+
+    def __init__(self, datacenter: Datacenter, name: str, kill_timeout: int = 2, command: str = _WEB) -> None:
+        self.datacenter, self.name = datacenter, name
+        check = {"Type": "http", "Path": "/", "Interval": SECOND, "Timeout": 2 * SECOND}
+        self._group = {
+            "Name": name,
+            "Count": 2,
+            "ShutdownDelay": 4 * SECOND,
+            "Spreads": [{"Attribute": "${node.unique.id}", "Weight": 100}],
+            "Networks": [{"DynamicPorts": [{"Label": "http"}]}],
+            "Services": [{"Name": name, "Provider": "consul", "PortLabel": "http", "Checks": [check]}],
+            "Migrate": {
+                "MaxParallel": 1,
+                "HealthCheck": "checks",
+                "MinHealthyTime": SECOND,
+                "HealthyDeadline": 30 * SECOND,
+            },
+            "Tasks": [
+                {
+                    "Name": "web",
+                    "Driver": "exec",
+                    "Config": {"command": "/bin/sh", "args": ["-c", command]},
+                    "Resources": {"CPU": 20, "MemoryMB": 32},
+                    "LogConfig": {"MaxFiles": 1, "MaxFileSizeMB": 1},
+                    "KillTimeout": kill_timeout * SECOND,
+                }
+            ],
+        }
+
+    def start(self) -> Service:
+        """Returns when both allocations pass their checks."""
+        spec = self.datacenter.connection
+        pool = next(pool.name for pool in spec.pools if pool.role == "client")
+        job = {"ID": self.name, "Name": self.name, "Type": "service", "NodePool": pool, "Datacenters": ["*"]}
+        self.datacenter.nomad(f"/v1/job/{self.name}", {"Job": {**job, "TaskGroups": [self._group]}})
+        until(lambda: len(self.instances()) == 2, 60, f"{self.name} runs")
+        return self
+
+    def stop(self) -> None:
+        self.datacenter.nomad(f"/v1/job/{self.name}?purge=true", method="DELETE")
+
+    def instances(self) -> list[str]:
+        """Address and port of those that pass, as DNS would give them."""
+        found = self.datacenter.consul(f"/v1/health/service/{self.name}?passing")
+        return [f"{one['Service']['Address'] or one['Node']['Address']}:{one['Service']['Port']}" for one in found]
+
+    def allocations(self) -> dict[str, str]:
+        """Running allocation's id to its node's name."""
+        found = self.datacenter.nomad(f"/v1/job/{self.name}/allocations")
+        return {one["ID"]: one["NodeName"] for one in found if one["ClientStatus"] == "running"}
+
+
+class Asking:
+    """Asks a service again and again, where the catalog says at that moment; a connection for each request."""
+
+    def __init__(self, service: Service) -> None:
+        self.asked = 0
+        self.failed: list[str] = []
+        self._service = service
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+
+    def __enter__(self) -> Asking:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _ask(self) -> None:
+        while not self._over.wait(_PAUSE_SECONDS):
+            self.asked += 1
+            at = time.strftime("%H:%M:%S")
+            try:
+                found = self._service.instances()
+                address = found[self.asked % len(found)]
+            except Exception as error:
+                self.failed.append(f"{at} look-up: {error!r}")
+                continue
+            try:
+                with urllib.request.urlopen(f"http://{address}/", timeout=5) as answer:
+                    assert answer.read() == b"up\n"
+            except Exception as error:
+                self.failed.append(f"{at} {address}: {error!r}")
