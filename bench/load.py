@@ -15,7 +15,7 @@ import docker
 from hashistack.local import labels
 from hashistack.ops.samples import Sample, Totals, totals
 
-CLIENT = Path(__file__).with_name("load_client.py")
+ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30.0
 """Most that the first probers may take until each has told of a second."""
 
@@ -36,9 +36,14 @@ class Prober:
     def __init__(self, machine: str, pid: int, arguments: list[str]) -> None:
         self.machine, self.pid = machine, pid
         self.samples: list[Sample] = []
-        within = ["nsenter", "--net", "--target", str(pid), sys.executable, str(CLIENT), machine, str(pid)]
+        within = ["nsenter", "--net", "--target", str(pid), sys.executable, "-m", "bench.load_client"]
         self.process = subprocess.Popen(
-            [*within, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+            [*within, machine, str(pid), *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -74,6 +79,7 @@ class Load:
         self._docker, self._site = client, site
         self._target, self.per_second = (name, "53", "/", prefix), per_second
         self._rate = 0
+        self._begun, self._ended = math.inf, math.inf
         self._probers: list[Prober] = []
         self._over = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -99,6 +105,7 @@ class Load:
                     f"{self._target[0]} was not asked for on {names}: {told or 'it is not answered there'}"
                 )
             time.sleep(LOOK_SECONDS)
+        self._begun = max(prober.samples[0].at for prober in self._probers)
         self._watcher.start()
 
     def stop(self) -> Totals:
@@ -107,6 +114,7 @@ class Load:
         Raises:
             LoadFailed: a prober broke, or Docker could not be asked for new machines.
         """
+        self._ended = math.floor(time.time())
         self._over.set()
         self._watcher.join()
         if broken := [*filter(None, [self._broken]), *self._end()]:
@@ -121,9 +129,10 @@ class Load:
 
     @property
     def samples(self) -> list[Sample]:
-        """All that was told so far, in the order of time."""
-        told = [sample for prober in self._probers for sample in prober.samples]
-        return sorted(told, key=lambda sample: (sample.at, sample.sender))
+        """What was told so far of whole seconds between `start` and `stop`, in the order of time."""
+        told = [sample for prober in self._probers for sample in list(prober.samples)]
+        whole = [sample for sample in told if self._begun <= sample.at < self._ended]
+        return sorted(whole, key=lambda sample: (sample.at, sample.sender))
 
     def write(self, file: Path) -> None:
         """The samples as NDJSON, for `hashistack report --probe`."""

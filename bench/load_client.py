@@ -1,6 +1,6 @@
 """Requests at a fixed rate from inside a machine's network. Prints a JSON object for each second.
 
-`python load_client.py FROM PID NAME PORT PATH PREFIX RATE [SECONDS]`, by `nsenter --net --target PID`. Each request
+`python -m bench.load_client FROM PID NAME PORT PATH PREFIX RATE [SECONDS]`, by `nsenter --net --target PID`. Each request
 resolves `SRV NAME` through the machine's own resolver at 127.0.0.1:PORT, and the address of what it names, opens a
 new connection, and wants status 200 and a body that begins with PREFIX. Nothing is tried again. It begins when the
 name is answered, and ends before its machine does: when the machine is told to go, when PID is gone, on SIGTERM, or
@@ -25,6 +25,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.dns_message import SRV, A, answers, question
+
 PATIENCE = 2.0
 """Seconds for each of the name, the connection, and the answer."""
 
@@ -33,48 +35,6 @@ LOOK_SECONDS = 0.05
 
 WAIT_SECONDS = 0.1
 """Between two questions for a name that is not answered yet."""
-
-A, SRV = 1, 33
-
-
-def question(number: int, name: str, kind: int) -> bytes:
-    """A DNS question of type `kind`, with recursion."""
-    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.rstrip(".").split("."))
-    return struct.pack(">6H", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", kind, 1)
-
-
-def _name(data: bytes, at: int) -> tuple[str, int]:
-    """A name in a DNS message, which may point to an earlier part of it; and the place behind it."""
-    labels: list[str] = []
-    behind = 0
-    while length := data[at]:
-        if length >= 0xC0:
-            behind = behind or at + 2
-            at = struct.unpack_from(">H", data, at)[0] & 0x3FFF
-            continue
-        labels.append(data[at + 1 : at + 1 + length].decode())
-        at += 1 + length
-    return ".".join(labels), behind or at + 1
-
-
-def answers(data: bytes) -> tuple[list[tuple[str, int]], dict[str, str]]:
-    """The targets (name and port) and the addresses (name to address) that a DNS answer holds."""
-    _, _, questions, *sections = struct.unpack_from(">6H", data)
-    at = 12
-    for _ in range(questions):
-        at = _name(data, at)[1] + 4
-    targets: list[tuple[str, int]] = []
-    addresses: dict[str, str] = {}
-    for _ in range(sum(sections)):
-        owner, at = _name(data, at)
-        kind, _, _, length = struct.unpack_from(">HHIH", data, at)
-        at += 10
-        if kind == SRV:
-            targets.append((_name(data, at + 6)[0].lower(), struct.unpack_from(">H", data, at + 4)[0]))
-        elif kind == A:
-            addresses[owner.lower()] = socket.inet_ntoa(data[at : at + 4])
-        at += length
-    return targets, addresses
 
 
 def complete(got: bytes) -> bool:
@@ -106,6 +66,15 @@ class Record:
     open: int = 0
     latencies: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+
+
+def there(path: Path) -> bool:
+    """Whether it exists; below a process that ends meanwhile, nothing does."""
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
 
 
 class Client:
@@ -141,9 +110,9 @@ class Client:
             now = time.monotonic()
             if now >= look:
                 look = now + LOOK_SECONDS
-                if not self.machine.exists():
+                if not there(self.machine):
                     return  # the network is gone with its machine, and so is what was under way
-                self.ending = self.ending or now >= start + seconds or self.told_to_go.exists()
+                self.ending = self.ending or now >= start + seconds or there(self.told_to_go)
                 self._tell(now)
             if self.ending and not self.records:
                 return
@@ -161,7 +130,7 @@ class Client:
                     self._named()
 
     def _await_name(self) -> bool:
-        while not self.ending and self.machine.exists() and not self.told_to_go.exists():
+        while not self.ending and there(self.machine) and not there(self.told_to_go):
             try:
                 self.resolver.send(question(1, self.name, SRV))
                 if self.poll.poll(WAIT_SECONDS) and answers(self.resolver.recv(4096))[0]:
