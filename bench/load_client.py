@@ -1,10 +1,10 @@
 """Requests at a fixed rate from inside a machine's network. Prints a JSON object for each second.
 
-`python -m bench.load_client FROM PID NAME PORT PATH PREFIX RATE [SECONDS]`, by `nsenter --net --target PID`. Each request
-resolves `SRV NAME` through the machine's own resolver at 127.0.0.1:PORT, and the address of what it names, opens a
-new connection, and wants status 200 and a body that begins with PREFIX. Nothing is tried again. It begins when the
-name is answered, and ends before its machine does: when the machine is told to go, when PID is gone, on SIGTERM, or
-after SECONDS.
+`python -m bench.load_client FROM PID NAME PORT PATH PREFIX RATE [SECONDS]`, by `nsenter --net --target PID`. Each
+request resolves `SRV NAME` through the machine's own resolver at 127.0.0.1:PORT, and the address of what it names,
+opens a new connection, and wants status 200 and a body that begins with PREFIX. Nothing is tried again. It begins when
+the name is answered, and ends before its machine does: when the machine is told to go, when PID is gone, on SIGTERM,
+or after SECONDS.
 
 The loop is open: requests are due at fixed times, whatever became of those before, and a latency counts from the time
 at which its request was due. One thread and no library, because it shares its cores with what it measures.
@@ -112,7 +112,7 @@ class Client:
                 look = now + LOOK_SECONDS
                 if not there(self.machine):
                     return  # the network is gone with its machine, and so is what was under way
-                self.ending = self.ending or now >= start + seconds or there(self.told_to_go)
+                self.ending = self.ending or there(self.told_to_go)
                 self._tell(now)
             if self.ending and not self.records:
                 return
@@ -120,6 +120,7 @@ class Client:
             while due <= now and not self.ending:
                 self._begin(due, now, round(start + self.wall) + asked // self.rate)
                 asked += 1
+                self.ending = asked >= self.rate * seconds
                 due = start + phase + asked / self.rate
             self._give_up(now)
             ends = [look, self.open[0].until if self.open else look] + ([] if self.ending else [due])

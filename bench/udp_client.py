@@ -1,7 +1,7 @@
 """A DNS load client in one thread: sixteen questions are always under way. Prints JSON.
 
-`python -m bench.udp_client NAME PORT SECONDS`, on 127.0.0.1. It takes CPU itself, on the machine that it measures: compare
-its figures with one another only.
+`python -m bench.udp_client NAME PORT SECONDS`, on 127.0.0.1. It takes CPU itself, on the machine that it measures:
+compare its figures with one another only.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -62,7 +63,8 @@ class Resolver:
             said = self.spoil(answer) if self.asked else answer
             self.asked.append(kind)
             if said is not None:
-                self.wire.sendto(said, sender)
+                with suppress(OSError):  # closed meanwhile
+                    self.wire.sendto(said, sender)
 
 
 class Server(ThreadingHTTPServer):
