@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-CLIENT = Path(__file__).with_name("udp_client.py")
+ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 3
 
 
@@ -23,6 +23,6 @@ class Answered:
 
 def ask(pid: int, name: str, port: int) -> Answered:
     """Ask for the A record of ``name`` for three seconds, from the network namespace of process ``pid``."""
-    command = ["nsenter", "-t", str(pid), "-n", sys.executable, str(CLIENT), name, str(port), str(SECONDS)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS + 20)
+    command = ["nsenter", "-t", str(pid), "-n", sys.executable, "-m", "bench.udp_client", name, str(port), str(SECONDS)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS + 20, cwd=ROOT)
     return Answered(**json.loads(done.stdout))

@@ -1,7 +1,7 @@
 """A DNS load client in one thread: sixteen questions are always under way. Prints JSON.
 
-`python udp_client.py NAME PORT SECONDS`, on 127.0.0.1. It takes CPU itself, on the machine that it measures: compare
-its figures with one another only.
+`python -m bench.udp_client NAME PORT SECONDS`, on 127.0.0.1. It takes CPU itself, on the machine that it measures:
+compare its figures with one another only.
 """
 
 from __future__ import annotations
@@ -13,14 +13,11 @@ import struct
 import sys
 import time
 
+from bench.dns_message import A, question
+
 WINDOW = 16
 PATIENCE = 2.0
 """Seconds after which a question counts as lost."""
-
-
-def _question(number: int, name: str) -> bytes:
-    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
-    return struct.pack(">6H", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", 1, 1)
 
 
 def main() -> None:
@@ -36,7 +33,7 @@ def main() -> None:
             while len(waiting) < WINDOW:
                 number = (number + 1) % 65536
                 waiting[number] = time.monotonic()
-                wire.send(_question(number, name))
+                wire.send(question(number, name, A))
             if not select.select([wire], [], [], 0.05)[0]:
                 lost = [asked for asked, at in waiting.items() if now - at > PATIENCE]
                 failed += len(lost)

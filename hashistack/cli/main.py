@@ -15,6 +15,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from hashistack.cli.report import report
 from hashistack.cli.show import Output
 from hashistack.cli.toolchain import app as toolchain
 from hashistack.version import VERSION
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 
 app.add_typer(toolchain, name="toolchain")
+app.command()(report)
 
 DirectoryOption = Annotated[
     Path | None,

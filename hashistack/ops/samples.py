@@ -40,6 +40,10 @@ class Sample:
         named = {("sender" if name == "from" else name): value for name, value in data.items()}
         return checked(cls, named, where)
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain data that `parse` takes."""
+        return {("from" if name == "sender" else name): value for name, value in vars(self).items()}
+
 
 @dataclass(frozen=True)
 class Second:

@@ -174,7 +174,7 @@ def _tiles(line: Timeline, total: Totals | None) -> list[str]:
 
 def _tile(name: str, value: str, note: str = "", kind: str = "") -> str:
     return (
-        f"<div><dt>{name}</dt><dd{f' class={chr(34)}{kind}{chr(34)}' if kind else ''}>{value}"
+        f"<div><dt>{name}</dt><dd{f' class={chr(34)}{kind}{chr(34)}' if kind else ''}>{value} "
         f"<small>{escape(note)}</small></dd></div>"
     )
 

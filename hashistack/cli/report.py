@@ -1,0 +1,44 @@
+"""`hashistack report`: the rollout report from recorded events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    events: Annotated[
+        Path, typer.Argument(metavar="EVENTS.ndjson", help="what `-o json` printed, of one or more runs")
+    ],
+    probe: Annotated[
+        Path | None, typer.Option(metavar="SAMPLES.ndjson", help="what a probe saw meanwhile", show_default=False)
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="where to; else EVENTS.html", show_default=False)
+    ] = None,
+) -> None:
+    """Write the report of a rollout: one HTML file that needs nothing else, and its data as JSON beside it."""
+    from hashistack.cli.refusal import Refusal
+    from hashistack.ops.events import read as read_events
+    from hashistack.ops.report import write
+    from hashistack.ops.samples import read as read_samples
+
+    samples = read_samples(_lines(probe), str(probe)) if probe else []
+    page = html or events.with_suffix(".html")
+    if {page, page.with_suffix(".json")} & {events, probe}:
+        raise Refusal(f"the report would be written over its own input. Next: --html with another name than {page}")
+    beside = write(read_events(_lines(events), str(events)), samples, page)
+    typer.echo(f"{page}\n{beside}")
+
+
+def _lines(file: Path) -> list[str]:
+    from hashistack.cli.refusal import Refusal
+
+    try:
+        return file.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise Refusal(f"{file} can't be read: {error.strerror}. Next: name a file that exists") from None
+    except UnicodeDecodeError:
+        raise Refusal(f"{file} is not text; it should be one JSON object a line") from None
