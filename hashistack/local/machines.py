@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from secrets import token_hex
 from typing import Any
+from zlib import crc32
 
 import docker
 from docker.errors import APIError
@@ -25,6 +26,9 @@ SECRETS = "/platform/secrets"
 CAPABILITIES = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "IPC_LOCK", "DAC_READ_SEARCH"]
 """What Nomad's exec driver and bridge networking need of a container; servers get none of them."""
 
+_RESERVED = 16
+_TRIES = 16
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -38,7 +42,7 @@ class Machine:
     bundle: str
     created: int
     address: str
-    """In the cluster's network; "" for one that does not run."""
+    """In the cluster's network."""
 
 
 def listed(client: docker.DockerClient, site: str, pool: str = "") -> list[Machine]:
@@ -53,11 +57,16 @@ def listed(client: docker.DockerClient, site: str, pool: str = "") -> list[Machi
             running=container["State"] == "running",
             bundle=container["Labels"][labels.BUNDLE],
             created=container["Created"],
-            address=container["NetworkSettings"]["Networks"].get(site, {}).get("IPAddress", ""),
+            address=_address(container, site),
         )
         for container in client.api.containers(all=True, filters=filters)
     ]
     return sorted(found, key=lambda machine: (machine.created, machine.name))
+
+
+def _address(container: Props, network: str) -> str:
+    found = container["NetworkSettings"]["Networks"].get(network) or {}
+    return str((found.get("IPAMConfig") or {}).get("IPv4Address") or found.get("IPAddress") or "")
 
 
 def fresh_names(pool: str, count: int) -> tuple[str, ...]:
@@ -74,27 +83,30 @@ def start(
     found = listed(client, plan.site)
     used = {machine.slot for machine in found if machine.pool == plan.pool}
     slots = [slot for slot in range(len(used) + len(names)) if slot not in used]
-    network = client.api.inspect_network(plan.network)
-    addresses = fresh_addresses(network["IPAM"]["Config"][0], [machine.address for machine in found]) if used else []
+    network = client.api.inspect_network(plan.network)["IPAM"]["Config"][0]
+    free = fresh_addresses(plan.pool, network, [machine.address for machine in found])
     with ThreadPoolExecutor(len(names)) as pool:
         starting = [
-            pool.submit(make, client, plan, name, slot, secrets or {}, address)
-            for name, slot, address in zip(names, slots, [*addresses, *[None] * len(names)], strict=False)
+            # Another pool may start machines at this moment: each has addresses to fall back on.
+            pool.submit(make, client, plan, name, slot, free[index :: len(names)], secrets or {})
+            for index, (name, slot) in enumerate(zip(names, slots, strict=False))
         ]
         for machine in starting:
             machine.result()
 
 
-def fresh_addresses(pool: Props, used: Sequence[str]) -> list[str]:
+def fresh_addresses(pool: str, network: Props, used: Sequence[str]) -> list[str]:
     """Addresses of the network that nobody has, beginning after the newest machine's (`used` is in order of age).
 
     Docker gives the lowest free one, which a machine had that has just gone. Consul's servers take two machines of one
-    address for one for as long as they remember the first: "Raft leader not found in server lookup mapping".
+    address for one for as long as they remember the first: "Raft leader not found in server lookup mapping". The last
+    addresses stay free for what else is put into the network.
     """
-    network = IPv4Network(pool["Subnet"])
-    hosts = [str(address) for address in network.hosts() if str(address) != pool["Gateway"]]
-    newest = next((hosts.index(address) for address in reversed(used) if address in hosts), -1)
-    return [address for address in hosts[newest + 1 :] + hosts[: newest + 1] if address not in used]
+    hosts = [str(address) for address in IPv4Network(network["Subnet"]).hosts() if str(address) != network["Gateway"]]
+    hosts = hosts[: max(len(hosts) - _RESERVED, len(hosts) // 2)]
+    newest = next((hosts.index(address) for address in reversed(used) if address in hosts), crc32(pool.encode()))
+    first = (newest + 1) % len(hosts)
+    return [address for address in hosts[first:] + hosts[:first] if address not in used]
 
 
 def make(
@@ -102,16 +114,28 @@ def make(
     plan: Blueprint,
     name: str,
     slot: int,
+    addresses: Sequence[str],
     secrets: Mapping[str, bytes],
-    address: str | None = None,
 ) -> str:
     """Creates and starts one machine; returns its container id. Raises ResourceFailed, leaving nothing behind.
 
-    secrets: documents for the pool's secret store, which its first machine brings along. address: in the cluster's
-    network; None leaves it to Docker.
+    addresses: the first that is still free is the machine's. secrets: documents for the pool's secret store, which its
+    first machine brings along.
     """
     if plan.role == "server" and slot >= SLOTS:
         raise ResourceFailed(f"machine {name}: all {SLOTS} places for servers are taken. Next: hashistack status")
+    for address in addresses[:_TRIES]:
+        try:
+            return _make(client, plan, name, slot, address, secrets)
+        except APIError as error:
+            if "already in use" not in str(error.explanation) or "ddress" not in str(error.explanation):
+                raise ResourceFailed(f"machine {name}: Docker says: {error.explanation}") from error
+    raise ResourceFailed(f"machine {name}: the cluster's network has no free address left")
+
+
+def _make(
+    client: docker.DockerClient, plan: Blueprint, name: str, slot: int, address: str, secrets: Mapping[str, bytes]
+) -> str:
     client_role = plan.role == "client"
     published = {} if client_role else ports(plan.port_base, slot)
     inside = {"nomad": 4646, "consul": 8501, "vault": 8200}
@@ -137,24 +161,21 @@ def make(
     )
     endpoint = client.api.create_endpoint_config(aliases=aliases, ipv4_address=address)
     client.api.create_volume(plan.volume, labels=plan.labels)
+    container: str = client.api.create_container(
+        plan.image,
+        name=f"{plan.site}-{name}",
+        hostname=name,
+        labels=marks,
+        host_config=host,
+        ports=[inside[product] for product in published],
+        networking_config={"EndpointsConfig": {plan.network: endpoint}},
+    )["Id"]
     try:
-        container: str = client.api.create_container(
-            plan.image,
-            name=f"{plan.site}-{name}",
-            hostname=name,
-            labels=marks,
-            host_config=host,
-            ports=[inside[product] for product in published],
-            networking_config={"EndpointsConfig": {plan.network: endpoint}},
-        )["Id"]
-        try:
-            client.api.put_archive(container, "/", _archive(plan, secrets))
-            client.api.start(container)
-        except APIError:
-            client.api.remove_container(container, v=True, force=True)
-            raise
-    except APIError as error:
-        raise ResourceFailed(f"machine {name}: Docker says: {error.explanation}") from error
+        client.api.put_archive(container, "/", _archive(plan, secrets))
+        client.api.start(container)
+    except APIError:
+        client.api.remove_container(container, v=True, force=True)
+        raise
     return container
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from .cases import CASES
 from .conftest import Start, wait_for
 from .documents import DOCUMENTS, SERVER
-from .sandbox import CURL, Sandbox
+from .sandbox import ADDRESS, CURL, Sandbox
 
 BIN = "/opt/hashistack/current/bin"
 RUN = "/run/hashistack"
@@ -126,7 +125,7 @@ def test_a_sealed_vault_is_opened_with_the_stores_key(server: Sandbox, start: St
     assert server.sent(unseal) is None, "the key is not in the store yet"
     server.write("/standin/secrets/vault-init", '{"keys_base64":["the-secret-key=="],"root_token":"hvs.x"}')
     pass_by(server, "asked", 2)
-    assert server.sent(unseal) is None, "there is nothing to open before it is initialised"
+    assert server.sent(unseal) is None, "there is nothing to open before it is initialised, or has joined"
     server.answer(status, '{"type":"shamir","initialized":true,"sealed":true}')
     wait_for(lambda: server.sent(unseal))
     assert json.loads(server.sent(unseal) or "") == {"key": "the-secret-key=="}
@@ -142,30 +141,76 @@ def test_an_open_vault_is_left_alone(server: Sandbox, start: Start) -> None:
     assert not [line for line in lines(server, "asked") if "unseal" in line]
 
 
+@only_dash
+def test_a_vault_without_data_joins_through_a_server_that_is_open(server: Sandbox, start: Start) -> None:
+    status, unseal = "localhost:8200/v1/sys/seal-status", "localhost:8200/v1/sys/unseal"
+    join = "localhost:8200/v1/sys/storage/raft/join"
+    server.write("/standin/peers", f"{ADDRESS}\n10.0.0.2\n")
+    server.write("/standin/secrets/vault-init", '{"keys_base64":["the-secret-key=="]}')
+    server.answer(status, '{"type":"shamir","initialized":false,"sealed":true}')
+    server.answer(join, '{"errors":["failed to join raft cluster"]}', 500)
+    start(f"{BIN}/unseal")
+    wait_for(lambda: server.sent(join))
+    assert json.loads(server.sent(join) or "") == {
+        "leader_api_addr": "https://10.0.0.2:8200",
+        "leader_tls_servername": "vault.service.consul",
+        "leader_ca_cert": SERVER["ca"],
+        "leader_client_cert": SERVER["cert"],
+        "leader_client_key": SERVER["key"],
+    }
+    pass_by(server, "asked", 2)
+    assert server.sent(unseal) is None, "it has nothing to open before it has joined"
+    server.answer(join, '{"joined":true}')
+    server.answer(unseal, "{}")
+    wait_for(lambda: server.sent(unseal))
+    # It opens by itself once it has its data.
+    server.answer(status, '{"type":"shamir","initialized":true,"sealed":true}')
+    pass_by(server, "asked", 10)
+    assert len([line for line in lines(server, "asked") if line.endswith(unseal)]) == 1
+    assert SERVER["key"] not in "".join(lines(server, "asked"))
+
+
 LEADER = "localhost:4646/v1/status/leader"
+VAULT = "active.vault.service.consul:8200/v1/sys/health"
 
 
-def test_a_client_starts_as_soon_as_there_is_a_leader(machine: Sandbox, start: Start, tmp_path: Path) -> None:
+def test_a_client_starts_as_soon_as_there_are_a_leader_and_vault(machine: Sandbox, start: Start) -> None:
     rendered(machine, "client")
     machine.write("/standin/peers", "10.0.0.1\n10.0.0.2\n")
     machine.answer(LEADER, '""')
     process = start(f"{BIN}/await-leader")
     pass_by(machine, "asked", 3)
     assert process.poll() is None
+    assert not [line for line in lines(machine, "asked") if VAULT in line]
     machine.answer(LEADER, '"10.0.0.2:4647"')
+    wait_for(lambda: [line for line in lines(machine, "asked") if VAULT in line])
+    assert process.poll() is None
+    machine.answer(VAULT, "{}")
     assert process.wait(timeout=90) == 0
-    assert machine.said() == []
+    assert not [line for line in machine.said() if line.startswith("hashistack")]
     asked = "\n".join(lines(machine, "asked"))
     assert "localhost:4646:10.0.0.1:4646" in asked, "by TLS under the name in every server's certificate"
     assert "localhost:4646:10.0.0.2:4646" in asked
 
 
+def test_a_client_that_was_here_before_waits_for_no_vault(machine: Sandbox) -> None:
+    rendered(machine, "client")
+    machine.write("/standin/peers", "10.0.0.1\n")
+    machine.answer(LEADER, '"10.0.0.1:4647"')
+    machine.path("/var/lib/hashistack/nomad/client").mkdir(parents=True)
+    assert machine.run(f"{BIN}/await-leader").returncode == 0
+    assert not [line for line in lines(machine, "asked") if VAULT in line]
+
+
 @only_dash
-def test_a_client_starts_without_servers_too(machine: Sandbox) -> None:
+@pytest.mark.parametrize("missing", ["leader", "vault"])
+def test_a_client_starts_without_servers_too(machine: Sandbox, missing: str) -> None:
     rendered(machine, "client")
     machine.stand_in("sleep", 'echo "$1" >>/standin/slept')
     machine.write("/standin/peers", "10.0.0.1\n")
+    if missing == "vault":
+        machine.answer(LEADER, '"10.0.0.1:4647"')
     done = machine.run(f"{BIN}/await-leader")
     assert done.returncode == 0
-    assert done.stdout.endswith("hashistack: no Nomad leader in sight: starting the client all the same\n")
-    assert sum(float(pause) for pause in lines(machine, "slept")) == 30
+    assert done.stdout.endswith(f"hashistack: no {missing} in sight: starting the client all the same\n")
+    assert sum(map(float, lines(machine, "slept"))) == pytest.approx(30, abs=0.5)
