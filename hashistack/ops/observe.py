@@ -18,7 +18,6 @@ from hashistack.ops.fleet import Fleet, Machine, Pool, State
 from hashistack.ops.nomad import Node, Placed
 from hashistack.ops.raft import Raft
 
-
 GHOST_SECONDS = 10.0
 """How long a name without a machine is left to the products' own tidying."""
 
