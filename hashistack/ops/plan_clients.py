@@ -144,14 +144,12 @@ def _going(seen: _Seen) -> tuple[list[Machine], str]:
     fewer = f"{pool.count} machines are wanted"
     if not seen.old:
         return (_first_to_go(seen.new)[:surplus] if surplus else []), fewer
-    if seen.late:
+    if seen.late or seen.startable:
         return [], ""
     if not seen.surge or seen.ready >= (seen.canary if seen.first else 1):
         bundles = {machine.bundle for machine in seen.old}
         told = short(bundles.pop()) if len(bundles) == 1 else f"{len(bundles)} others"
         return seen.old, f"bundle {told} -> {short(pool.bundle)}"
-    if seen.startable or not surplus:
-        return [], ""
     return _first_to_go(seen.old)[:surplus], fewer
 
 
