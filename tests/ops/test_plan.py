@@ -100,7 +100,9 @@ def test_the_server_that_leads_least_goes_first() -> None:
 
 def test_the_reason_names_the_server_that_will_be_replaced() -> None:
     (step,) = next_steps(servers(S1, server("server-2", OLD, "nomad"), S3))
-    assert str(step).startswith("server: start 1 new machine: to replace server-2: bundle 3f2a0000 -> 91bc0000; it leads")
+    assert str(step).startswith(
+        "server: start 1 new machine: to replace server-2: bundle 3f2a0000 -> 91bc0000; it leads"
+    )
 
 
 def test_an_ill_outdated_server_is_replaced_first_and_blocks_nothing() -> None:
@@ -178,7 +180,10 @@ def test_clients_change_after_the_servers() -> None:
     young = servers(S1, S2, server("server-3", healthy_seconds=1))
     assert done(clients(*some(3, OLD), count=3, before=young)) == [(Await, ("server-3",))]
     (step,) = next_steps(clients(*some(3, OLD), count=3, before=WANTED))
-    assert str(step) == "web: start 1 new machine: 3 of another bundle are to be replaced by 91bc0000; the canary comes first"
+    assert (
+        str(step)
+        == "web: start 1 new machine: 3 of another bundle are to be replaced by 91bc0000; the canary comes first"
+    )
 
 
 def test_missing_clients_of_an_unchanged_pool_are_started_while_servers_change() -> None:

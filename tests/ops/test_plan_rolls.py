@@ -16,7 +16,7 @@ from hashistack.ops.plan_servers import settled
 from hashistack.ops.steps import Cordon, Discard, Drain, Forget, Grow, Leave, OfMachines, Step, Uncordon, Wait
 
 NEW = "new"
-ROUNDS = 3000
+ROUNDS = 600
 """Far more than a roll of these few machines takes at the world's slowest."""
 
 
@@ -173,9 +173,9 @@ class World:
             self.put(pool, seen)
 
     def later(self, pool: Pool, machine: Machine) -> Machine:
-        """A client of an old bundle that is ill stays so: nothing may wait for it."""
-        cured = machine.bundle == NEW or pool.role == "server"
-        if machine.state == "booting" and machine.bundle == NEW or machine.state == "unhealthy" and cured:
+        """A client of an old bundle that is ill stays so, for nothing may wait for it; servers need a quorum."""
+        cured = machine.bundle == NEW or (pool.role == "server" and self.happens(0.1))
+        if machine.state in ("booting", "unhealthy") and cured:
             machine = replace(machine, state="healthy", healthy_seconds=0)
         elif machine.state == "healthy":
             machine = replace(machine, healthy_seconds=machine.healthy_seconds + 6)
@@ -212,7 +212,7 @@ def held_to_the_order(fleet: Fleet, steps: tuple[Step, ...]) -> None:
             assert changes == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(fleets(), st.integers(0, 2**32))
 def test_from_any_fleet_killed_anywhere_it_ends_as_declared(fleet: Fleet, seed: int) -> None:
     world = World(fleet, seed)
