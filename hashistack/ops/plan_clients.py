@@ -189,9 +189,8 @@ def _chosen(seen: _Seen, going: Sequence[Machine]) -> list[Machine]:
     if seen.old and seen.first:
         width = min(width, max(seen.canary, seen.running - seen.pool.count))
     if seen.new and seen.old and seen.surge:
-        width = min(
-            width, seen.ready
-        )  # only new machines are eligible: as many as drain must be there to take the work
+        # Only new machines take work: there must be as many as are emptied.
+        width = min(width, seen.ready)
     width -= len(seen.leaving) + sum(machine.draining for machine in going)
     spare = seen.working - (seen.pool.count - seen.unavailable)
     if width <= 0:

@@ -273,6 +273,12 @@ def test_old_machines_that_boot_are_no_clients_yet_and_just_go() -> None:
     assert done(clients(*old, *some(1, NEW, 7), count=3)) == [(Leave, ("web-3",))]
 
 
+def test_a_wave_is_narrower_while_a_new_machine_is_out_of_service() -> None:
+    old, new = some(5, OLD, work=1, eligible=False), some(3, NEW, 7)
+    drained_by_hand = some(1, NEW, 10, work=1, eligible=False, draining=True)
+    assert done(clients(*old, *new, *drained_by_hand, count=6, policy=SURGE)) == [(Drain, ("web-1", "web-2"))]
+
+
 def test_max_unavailable_widens_a_wave() -> None:
     policy = Policy(max_surge=2, max_unavailable=1)
     old, new = some(6, OLD, work=1, eligible=False), some(6, NEW, 7)
