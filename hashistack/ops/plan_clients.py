@@ -144,14 +144,12 @@ def _going(seen: _Seen) -> tuple[list[Machine], str]:
     fewer = f"{pool.count} machines are wanted"
     if not seen.old:
         return (_first_to_go(seen.new)[:surplus] if surplus else []), fewer
-    if seen.late:
+    if seen.late or seen.startable:
         return [], ""
     if not seen.surge or seen.ready >= (seen.canary if seen.first else 1):
         bundles = {machine.bundle for machine in seen.old}
         told = short(bundles.pop()) if len(bundles) == 1 else f"{len(bundles)} others"
         return seen.old, f"bundle {told} -> {short(pool.bundle)}"
-    if seen.startable or not surplus:
-        return [], ""
     return _first_to_go(seen.old)[:surplus], fewer
 
 
@@ -191,9 +189,8 @@ def _chosen(seen: _Seen, going: Sequence[Machine]) -> list[Machine]:
     if seen.old and seen.first:
         width = min(width, max(seen.canary, seen.running - seen.pool.count))
     if seen.new and seen.old and seen.surge:
-        width = min(
-            width, seen.ready
-        )  # only new machines are eligible: as many as drain must be there to take the work
+        # Only new machines take work: there must be as many as are emptied.
+        width = min(width, seen.ready)
     width -= len(seen.leaving) + sum(machine.draining for machine in going)
     spare = seen.working - (seen.pool.count - seen.unavailable)
     if width <= 0:
