@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Literal
@@ -28,8 +29,10 @@ class LocalDriver:
         self._connection, self._client = connection, client or engine()
 
     def instances(self) -> tuple[Instance, ...]:
+        now = time.time()
         return tuple(
-            Instance(machine.name, machine.pool, machine.bundle, self._state(machine)) for machine in self._listed()
+            Instance(machine.name, machine.pool, machine.bundle, self._state(machine), now - machine.created)
+            for machine in self._listed()
         )
 
     def grow(self, pool: str, count: int) -> tuple[str, ...]:

@@ -12,12 +12,14 @@ class Instance:
     """A machine as its platform lists it. `name` is its name in Nomad, Consul and Vault too.
 
     state: running; leaving (it was told to go and drains, leaves and stops by itself); stopped.
+    age: seconds since it was started.
     """
 
     name: str
     pool: str
     bundle: str
     state: Literal["running", "leaving", "stopped"]
+    age: float = 0.0
 
 
 class PoolDriver(Protocol):

@@ -50,8 +50,10 @@ class Narrator:
             if self._states.get(name) != state:
                 self.tell(MachineEvent(now, name, *state))
         for name in self._states.keys() - there.keys():
+            where, before, bundle = self._states[name]
             self.gone += 1
-            self.tell(MachineEvent(now, name, self._states[name][0], "gone", self._states[name][2]))
+            if before != "gone":
+                self.tell(MachineEvent(now, name, where, "gone", bundle))
         self._states = there
         products: tuple[Product, ...] = get_args(Product)
         for product in products:

@@ -18,6 +18,9 @@ from hashistack.ops.fleet import Fleet, Machine, Pool, State
 from hashistack.ops.nomad import Node, Placed
 from hashistack.ops.raft import Raft
 
+BOOT_SECONDS = 60.0
+"""A machine that is healthy at the first look, and older than this, is taken to have been so since then."""
+
 GHOST_SECONDS = 10.0
 """How long a name without a machine is left to the products' own tidying."""
 
@@ -42,6 +45,7 @@ class Observer:
         self._cluster, self._driver, self._roll = cluster, driver, roll
         self._healthy_since: dict[str, float] = {}
         self._ghost_since: dict[str, float] = {}
+        self._looked = False
 
     def look(self) -> Seen:
         """The fleet now. Raises ApiError where a product does not answer, DriverFailed where the platform doesn't."""
@@ -65,12 +69,12 @@ class Observer:
         nodes = {node.name: node for node in sorted(said["nodes"], key=lambda node: node.status == "ready")}
         work = Counter(one.node for one in said["placed"] if one.moves)
         machines = {one.name: self._machine(one, rafts, health, nodes, work) for one in instances}
-        self._remember(machines)
         pools = tuple(self._pool(pool, instances, machines) for pool in wanted(cluster.connection, instances))
         voting = {peer.name for raft in rafts.values() for peer in raft.peers}
         listed = voting | {node.name for node in nodes.values() if node.status != "ready"}
         listed |= {name for name, pool in said["machines"].items() if pool and not _passing(health.get(name))}
         ghosts = self._ghosts(listed - machines.keys())
+        self._looked = True
         return Seen(Fleet(pools, ghosts, frozenset(ghosts) - voting), nodes, said["placed"], rafts)
 
     def _pool(self, declared: Declared, instances: tuple[Instance, ...], machines: Mapping[str, Machine]) -> Pool:
@@ -88,20 +92,17 @@ class Observer:
         name, node = instance.name, nodes.get(instance.name)
         server = self._role(instance.pool) == "server"
         leads = frozenset(product for product, raft in rafts.items() if raft.leader == name)
-        # A client is as well as Nomad says: its own check fails with its Consul agent, and its work goes on.
-        well = (
-            all(raft.well(name) for raft in rafts.values()) if server else node is not None and node.status == "ready"
-        )
-        well = well and _passing(health.get(name))
+        in_service = all(raft.well(name) for raft in rafts.values()) if server else _ready(node)
+        state = self._state(instance, in_service and _passing(health.get(name)), health.get(name))
         return Machine(
             name=name,
             bundle=instance.bundle,
-            state=self._state(instance, well, health.get(name)),
+            state=state,
             leads=leads,
             eligible=server or (node is not None and node.eligible),
             draining=node is not None and node.draining,
             work=work.get(name, 0),
-            healthy_seconds=time.monotonic() - self._healthy_since.get(name, time.monotonic()),
+            healthy_seconds=self._healthy_seconds(instance, state),
         )
 
     def _state(self, instance: Instance, well: bool, health: MachineHealth | None) -> State:
@@ -113,12 +114,14 @@ class Observer:
             return "healthy"
         return "unhealthy" if instance.name in self._healthy_since else "booting"
 
-    def _remember(self, machines: Mapping[str, Machine]) -> None:
-        for name, machine in machines.items():
-            if machine.state == "healthy":
-                self._healthy_since.setdefault(name, time.monotonic())
-            elif machine.state == "unhealthy":
-                self._healthy_since[name] = time.monotonic()
+    def _healthy_seconds(self, instance: Instance, state: State) -> float:
+        now = time.monotonic()
+        if state == "healthy":
+            earlier = 0.0 if self._looked else max(0.0, instance.age - BOOT_SECONDS)
+            return now - self._healthy_since.setdefault(instance.name, now - earlier)
+        if instance.name in self._healthy_since:
+            self._healthy_since[instance.name] = now
+        return 0.0
 
     def _ghosts(self, names: set[str]) -> tuple[str, ...]:
         """Those that stay: a machine that has left in good order is gone from everywhere within seconds."""

@@ -117,14 +117,12 @@ def _why(pool: Pool) -> str:
     old = Counter(machine.bundle for machine in staying if pool.outdated(machine))
     parts = [f"{count} of {len(staying)} outdated ({short(b)} -> {short(pool.bundle)})" for b, count in old.items()]
     late = sum(not pool.proven(machine) for machine in staying if not pool.outdated(machine))
-    shut = sum(not machine.eligible for machine in staying if not pool.outdated(machine))
     counts = {
         "missing": pool.count - len(staying),
         "surplus": len(staying) - pool.count,
         "leaving": len(pool.machines) - len(staying) - stopped,
         "stopped": stopped,
         "not healthy yet": late,
-        "ineligible": shut,
     }
     return ", ".join([*parts, *(f"{count} {what}" for what, count in counts.items() if count > 0)])
 

@@ -117,6 +117,8 @@ def _changes(seen: _Seen, going: Sequence[Machine], reason: str) -> tuple[Step, 
     pool = seen.pool
     surplus = set[str]() if seen.old else set(named(going))
     shut = [machine for machine in seen.new if not machine.eligible and not machine.draining]
+    if not seen.old and len(shut) < len(seen.new):
+        shut = []  # nothing is outdated, and others take work: an operator's own wish
     if shut := [machine for machine in shut if machine.state == "healthy" and machine.name not in surplus]:
         return (Uncordon(pool.name, named(shut), "of the declared bundle, and needed"),)
     steps: list[Step] = []

@@ -210,7 +210,7 @@ class Rollout:
         if reason := stuck(seen, self._began):
             for pool in seen.fleet.pools:
                 for machine in pool.machines:
-                    if machine.draining and machine.state == "healthy":
+                    if pool.role == "client" and machine.state == "healthy" and pool.outdated(machine):
                         self._cluster.nomad.undrain(seen.nodes[machine.name])
             raise RolloutFailed(reason)
 

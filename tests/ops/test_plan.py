@@ -351,6 +351,11 @@ def test_going_back_makes_the_old_machines_eligible_again_first() -> None:
     assert done(clients(*some(3, NEW, work=1), *some(1, OLD, 4, work=1), count=3)) == [(Cordon, ("web-4",))]
 
 
+def test_a_machine_that_an_operator_made_ineligible_stays_so() -> None:
+    assert next_steps(clients(*some(2, NEW), *some(1, NEW, 3, eligible=False), count=3)) == ()
+    assert done(clients(*some(2, NEW, eligible=False), count=2)) == [(Uncordon, ("web-1", "web-2"))]
+
+
 def test_a_last_wave_is_proven_before_the_roll_is_over() -> None:
     assert done(clients(*some(2, NEW), *some(1, NEW, 3, healthy_seconds=2), count=3)) == [(Await, ("web-3",))]
 

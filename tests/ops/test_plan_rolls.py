@@ -194,8 +194,10 @@ def usable(machine: Machine) -> bool:
 
 
 def as_declared(pool: Pool) -> bool:
-    right = all(m.bundle == NEW and m.eligible and not m.draining and pool.proven(m) for m in pool.machines)
-    return right and len(pool.machines) == pool.count
+    """Single machines may be ineligible: an operator's wish."""
+    right = all(m.bundle == NEW and not m.draining and pool.proven(m) for m in pool.machines)
+    taking = not pool.machines or any(m.eligible for m in pool.machines)
+    return right and taking and len(pool.machines) == pool.count
 
 
 def held_to_the_order(fleet: Fleet, steps: tuple[Step, ...]) -> None:

@@ -1,5 +1,4 @@
 """What one `up` may not change: rows 12, 37 to 41, 43 to 45 of the table of faults, with the exact texts."""
-# ruff: noqa: E501 - the texts are whole lines
 
 from __future__ import annotations
 
