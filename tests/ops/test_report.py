@@ -272,7 +272,10 @@ def test_no_event_and_no_probe_is_a_page_too() -> None:
     root = page([])
     assert root.all("h1")[0].text == "No event was recorded"
     assert tile(root, "requests").text.split() == ["none", "no", "probe", "ran"]
-    assert not root.all("g", "lane")
+    assert not root.all("svg", "chart")
+    alone = page([], probed())
+    assert latency(alone)[0].count("L") == 99
+    assert tile(alone, "requests").said.strip() == "20,000"
 
 
 @pytest.mark.parametrize("machines", [5, 60])
