@@ -204,7 +204,8 @@ def _runs(events: Sequence[Event]) -> tuple[Run, ...]:
             own: list[Event] = [
                 e for e in runs[-1] if e.at >= event.at - LOOK_SECONDS and isinstance(e, MachineEvent | LeaderEvent)
             ]
-            runs[-1] = [e for e in runs[-1] if e not in own]
+            moved = set(map(id, own))
+            runs[-1] = [e for e in runs[-1] if id(e) not in moved]
             runs.append(own)
         runs[-1].append(event)
     return tuple(Run(run[0].at, run[-1].at, _result(run[-1])) for run in runs)
