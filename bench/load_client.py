@@ -108,6 +108,13 @@ class Client:
         asked, look = 0, 0.0
         while True:
             now = time.monotonic()
+            # First what is due: a second is told when nothing more can be due in it.
+            due = start + phase + asked / self.rate
+            while due <= now and not self.ending:
+                self._begin(due, now, round(start + self.wall) + asked // self.rate)
+                asked += 1
+                self.ending = asked >= self.rate * seconds
+                due = start + phase + asked / self.rate
             if now >= look:
                 look = now + LOOK_SECONDS
                 if not there(self.machine):
@@ -116,12 +123,6 @@ class Client:
                 self._tell(now)
             if self.ending and not self.records:
                 return
-            due = start + phase + asked / self.rate
-            while due <= now and not self.ending:
-                self._begin(due, now, round(start + self.wall) + asked // self.rate)
-                asked += 1
-                self.ending = asked >= self.rate * seconds
-                due = start + phase + asked / self.rate
             self._give_up(now)
             ends = [look, self.open[0].until if self.open else look] + ([] if self.ending else [due])
             for descriptor, _ in self.poll.poll(max(0.0, min(ends) - time.monotonic())):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Literal, TypeVar, get_args, get_type_hints
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 Life = Literal["booting", "healthy", "voter", "draining", "leaving", "gone", "unhealthy"]
 """A machine's state: healthy is a client in service, or a server that is not a voter in all three yet."""
@@ -37,12 +37,16 @@ class Event:
 
 @dataclass(frozen=True)
 class RolloutEvent(Event):
-    """A run of the command begins. changes: what it is going to change, a sentence each."""
+    """A run of the command begins.
+
+    changes: what it is going to change, a sentence each. bundles: pool to the digest that its machines are to have.
+    """
 
     kind = "rollout"
 
     cluster: str
     changes: tuple[str, ...] = ()
+    bundles: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,11 +119,11 @@ def checked(kind: type[Value], data: Mapping[str, Any], where: str) -> Value:
     """
     given: dict[str, Any] = {}
     hints = get_type_hints(kind)
-    for field in fields(kind):  # type: ignore[arg-type]
-        if field.name in data:
-            given[field.name] = _value(hints[field.name], data[field.name], f"{where}: {field.name}")
-        elif field.default is field.default_factory:  # both MISSING: there is no default
-            raise EventInvalid(f"{where}: {field.name} is missing")
+    for each in fields(kind):  # type: ignore[arg-type]
+        if each.name in data:
+            given[each.name] = _value(hints[each.name], data[each.name], f"{where}: {each.name}")
+        elif each.default is each.default_factory:  # both MISSING: there is no default
+            raise EventInvalid(f"{where}: {each.name} is missing")
     return kind(**given)
 
 
@@ -129,7 +133,11 @@ def _value(wanted: Any, found: Any, where: str) -> Any:
         return float(found)
     if choices and choices[-1] is Ellipsis and isinstance(found, list | tuple):
         return tuple(_value(choices[0], each, where) for each in found)
-    if choices and choices[-1] is not Ellipsis:
+    if get_origin(wanted) is Mapping:
+        if isinstance(found, Mapping):
+            return {str(key): _value(choices[1], each, where) for key, each in found.items()}
+        raise EventInvalid(f"{where} is {found!r}; it should be an object")
+    if get_origin(wanted) is Literal:
         if found in choices:
             return found
         raise EventInvalid(f"{where} is {found!r}; it can be {', '.join(map(str, choices))}")

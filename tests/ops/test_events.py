@@ -22,7 +22,7 @@ from hashistack.ops.events import (
 from hashistack.ops.samples import Sample, Second, percentile, stretches, totals
 
 EVENTS: list[Event] = [
-    RolloutEvent(1.0, "shop", ("Nomad 1.10.5 to 1.11.3",)),
+    RolloutEvent(1.0, "shop", ("Nomad 1.10.5 to 1.11.3",), {"server": "abc"}),
     MachineEvent(1.5, "server-4", "server", "booting", "abc"),
     StepEvent(2.0, "server: start server-4", "done", 12.3),
     LeaderEvent(3.0, "vault", "server-4"),
@@ -61,6 +61,8 @@ def test_other_events_empty_lines_and_what_a_killed_writer_left_are_passed_over(
         ({"event": "result", "at": 1, "ok": 1, "text": "", "seconds": 1}, "ok is 1; it should be true or false"),
         ({"event": "step", "at": True, "text": "x", "state": "done"}, "at is True; it should be a number"),
         ({"event": "rollout", "at": 1, "cluster": "x", "changes": "y"}, "changes is 'y'; it should be a list"),
+        ({"event": "rollout", "at": 1, "cluster": "x", "bundles": ["y"]}, "bundles is ['y']; it should be an object"),
+        ({"event": "rollout", "at": 1, "cluster": "x", "bundles": {"y": 1}}, "bundles is 1; it should be a text"),
         ({"event": "rollout", "at": 1, "cluster": "x", "changes": [2]}, "changes is 2; it should be a text"),
     ],
 )

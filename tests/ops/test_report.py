@@ -262,6 +262,39 @@ def test_a_resumed_rollout_is_one_report() -> None:
     assert len(root.all("line", "run")) == 1
 
 
+def test_a_run_that_looks_first_and_follows_one_that_was_killed_begins_with_its_look() -> None:
+    looks = [replace(event, at=START + 300) for event in moved("workers-1", (0, "healthy"), bundle="old")]
+    begun = [replace(event, at=event.at + 304) for event in replaced() if isinstance(event, RolloutEvent | ResultEvent)]
+    line = timeline([*replaced()[:-1], *looks, *begun])
+    assert [run.begin - START for run in line.runs] == [0, 300]
+    # It was gone before, and is there again: a lane says what was seen.
+    assert line.runs[0].end == START + 90
+
+
+def test_a_machine_is_gone_when_that_is_first_seen() -> None:
+    again = moved("workers-1", (95, "gone"), (99, "gone"), bundle="old")
+    pool = timeline([*replaced(), *again]).pools[1]
+    assert pool.lanes[0].gone == START + 90
+    assert pool.lanes[0].segments[-1].end == START + 90
+
+
+def test_what_is_wanted_tells_old_machines_where_none_was_started() -> None:
+    events = [
+        RolloutEvent(START, "shop", bundles={"workers": "new"}),
+        *moved("workers-1", (0, "healthy"), bundle="old"),
+    ]
+    (pool,) = timeline([*events, ResultEvent(START + 9, False, "", 9.0)]).pools
+    assert (pool.bundle, pool.lanes[0].new) == ("new", False)
+    (untold,) = timeline(events[1:]).pools
+    assert (untold.bundle, untold.lanes[0].new) == ("old", True)
+
+
+def test_a_long_reason_keeps_its_lines() -> None:
+    root = page([*replaced()[:-1], ResultEvent(START + 100, False, "not healthy\nlog <1>\nlog 2", 100.0)])
+    assert root.all("p", "verdict")[0].text == "not healthy"
+    assert root.all("pre")[0].text == "log <1>\nlog 2"
+
+
 def test_a_run_that_was_cut_off_says_what_to_do() -> None:
     (verdict,) = page(replaced()[:-1]).all("p", "verdict")
     assert verdict.attributes["class"] == "verdict wait"
@@ -272,7 +305,10 @@ def test_no_event_and_no_probe_is_a_page_too() -> None:
     root = page([])
     assert root.all("h1")[0].text == "No event was recorded"
     assert tile(root, "requests").text.split() == ["none", "no", "probe", "ran"]
-    assert not root.all("g", "lane")
+    assert not root.all("svg", "chart")
+    alone = page([], probed())
+    assert latency(alone)[0].count("L") == 99
+    assert tile(alone, "requests").said.strip() == "20,000"
 
 
 @pytest.mark.parametrize("machines", [5, 60])

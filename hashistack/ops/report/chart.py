@@ -17,19 +17,21 @@ from hashistack.ops.samples import Second
 
 def draw(line: Timeline, seconds: Sequence[Second], width: int) -> str:
     """The whole picture. `seconds`: what a probe saw, in stretches of `width` seconds."""
-    begin = min([line.begin, *(second.at for second in seconds[:1])])
-    end = max([line.end, *(second.at + width for second in seconds[-1:])])
+    spans = [(line.begin, line.end)] if line.runs else []
+    spans += [(seconds[0].at, seconds[-1].at + width)] if seconds else []
+    if not spans:
+        return "<p>There is nothing to draw.</p>"
+    begin, end = min(begin for begin, _ in spans), max(end for _, end in spans)
     axis = Axis(begin, end, line.begin if line.runs else begin)
     parts: list[str] = []
     y = 26.0
-    height = lanes.height(sum(len(pool.lanes) for pool in line.pools if not lanes.folds(pool)))
     for pool in line.pools:
         parts.append(text_at(0, y + 11, lanes.heading(pool), "pool"))
         y += 20
         if lanes.folds(pool):
             made, y = lanes.folded(pool, axis, y)
         else:
-            made, y = lanes.single(pool, line.reigns, axis, y, height)
+            made, y = lanes.single(pool, line.reigns, axis, y)
         parts += made
         y += 12
     if seconds:

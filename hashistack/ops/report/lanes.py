@@ -25,7 +25,7 @@ _ROWS = {"consul": 0, "nomad": 1, "vault": 2}
 
 
 def height(lanes: int) -> int:
-    """Pixels of a lane, when there are so many in the whole picture; a fifth of it more is the gap below."""
+    """Pixels of a lane, when its pool has so many; a fifth of it more is the gap below."""
     return 22 if lanes <= 16 else 16 if lanes <= 40 else 10
 
 
@@ -52,42 +52,42 @@ def _cut(text: str, pixels: float) -> str:
     return text if len(text) <= most else text[: max(most - 1, 1)] + "…"
 
 
-def single(pool: Pool, reigns: Sequence[Reign], axis: Axis, y: float, height: int) -> tuple[list[str], float]:
+def single(pool: Pool, reigns: Sequence[Reign], axis: Axis, y: float) -> tuple[list[str], float]:
     """A lane a machine, from `y` down; answers where the next thing may begin, too."""
-    parts = []
+    parts, tall = [], height(len(pool.lanes))
     for lane in pool.lanes:
         parts.append(f'<g class="lane" data-machine="{escape(lane.machine)}" data-pool="{escape(pool.name)}">')
-        parts.append(text_at(LEFT - 8, y + height / 2 + 4, _cut(lane.machine, LEFT - 8), "name", "end"))
+        parts.append(text_at(LEFT - 8, y + tall / 2 + 4, _cut(lane.machine, LEFT - 8), "name", "end"))
         until = axis.end if lane.gone is None else lane.gone
         led = [replace(r, end=min(r.end, until)) for r in reigns if r.machine == lane.machine and r.begin < until]
         badges = _badges(led, axis)
-        parts += _segments(lane, axis, y, height, [middle for _, middle in badges])
+        parts += _segments(lane, axis, y, tall, [middle for _, middle in badges])
         if lane.gone is not None:
-            x, middle = axis.x(lane.gone), y + height / 2
+            x, middle = axis.x(lane.gone), y + tall / 2
             title = f"<title>{escape(lane.machine)} gone at {axis.clock(lane.gone)}</title>"
             parts.append(f'<path d="M{x - 3:g},{middle - 3:g} l6,6 m0,-6 l-6,6" class="gone">{title}</path>')
-        parts += _crowns(badges, axis, y, height)
+        parts += _crowns(badges, axis, y, tall)
         parts.append("</g>")
-        y += height + height // 5
+        y += tall + tall // 5
     return parts, y
 
 
-def _segments(lane: Lane, axis: Axis, y: float, height: int, taken: Sequence[float]) -> Iterator[str]:
+def _segments(lane: Lane, axis: Axis, y: float, tall: int, taken: Sequence[float]) -> Iterator[str]:
     for segment in lane.segments:
         x, until = axis.x(segment.begin), axis.x(segment.end)
         width, kind = round(max(until - x, 1.0), 1), state(lane, segment.state)
         boots = f", bundle {lane.bundle[:12]}" if lane.bundle else ""
         said = f"{lane.machine}: {segment.state} {axis.clock(segment.begin)} to {axis.clock(segment.end)}{boots}"
         yield (
-            f'<rect x="{x}" y="{y:g}" width="{width}" height="{height}" rx="2" class="segment {kind}" '
+            f'<rect x="{x}" y="{y:g}" width="{width}" height="{tall}" rx="2" class="segment {kind}" '
             f'data-state="{segment.state}"><title>{escape(said)}</title></rect>'
         )
         wide = len(segment.state) * LETTER
         starts = [start for start in (x, *(middle + BADGE - 4 for middle in taken)) if x <= start < until - wide - 8]
         free = (s + 6 for s in starts if all(b + BADGE < s + 6 or b - BADGE > s + 6 + wide for b in taken))
-        if height >= 16 and (start := next(free, None)):
+        if tall >= 16 and (start := next(free, None)):
             # A little higher where the leaders' lines are.
-            yield text_at(start, y + height / 2 + (2 if taken else 4), segment.state, f"label {kind}")
+            yield text_at(start, y + tall / 2 + (2 if taken else 4), segment.state, f"label {kind}")
 
 
 def _badges(reigns: Sequence[Reign], axis: Axis) -> list[tuple[Reign, float]]:
@@ -99,15 +99,15 @@ def _badges(reigns: Sequence[Reign], axis: Axis) -> list[tuple[Reign, float]]:
     return placed
 
 
-def _crowns(badges: Sequence[tuple[Reign, float]], axis: Axis, y: float, height: int) -> Iterator[str]:
+def _crowns(badges: Sequence[tuple[Reign, float]], axis: Axis, y: float, tall: int) -> Iterator[str]:
     """A line along the lane while its machine leads, with the product's letter where it begins."""
     for reign, middle in badges:
-        x, until, level = axis.x(reign.begin), axis.x(reign.end), y + height - 1 - _ROWS[reign.product] * 2
+        x, until, level = axis.x(reign.begin), axis.x(reign.end), y + tall - 1 - _ROWS[reign.product] * 2
         title = f"<title>{escape(reign.machine)} leads {reign.product} from {axis.clock(reign.begin)}</title>"
         yield f'<g class="leads {reign.product}" data-product="{reign.product}">{title}'
         yield f'<line x1="{x}" x2="{until}" y1="{level:g}" y2="{level:g}"/>'
-        yield f'<circle cx="{middle:g}" cy="{y + height / 2:g}" r="{min(7, height // 2)}"/>'
-        yield text_at(middle, y + height / 2 + 3.5, reign.product[0].upper(), "letter", "middle") + "</g>"
+        yield f'<circle cx="{middle:g}" cy="{y + tall / 2:g}" r="{min(7, tall // 2)}"/>'
+        yield text_at(middle, y + tall / 2 + 3.5, reign.product[0].upper(), "letter", "middle") + "</g>"
 
 
 def counts(pool: Pool) -> list[tuple[float, dict[str, int]]]:
@@ -128,23 +128,23 @@ def counts(pool: Pool) -> list[tuple[float, dict[str, int]]]:
 
 def folded(pool: Pool, axis: Axis, y: float) -> tuple[list[str], float]:
     """How many machines are in each state, one upon the other; answers where the next thing may begin, too."""
-    found, height = counts(pool), 120.0
+    found, tall = counts(pool), 120.0
     most = max((sum(now.values()) for _, now in found), default=0)
     if not most:
         return [], y
     ends = [at for at, _ in found[1:]] + [found[-1][0]]
-    parts = [f'<g class="folded" data-pool="{escape(pool.name)}">', *scale(y, height, ((0, "0"), (1, f"{most}")))]
+    parts = [f'<g class="folded" data-pool="{escape(pool.name)}">', *scale(y, tall, ((0, "0"), (1, f"{most}")))]
     for index, kind in enumerate(ORDER):
         path = ""
         for (at, now), until in zip(found, ends, strict=True):
             if not now[kind] or until == at:
                 continue
             below = sum(now[each] for each in ORDER[:index])
-            top, bottom = (y + height * (1 - number / most) for number in (below + now[kind], below))
+            top, bottom = (y + tall * (1 - number / most) for number in (below + now[kind], below))
             path += f"M{axis.x(at)},{bottom:.1f}V{top:.1f}H{axis.x(until)}V{bottom:.1f}Z"
         if path:
             peak = max(now[kind] for _, now in found)
             said = {"new": "in service, new", "old": "in service, old"}.get(kind, kind)
             title = f"<title>{escape(pool.name)}: {said}, at most {peak} of {most} machines</title>"
             parts.append(f'<path d="{path}" class="segment {kind}" data-state="{kind}">{title}</path>')
-    return [*parts, "</g>"], y + height
+    return [*parts, "</g>"], y + tall

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hashistack.ops.events import (
@@ -15,6 +15,9 @@ from hashistack.ops.events import (
     RolloutEvent,
     StepEvent,
 )
+
+LOOK_SECONDS = 30.0
+"""Most that a run takes from its first look at the cluster until it says what it is going to change."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Lane:
 
 @dataclass(frozen=True)
 class Pool:
-    """A pool's machines, in the order in which they were first seen. bundle: what the newest of them booted from."""
+    """A pool's machines, in the order in which they were first seen. bundle: what all are to have at the end."""
 
     name: str
     servers: bool
@@ -114,32 +117,33 @@ def timeline(events: Iterable[Event]) -> Timeline:
     ordered = sorted(events, key=lambda event: event.at)
     begin, end = (ordered[0].at, ordered[-1].at) if ordered else (0.0, 0.0)
     named = [event for event in ordered if isinstance(event, RolloutEvent)]
+    wanted = {pool: bundle for event in named for pool, bundle in event.bundles.items()}
     return Timeline(
         cluster=named[-1].cluster if named else "",
         # A resumed run has less to change than the first one.
         changes=tuple(dict.fromkeys(change for event in named for change in event.changes)),
         begin=begin,
         end=end,
-        pools=_pools([event for event in ordered if isinstance(event, MachineEvent)], end),
+        pools=_pools([event for event in ordered if isinstance(event, MachineEvent)], wanted, end),
         steps=_steps([event for event in ordered if isinstance(event, StepEvent)]),
         reigns=_reigns([event for event in ordered if isinstance(event, LeaderEvent)], end),
         runs=_runs(ordered),
     )
 
 
-def _pools(events: Sequence[MachineEvent], end: float) -> tuple[Pool, ...]:
+def _pools(events: Sequence[MachineEvent], wanted: Mapping[str, str], end: float) -> tuple[Pool, ...]:
     machines: dict[str, dict[str, list[MachineEvent]]] = {}
     for event in events:
         machines.setdefault(event.pool, {}).setdefault(event.machine, []).append(event)
     pools = []
     for name, found in machines.items():
         seen = [event for event in events if event.pool == name]
+        # Where nobody says what is wanted, it is what was started last; where nothing was started, nothing is old.
         started = [event.bundle for event in seen if event.state == "booting" and event.bundle]
-        bundle = (started or [event.bundle for event in seen])[-1]
-        # Where nothing was started, nothing is old.
-        lanes = tuple(_lane(machine, its, bundle if started else "", end) for machine, its in found.items())
+        bundle = wanted.get(name) or (started[-1] if started else "")
+        lanes = tuple(_lane(machine, its, bundle, end) for machine, its in found.items())
         servers = name == "server" or any(event.state == "voter" for event in seen)
-        pools.append(Pool(name, servers, bundle, lanes))
+        pools.append(Pool(name, servers, bundle or seen[-1].bundle, lanes))
     return tuple(sorted(pools, key=lambda pool: not pool.servers))
 
 
@@ -155,7 +159,9 @@ def _lane(machine: str, events: Sequence[MachineEvent], wanted: str, end: float)
         else:
             segments.append(Segment(event.state, event.at, until))
     bundle = next((event.bundle for event in reversed(events) if event.bundle), "")
-    gone = events[-1].at if events[-1].state == "gone" else None
+    # Every later look says it again.
+    last_seen = next((i for i in range(len(events), 0, -1) if events[i - 1].state != "gone"), 0)
+    gone = events[last_seen].at if last_seen < len(events) else None
     return Lane(machine, bundle, not wanted or bundle == wanted, tuple(segments), gone)
 
 
@@ -188,11 +194,19 @@ def _reigns(events: Sequence[LeaderEvent], end: float) -> tuple[Reign, ...]:
 
 
 def _runs(events: Sequence[Event]) -> tuple[Run, ...]:
-    """Cut where a run begins, and behind each result."""
+    """Cut behind each result, and where a run begins whose predecessor was cut off."""
     runs: list[list[Event]] = []
     for event in events:
-        if not runs or isinstance(event, RolloutEvent) or isinstance(runs[-1][-1], ResultEvent):
+        if not runs or isinstance(runs[-1][-1], ResultEvent):
             runs.append([])
+        elif isinstance(event, RolloutEvent) and any(isinstance(before, RolloutEvent) for before in runs[-1]):
+            # A run looks before it says what it will change: what was seen just now is its own.
+            own: list[Event] = [
+                e for e in runs[-1] if e.at >= event.at - LOOK_SECONDS and isinstance(e, MachineEvent | LeaderEvent)
+            ]
+            moved = set(map(id, own))
+            runs[-1] = [e for e in runs[-1] if id(e) not in moved]
+            runs.append(own)
         runs[-1].append(event)
     return tuple(Run(run[0].at, run[-1].at, _result(run[-1])) for run in runs)
 
