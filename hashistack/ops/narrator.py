@@ -24,9 +24,10 @@ class Narrator:
         self._leaders: dict[str, str] = {}
         self._open: dict[str, float] = {}
 
-    def begin(self, cluster: str, whole: Plan) -> None:
+    def begin(self, cluster: str, seen: Seen, whole: Plan) -> None:
         """What is going to be changed."""
-        self.tell(RolloutEvent(time.time(), cluster, tuple(map(str, whole.pools))))
+        bundles = {pool.name: pool.bundle for pool in seen.fleet.pools}
+        self.tell(RolloutEvent(time.time(), cluster, tuple(map(str, whole.pools)), bundles))
 
     def during(self, text: str, work: Callable[[], str]) -> None:
         """A step that is one call; what it answers is part of the text at its end."""

@@ -126,7 +126,7 @@ class Rollout:
         servers = self._cluster.connection.machines("server")
         self._cluster.consul.set_quorum(servers // 2 + 1)
         self._cluster.vault.set_quorum(servers)
-        self._narrator.begin(self._cluster.connection.name, whole)
+        self._narrator.begin(self._cluster.connection.name, seen, whole)
         if whole.snapshot and self._snapshot is not None:
             self._narrator.during("snapshot of Nomad, Consul and Vault", self._snapshot)
 

@@ -1,0 +1,228 @@
+"""Rolls on real clusters: every machine replaced under load, killed and resumed, stopped at the canary, made larger."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import secrets
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import docker
+import pytest
+
+from bench.load import Load
+from bench.web_job import BODY, JOB, job
+from bench.writes import Writes
+from hashistack.ops.cluster import Cluster
+
+from .conftest import finish
+from .datacenter import Datacenter
+from .project import Project, small, until
+
+OLD = {"nomad": "1.10.5", "consul": "1.21.0", "vault": "1.21.0"}
+NEW = {"nomad": "1.11.3", "consul": "1.22.3", "vault": "1.21.2"}
+KILLS = 2
+SEED = "HASHISTACK_TESTS_SEED"
+
+
+@pytest.fixture(scope="module")
+def rolled(docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Datacenter]:
+    """A cluster of old versions, whose `up` declares machines and leaves the roll to the command."""
+    project = Project.of_program(tmp_path_factory.mktemp("rolled") / "project", "rolled")
+    project.configure(cluster=specification(OLD), arguments={"rollout": "command"})
+    try:
+        project.run("up")
+        yield Datacenter(docker_client, project)
+    finally:
+        finish(docker_client, project)
+
+
+def specification(versions: dict[str, str], servers: int = 3, **client: Any) -> dict[str, Any]:
+    cluster = small(f"r{secrets.token_hex(2)}", servers=servers, clients=2)
+    cluster["clients"][0].update(client)
+    return {**cluster, "versions": versions, "upgrade": {"min_healthy_time": "2s", "drain_deadline": "2m"}}
+
+
+def declare(datacenter: Datacenter, **changes: Any) -> None:
+    """Changes the specification and lets `up` declare it; the machines stay as they are."""
+    project = datacenter.project
+    project.configure(cluster={**project.configuration()["cluster"], **changes})
+    project.run("up")
+
+
+def names(datacenter: Datacenter) -> set[str]:
+    return {machine.name for machine in datacenter.machines()}
+
+
+def deploy(datacenter: Datacenter, wanted: dict[str, Any]) -> None:
+    with Cluster(datacenter.connection) as cluster:
+        cluster.nomad.register(wanted)
+
+        def well() -> bool:
+            deployment = cluster.nomad.deployment(wanted["ID"])
+            return deployment is not None and deployment.status == "successful"
+
+        until(well, 60, f"{wanted['ID']} is deployed")
+
+
+def versions(datacenter: Datacenter) -> dict[str, set[str]]:
+    """What the products themselves say, on every machine."""
+    members = datacenter.consul("/v1/agent/members")
+    nodes = [datacenter.nomad(f"/v1/node/{node['ID']}") for node in datacenter.nomad("/v1/nodes")]
+    found = {"consul": {m["Tags"]["build"].partition(":")[0] for m in members if m["Status"] == 1}}
+    found["nomad"] = {node["Attributes"]["nomad.version"] for node in nodes}
+    found["nomad"] |= {
+        m["Tags"]["build"] for m in datacenter.nomad("/v1/agent/members")["Members"] if m["Status"] == "alive"
+    }
+    with Cluster(datacenter.connection) as cluster:
+        found["vault"] = {server.version for server in cluster.vault.health()}
+    return found
+
+
+def nothing_is_left_of(datacenter: Datacenter, gone: set[str]) -> None:
+    """In Raft, in Nomad's nodes, in Consul's catalog: only the machines that are there."""
+    with Cluster(datacenter.connection) as cluster:
+
+        def left() -> set[str]:
+            rafts = (cluster.nomad.raft(), cluster.consul.raft(), cluster.vault.raft())
+            listed = {peer.name for raft in rafts for peer in raft.peers}
+            listed |= {node.name for node in cluster.nomad.nodes()} | set(cluster.consul.machines())
+            return listed & gone
+
+        until(lambda: not left(), 30, f"nothing is left of {gone}: {left()}")
+
+
+def test_a_dry_run_says_all_and_changes_nothing(rolled: Datacenter) -> None:
+    before = {machine.container.id for machine in rolled.machines()}
+    to = [word for product, version in NEW.items() for word in ("--to", f"{product}={version}")]
+    said = rolled.project.run("upgrade", *to, "--dry-run", code=1)
+    assert "server: 3 of 3 outdated" in said
+    assert "work: 2 of 2 outdated" in said
+    assert "default/smoke.smoke" in said
+    plan = json.loads(rolled.project.run("upgrade", *to, "--dry-run", "-o", "json", code=1).splitlines()[-1])
+    assert {pool["pool"]: pool["waves"] for pool in plan["pools"]} == {"server": 3, "work": 2}
+    assert plan["snapshot"]
+    for refused, why in (
+        (("--to", "nomad=1.9.0"), "not in the catalog"),
+        (("--to", "nomad"), "PRODUCT=VERSION"),
+        (("--to", "pulumi=3.0.0"), "PRODUCT=VERSION"),
+    ):
+        assert why in rolled.project.run("upgrade", *refused, code=2)
+    assert "all machines are as declared" in rolled.project.run("rollout", "--dry-run")
+    assert {machine.container.id for machine in rolled.machines()} == before
+
+
+def test_all_three_products_on_every_machine_under_load_killed_and_resumed(
+    rolled: Datacenter, docker_client: docker.DockerClient
+) -> None:
+    seed = int(os.environ.get(SEED) or secrets.randbits(32))
+    chance = random.Random(seed)  # noqa: S311
+    print(f"{SEED}={seed}")
+    deploy(rolled, job("work", rolled.connection.datacenter, rolled.connection.region))
+    before = names(rolled)
+    to = [word for product, version in NEW.items() for word in ("--to", f"{product}={version}")]
+    load = Load(docker_client, rolled.site, f"{JOB}.service.consul", BODY)
+    with Cluster(rolled.connection) as cluster:
+        writes = Writes(cluster)
+        load.start()
+        writes.start()
+        for _ in range(KILLS):
+            with rolled.project.start("upgrade", *to) as process:
+                time.sleep(chance.uniform(10, 40))  # the random moment is the test's subject, not a condition
+                rolled.project.kill()
+                process.communicate()
+        print(rolled.project.run("upgrade", *to, seconds=600))
+        written = writes.stop()
+        totals = load.stop()
+    print(totals)
+    print(written)
+    assert totals.failed == 0, totals.errors
+    assert totals.requests >= 20_000
+    assert {product: one.lost for product, one in written.items()} == dict.fromkeys(written, ())
+    assert all(one.acknowledged for one in written.values())
+    after = Datacenter(docker_client, rolled.project)
+    assert len(after.servers) == 3
+    assert len(after.clients) == 2
+    assert not names(after) & before
+    after.healthy()
+    nothing_is_left_of(after, before)
+    assert versions(after) == {product: {version} for product, version in NEW.items()}
+    assert "nothing to do" in rolled.project.run("rollout")
+    # Going back is no plan of ours where the vendor has none.
+    assert "cannot be downgraded" in rolled.project.run("upgrade", "--to", "nomad=1.10.5", code=2)
+
+
+def test_work_that_fails_on_new_machines_stops_the_roll_at_the_canary(
+    rolled: Datacenter, docker_client: docker.DockerClient
+) -> None:
+    old = sorted(machine.name for machine in rolled.clients)
+    picky = job("work", rolled.connection.datacenter, rolled.connection.region)
+    picky |= {"ID": "picky", "Name": "picky"}
+    group = picky["TaskGroups"][0]
+    group["Name"] = "picky"
+    group["Services"][0]["Name"] = "picky"
+    group["Migrate"] = {
+        "MaxParallel": 1,
+        "HealthCheck": "checks",
+        "MinHealthyTime": 10**9,
+        "HealthyDeadline": 15 * 10**9,
+    }
+    task = group["Tasks"][0]
+    task["Env"] = {"NODE": "${node.unique.name}"}
+    where = "|".join(old)
+    task["Config"]["args"] = ["-c", f"case $NODE in {where}) ;; *) exit 1 ;; esac; {task['Config']['args'][1]}"]
+    deploy(rolled, picky)
+    cluster = rolled.project.configuration()["cluster"]
+    declare(rolled, clients=[{**cluster["clients"][0], "meta": {"another": "bundle"}}])
+    said = rolled.project.run("rollout", "--no-snapshot", code=2, seconds=300)
+    assert "work does not come up on the new machines" in said
+    assert "default/picky" in said
+    assert "Next: " in said
+    assert set(old) <= names(rolled)
+    nodes = {node["Name"]: node for node in rolled.nomad("/v1/nodes")}
+    assert all(nodes[name]["SchedulingEligibility"] == "eligible" and not nodes[name]["Drain"] for name in old)
+
+    def runs() -> bool:
+        listed = rolled.nomad("/v1/job/picky/allocations")
+        return sum(one["ClientStatus"] == "running" and one["NodeName"] in old for one in listed) == 2
+
+    until(runs, 90, "both allocations run on the old machines again")
+    # What was declared before is a plan like any other: the new machine goes, the old ones stay.
+    declare(rolled, clients=cluster["clients"])
+    rolled.project.run("rollout", "--no-snapshot", seconds=300)
+    assert set(old) <= names(rolled)
+    assert len(rolled.clients) == 2
+    rolled.vendor("nomad", "job", "stop", "-purge", "-detach", "picky")
+    rolled.healthy()
+
+
+def test_from_three_servers_to_five_and_back(rolled: Datacenter, docker_client: docker.DockerClient) -> None:
+    before = {machine.container.id: machine.name for machine in rolled.machines()}
+    declare(rolled, servers={"count": 5})
+    assert len(rolled.servers) == 5
+    assert before.keys() <= {machine.container.id for machine in rolled.machines()}, "a new count replaces nobody"
+    five = Datacenter(docker_client, rolled.project)
+    assert five.healthy()["can_lose"] == {"nomad": 2, "consul": 2, "vault": 2}
+    declare(rolled, servers={"count": 3})
+    three = Datacenter(docker_client, rolled.project)
+    assert len(three.servers) == 3
+    assert three.healthy()["can_lose"] == {"nomad": 1, "consul": 1, "vault": 1}
+    nothing_is_left_of(three, {machine.name for machine in five.servers} - names(three))
+
+
+def test_a_server_and_a_client_that_are_lost_are_replaced_by_up(
+    rolled: Datacenter, docker_client: docker.DockerClient
+) -> None:
+    status = rolled.healthy()
+    leading = next(row["node"] for row in status["machines"] if row["nomad"] == "leader")
+    lost = [machine for machine in rolled.machines() if machine.name in (leading, rolled.clients[0].name)]
+    for machine in lost:
+        machine.container.remove(force=True, v=True)
+    rolled.project.run("up", seconds=300)
+    assert len(rolled.servers) == 3
+    assert len(rolled.clients) == 2
+    rolled.healthy()
+    nothing_is_left_of(rolled, {machine.name for machine in lost})
