@@ -57,20 +57,22 @@ def write_certificates(connection: Connection, place: Path) -> dict[str, str]:
     return paths
 
 
-def variables(connection: Connection, files: Mapping[str, str], vault_token: str) -> dict[str, str]:
-    """The environment of the vendor's commands. `files`: paths of ca, cert and key."""
+def variables(
+    connection: Connection, addresses: Mapping[str, str], files: Mapping[str, str], vault_token: str
+) -> dict[str, str]:
+    """The environment of the vendor's commands. `addresses`: one a product; `files`: paths of ca, cert and key."""
     return {
-        "NOMAD_ADDR": connection.nomad.addresses[0],
+        "NOMAD_ADDR": addresses["nomad"],
         "NOMAD_TOKEN": connection.nomad.secret,
         "NOMAD_CACERT": files["ca"],
         "NOMAD_REGION": connection.region,
-        "CONSUL_HTTP_ADDR": connection.consul.addresses[0],
+        "CONSUL_HTTP_ADDR": addresses["consul"],
         "CONSUL_HTTP_SSL": "true",
         "CONSUL_HTTP_TOKEN": connection.consul.secret,
         "CONSUL_CACERT": files["ca"],
         "CONSUL_CLIENT_CERT": files["cert"],
         "CONSUL_CLIENT_KEY": files["key"],
-        "VAULT_ADDR": connection.vault.addresses[0],
+        "VAULT_ADDR": addresses["vault"],
         "VAULT_TOKEN": vault_token,
         "VAULT_CACERT": files["ca"],
     }

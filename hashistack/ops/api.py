@@ -207,6 +207,11 @@ class Api:
                 raise error
             time.sleep(PAUSE_SECONDS)
 
+    @property
+    def address(self) -> str:
+        """The server that answered last; the first of all before any has."""
+        return self.addresses[self._first]
+
     def _order(self) -> tuple[str, ...]:
         return self.addresses[self._first :] + self.addresses[: self._first]
 

@@ -68,7 +68,9 @@ def test_fish_gets_its_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_everything_that_is_set_is_unset(connection: Connection) -> None:
     files = {"ca": "/ca", "cert": "/cert", "key": "/key"}
-    values = variables(connection, files, "vault-token")
+    values = variables(
+        connection, dict.fromkeys(("nomad", "consul", "vault"), "https://127.0.0.1:1"), files, "vault-token"
+    )
     assert tuple(values) == NAMES
     assert values["NOMAD_ADDR"] == "https://127.0.0.1:1"
     assert values["VAULT_TOKEN"] == "vault-token"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ import httpx
 from docker.models.containers import Container
 
 from hashistack.ops.api import tls_context
-from hashistack.ops.connection import Connection
+from hashistack.ops.connection import Connection, Endpoint
 from hashistack.spec.versions import newest
 from hashistack.toolchain import resolve
 
@@ -90,9 +90,22 @@ class Datacenter:
     def __init__(self, client: docker.DockerClient, project: Project) -> None:
         self.client, self.project = client, project
         said = project.pulumi("stack", "output", "connection", "--show-secrets")
-        self.connection = Connection.parse(json.loads(said))
-        self.site = self.connection.name
+        self.declared = Connection.parse(json.loads(said))
+        self.site = self.declared.name
         self.left = Left.behind(client, self.site)
+
+    @property
+    def connection(self) -> Connection:
+        """The stack's output with the addresses of those servers alone that run now."""
+        slots = sorted(
+            int(m.container.labels["hashistack.slot"]) for m in self.servers if m.container.status == "running"
+        )
+
+        def there(endpoint: Endpoint) -> Endpoint:
+            return replace(endpoint, addresses=tuple(endpoint.addresses[slot] for slot in slots))
+
+        d = self.declared
+        return replace(d, nomad=there(d.nomad), consul=there(d.consul), vault=there(d.vault))
 
     def machines(self, role: str = "") -> list[Machine]:
         """The machines that Docker lists now, by name."""
