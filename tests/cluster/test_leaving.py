@@ -94,7 +94,7 @@ def leader(datacenter: Datacenter, product: str) -> Machine:
 
 
 def ghosts(datacenter: Datacenter, machine: Machine, asked: Machine) -> list[str]:
-    """Where the machine can still be seen; a member that has left is remembered by gossip, and no ghost."""
+    """Where the machine can still be seen; Consul's gossip remembers a member that has left, and that is no ghost."""
     found = [f"{product}'s peers" for product, known in peers(asked).items() if machine.name in dict(known)]
     catalog = ask(asked, "http://127.0.0.1:8500/v1/catalog/nodes", "consul-agent")
     found += ["Consul's catalog" for node in catalog if node["Node"] == machine.name]
@@ -102,11 +102,7 @@ def ghosts(datacenter: Datacenter, machine: Machine, asked: Machine) -> list[str
     left = 3  # serf.StatusLeft
     found += [f"Consul's members: {m['Status']}" for m in members if m["Name"] == machine.name and m["Status"] != left]
     nomad = ask(asked, "https://localhost:4646/v1/agent/members", "nomad")["Members"]
-    found += [
-        f"Nomad's members: {m['Status']}"
-        for m in nomad
-        if m["Name"].partition(".")[0] == machine.name and m["Status"] != "left"
-    ]
+    found += [f"Nomad's members: {m['Status']}" for m in nomad if m["Name"].partition(".")[0] == machine.name]
     nodes = ask(asked, "https://localhost:4646/v1/nodes", "nomad")
     found += [f"Nomad's nodes: {node['Status']}" for node in nodes if node["Name"] == machine.name]
     return found

@@ -27,8 +27,10 @@ esac
 """Services end when they are told to, unless `stubborn`; what they are told is in `asked`, among the requests."""
 NODE = "localhost:4646/v1/node/node-1"
 RAFT = "localhost:4646/v1/operator/raft/configuration"
+MEMBERS = "localhost:4646/v1/agent/members"
+PRUNE = "localhost:4646/v1/agent/force-leave?node={}.global&prune=true"
 VAULT = "localhost:8200/v1"
-NODES = "localhost:4646/v1/nodes?stale&wait=5m&index=1&filter=SchedulingEligibility+%3D%3D+%22ineligible%22"
+NODES = "localhost:4646/v1/nodes?stale&wait=15s&index=1&filter=SchedulingEligibility+%3D%3D+%22ineligible%22"
 
 
 def made(machine: Sandbox, role: str) -> Sandbox:
@@ -70,6 +72,9 @@ def server(machine: Sandbox) -> Sandbox:
     machine.answer(f"{VAULT}/auth/cert/login", '{"auth":{"client_token":"hvb.the-secret-token","policies":[]}}')
     machine.answer(f"{VAULT}/sys/storage/raft/remove-peer", "", 204)
     machine.answer(RAFT, raft(True, "10.9.8.1"))
+    machine.write("/run/hashistack/nomad/nomad.json", '{"region":"global"}')
+    machine.answer(PRUNE.format("web-1"), "")
+    machine.answer(MEMBERS, '{"Members":[{"Name":"web-2.global","Status":"alive"}]}')
     return machine
 
 
@@ -179,6 +184,8 @@ def test_a_server_leaves_vault_then_nomad_then_consul(server: Sandbox) -> None:
         "sv once nomad",
         "sv interrupt nomad",
         f"10.9.8.1: GET {RAFT}",
+        f"10.9.8.1: PUT {PRUNE.format('web-1')}",
+        f"10.9.8.1: GET {MEMBERS}",
         "sv once consul",
         "sv interrupt consul",
     ]
@@ -257,6 +264,8 @@ def test_forget_purges_those_that_have_left_and_no_others(server: Sandbox, start
         {**node("drained", "down", "x"), "LastDrain": {"Meta": None}},
     ]
     server.answer(NODES, json.dumps(nodes))
+    server.answer(MEMBERS, '{"Members":[{"Name":"s-1.global","Status":"alive"},{"Name":"s-2.global","Status":"left"}]}')
+    server.answer(PRUNE.format("s-2"), "")
     for name in ("left", "lost-while-leaving"):
         server.answer(f"localhost:4646/v1/node/{name}/purge", "{}")
     index = 'told="$*"; told=${told#*-D }; case "$*" in *"-D "*) echo "X-Nomad-Index: 7" >"${told%% *}" ;; esac'
@@ -265,5 +274,6 @@ def test_forget_purges_those_that_have_left_and_no_others(server: Sandbox, start
     wait_for(lambda: "hashistack: purged lost-while-leaving, which has left" in server.said())
     purged = {line.rsplit("/", 2)[1] for line in server.read(ASKED).splitlines() if line.endswith("/purge")}
     assert purged == {"left", "lost-while-leaving"}
+    wait_for(lambda: "hashistack: pruned s-2.global, which has left" in server.said())
     wait_for(lambda: "index=7&" in server.read(ASKED))  # it waits for what comes next
     assert "the-secret" not in server.read(ASKED)
