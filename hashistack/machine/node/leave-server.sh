@@ -3,7 +3,7 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154
 
-[ -n "$gone_at" ] && [ "$(seconds_left)" -lt 60 ] || gone_at=$(($(now) + 60))
+[ -n "$gone_at" ] && [ "$(seconds_left)" -lt 45 ] || gone_at=$(($(now) + 45))
 name=$(jq -r .name "$run/facts.json")
 header none X-Hashistack leave
 header nomad X-Nomad-Token "$(secret nomad_management)"
