@@ -30,7 +30,7 @@ RAFT = "localhost:4646/v1/operator/raft/configuration"
 MEMBERS = "localhost:4646/v1/agent/members"
 PRUNE = "localhost:4646/v1/agent/force-leave?node={}.global&prune=true"
 VAULT = "localhost:8200/v1"
-NODES = "localhost:4646/v1/nodes?stale&wait=15s&index=1&filter=SchedulingEligibility+%3D%3D+%22ineligible%22"
+NODES = "localhost:4646/v1/nodes?stale&wait=5s&index=1&filter=SchedulingEligibility+%3D%3D+%22ineligible%22"
 
 
 def made(machine: Sandbox, role: str) -> Sandbox:
@@ -266,6 +266,9 @@ def test_forget_purges_those_that_have_left_and_no_others(server: Sandbox, start
     server.answer(NODES, json.dumps(nodes))
     server.answer(MEMBERS, '{"Members":[{"Name":"s-1.global","Status":"alive"},{"Name":"s-2.global","Status":"left"}]}')
     server.answer(PRUNE.format("s-2"), "")
+    members = [{"Name": "s-1", "Status": 1, "Port": 1}, {"Name": "w-2", "Status": 3, "Port": 1}]
+    server.answer("127.0.0.1:8500/v1/agent/members", json.dumps(members, separators=(",", ":")))
+    server.answer("127.0.0.1:8500/v1/agent/force-leave/w-2?prune=1", "")
     for name in ("left", "lost-while-leaving"):
         server.answer(f"localhost:4646/v1/node/{name}/purge", "{}")
     index = 'told="$*"; told=${told#*-D }; case "$*" in *"-D "*) echo "X-Nomad-Index: 7" >"${told%% *}" ;; esac'
@@ -275,5 +278,6 @@ def test_forget_purges_those_that_have_left_and_no_others(server: Sandbox, start
     purged = {line.rsplit("/", 2)[1] for line in server.read(ASKED).splitlines() if line.endswith("/purge")}
     assert purged == {"left", "lost-while-leaving"}
     wait_for(lambda: "hashistack: pruned s-2.global, which has left" in server.said())
+    wait_for(lambda: "hashistack: pruned w-2 from Consul, which it has left" in server.said())
     wait_for(lambda: "index=7&" in server.read(ASKED))  # it waits for what comes next
     assert "the-secret" not in server.read(ASKED)
