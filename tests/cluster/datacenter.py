@@ -73,8 +73,8 @@ class Machine:
         return read
 
     def process(self, product: str) -> str:
-        """The process id, on the machine, of the agent."""
-        return self.sh(f"pgrep -o -f '/{product} (agent|server) '").strip()
+        """The process id, on the machine, of the agent; it waits for one that starts."""
+        return self.sh(f"until pgrep -o -f '/{product} (agent|server) '; do sleep 0.2; done").strip()
 
     def get(self, url: str, options: str = "", environment: Mapping[str, str] | None = None) -> tuple[int, str]:
         """curl from this machine; HTTP status (0: no connection) and body."""

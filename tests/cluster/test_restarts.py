@@ -5,11 +5,38 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from .datacenter import Datacenter
+from .project import until
+from .service import Service
 
 
 def _ids(datacenter: Datacenter) -> dict[str, str]:
     found = {f"consul {node['Node']}": node["ID"] for node in datacenter.consul("/v1/catalog/nodes")}
     return found | {f"nomad {node['Name']}": node["ID"] for node in datacenter.nomad("/v1/nodes")}
+
+
+def _nothing_has_left(datacenter: Datacenter) -> None:
+    nodes = datacenter.nomad("/v1/nodes")
+    assert {(node["SchedulingEligibility"], str(node["LastDrain"])) for node in nodes} == {("eligible", "None")}
+    for machine in datacenter.machines():
+        assert "leaving" not in machine.log("node-watch")
+
+
+def test_agents_that_restart_keep_allocations_and_ids(datacenter: Datacenter) -> None:
+    service = Service(datacenter, "staying").start()
+    try:
+        ids, allocations = _ids(datacenter), service.allocations()
+        restarted = {machine: machine.process("nomad") for machine in [datacenter.clients[0], datacenter.servers[0]]}
+        for machine in restarted:
+            machine.sh("sv restart /etc/service/nomad /etc/service/consul /etc/service/node-watch")
+        for machine, before in restarted.items():
+            until(lambda machine=machine, before=before: machine.process("nomad") != before, 30, "a new agent")
+        datacenter.healthy()
+        assert service.allocations() == allocations
+        assert len(service.instances()) == 2
+        assert _ids(datacenter) == ids
+        _nothing_has_left(datacenter)
+    finally:
+        service.stop()
 
 
 def test_restarted_machines_come_back_as_themselves(datacenter: Datacenter) -> None:
@@ -21,6 +48,7 @@ def test_restarted_machines_come_back_as_themselves(datacenter: Datacenter) -> N
     assert [machine.sh("cat /proc/1/stat").split()[21] for machine in restarted] != started
     assert datacenter.healthy()["vault"].count("active") == 1
     assert _ids(datacenter) == before
+    _nothing_has_left(datacenter)
     # Healthy by itself; and `up` agrees that there is nothing to do.
     assert "nothing to change" in datacenter.project.run("up")
 

@@ -122,6 +122,26 @@ def test_a_machine_stops_while_its_user_data_fails_or_hangs(boot: Boot) -> None:
 
 
 @pytest.mark.cluster
+def test_a_machine_that_is_taken_away_goes_on_and_starts_nothing_once_it_has_ended(boot: Boot) -> None:
+    machine = boot({"etc/service/web/run": SERVICE.format(name="web"), "platform/note": ""})
+    wait_until(lambda: "web is up" in said(machine))
+    inside(machine, "echo 1795501240 >/platform/terminating")
+    machine.kill("SIGPWR")
+    inside(machine, "rm /platform/note")  # by now PID 1 has seen the signal
+    assert inside(machine, "cat /platform/terminating") == "1795501240\n", "a limit that is known stays"
+    inside(machine, "rm /platform/terminating")
+    machine.kill("SIGPWR")
+    wait_until(lambda: inside(machine, "ls /platform") == "terminating\n")
+    assert "runsvdir" in inside(machine, "ps -e -o args=")
+    assert stop(machine)[1] == 0
+    machine.start()
+    wait_until(lambda: "hashistack: this machine was taken away: it starts nothing any more" in said(machine))
+    assert "runsvdir" not in inside(machine, "ps -e -o args=")
+    took, code = stop(machine)
+    assert (code, took < 5) == (0, True)
+
+
+@pytest.mark.cluster
 def test_docker_stop_ends_services_by_term_and_in_order(boot: Boot) -> None:
     names = ("unbound", "consul", "vault", "nomad")
     machine = boot({f"etc/service/{name}/run": SERVICE.format(name=name) for name in names})

@@ -21,7 +21,7 @@ from hashistack.machine.bundle import SERVER, Bundle, render
 from hashistack.machine.user_data import LIMIT_BYTES, user_data
 from hashistack.secrets import cluster as secrets
 from hashistack.secrets.tokens import gossip_key, token_ids
-from hashistack.spec import ClientPool, ClusterSpec, Dns, Network, SpecError
+from hashistack.spec import ClientPool, ClusterSpec, Dns, Network, ServerPool, SpecError
 from hashistack.spec.policy import UpgradePolicy
 from hashistack.spec.pool import HostVolume
 from hashistack.spec.secretive import looks_secret
@@ -159,6 +159,15 @@ def test_the_tarball_holds_plain_files_with_no_trace_of_who_made_it(case: str, p
         assert (member.uid, member.gid, member.mtime, member.uname, member.gname) == (0, 0, 0, "", ""), member.name
         runs = member.name.startswith(("bin/", "sv/"))
         assert member.mode == (0o755 if runs else 0o644), member.name
+
+
+def test_what_replaces_no_machine_is_not_in_a_bundle() -> None:
+    spec = CASES["minimal"].spec
+    more = spec.model_copy(
+        update={"servers": ServerPool(count=5), "upgrade": UpgradePolicy(drain_deadline="2h", max_kill_timeout="5m")}
+    )
+    for pool in CASES["minimal"].pools:
+        assert render(more, pool, LAPTOP, binaries(pool)).sha256 == CASES["minimal"].bundle(pool).sha256
 
 
 @pytest.mark.parametrize(("case", "pool"), POOLS)

@@ -111,9 +111,19 @@ def test_what_is_mounted_is_fetched_and_anything_else_is_refused(container: Sand
 
 def test_a_machine_is_taken_away_when_it_is_marked(container: Sandbox) -> None:
     assert container.run(PLATFORM, "terminating").returncode == 1
-    container.write("/platform/terminating", "")
-    assert container.run(PLATFORM, "terminating").returncode == 0
+    for limit in ("", "1795501240\n"):
+        container.write("/platform/terminating", limit)
+        done = container.run(PLATFORM, "terminating")
+        assert (done.returncode, done.stdout, done.stderr) == (0, limit, "")
     assert container.run(PLATFORM, "let_go").returncode == 0
+
+
+def test_whoever_waits_for_it_is_told(container: Sandbox, start: Start) -> None:
+    waiting = start(PLATFORM, "await_terminating")
+    container.run("sleep", "0.3")
+    assert waiting.poll() is None
+    container.write("/platform/terminating", "")
+    assert waiting.wait(timeout=30) == 0
 
 
 def test_a_server_needs_no_preparation(container: Sandbox) -> None:

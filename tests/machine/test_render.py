@@ -129,6 +129,15 @@ def test_secrets_and_facts_survive_byte_for_byte(server: Sandbox) -> None:
     assert server.read(f"{RUN}/unbound/unbound.conf") == NASTY.replace("{{ip}}", "") + NASTY
 
 
+def test_what_is_nothing_but_a_placeholder_takes_the_value_with_its_type(server: Sandbox) -> None:
+    fragment(server, "consul/90-site.json", {"a": "{{quorum}}", "b": "{{servers}}/{{quorum}}", "c": "{{name}}"})
+    assert server.run(RENDER).returncode == 0
+    consul = rendered(server, "consul")
+    assert (consul["a"], consul["b"], consul["c"]) == (2, "3/2", "web-1")
+    assert (consul["bootstrap_expect"], consul["autopilot"]["min_quorum"]) == (3, 2)
+    assert rendered(server, "nomad")["server"]["bootstrap_expect"] == 3
+
+
 @pytest.mark.parametrize(
     "name", ["secret.no_such", "ipv6", "Name", "ip2", " ip ", "", "secret.consul-dns", "GetPrivateIP"]
 )

@@ -74,7 +74,9 @@ def booted(machine: Sandbox) -> Sandbox:
 def assert_as_it_was(machine: Sandbox) -> None:
     assert in_force(machine) == f"{HOME}/bundles/{FIRST.sha256}"
     assert machine.read(f"{HOME}/current/conf/x") == "first"
-    assert f"HS_BUNDLE={FIRST.sha256}" in machine.read("/etc/hashistack/metadata")
+    told = machine.read("/etc/hashistack/metadata")
+    for line in (f"HS_BUNDLE={FIRST.sha256}", "HS_SERVERS=3", "HS_DRAIN_DEADLINE=5400", "HS_KILL_TIMEOUT=30"):
+        assert f"{line}\n" in told
     assert not machine.path(f"{HOME}/bundles/{SECOND.sha256}").exists()
 
 
@@ -194,6 +196,8 @@ def test_a_server_boots_from_its_real_bundle_and_platform(machine: Sandbox) -> N
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == f"hashistack: server machine booted from bundle {bundle.sha256}\n"
         assert machine.read("/etc/resolv.conf") == f"nameserver {ADDRESS}\noptions timeout:1 attempts:3\n"
+        facts = json.loads(machine.read("/run/hashistack/facts.json"))
+        assert (facts["servers"], facts["quorum"]) == (3, 2)
         services = machine.tree("/etc/service")
         for path, script in bundle.files.items():
             if path.startswith("sv/"):
