@@ -207,8 +207,7 @@ def test_no_secret_is_in_bundle_or_user_data(case: str, pool: str) -> None:
     secret_fields = re.compile(r"(^|[._])(token|tokens|password|encrypt|secret\w*|access_key|key_pem)([._]|$)")
     named = {(path, value) for path, value in values if secret_fields.search(path) and isinstance(value, str)}
     plain = {path for path, value in named if not re.fullmatch(r"\{\{secret\.[a-z_]+\}\}", value)}
-    # The bootstrap's list of tokens has the names of policies, its roles the life of a token; Nomad's wait for one has a
-    # name like them.
+    # The bootstrap's list of tokens has the names of policies, its roles the life of a token.
     known = r"token_(ttl|max_ttl|type|policies|period|persistence|preflight_check\.base)$"
     assert {path for path in plain if not re.search(known, path)} <= {
         path for path in plain if path.startswith("consul.tokens.")
