@@ -78,12 +78,12 @@ def readiness(connection: Connection, smoke: bool = True) -> tuple[Check, ...]:
     nomad = Check(f"{servers} Nomad servers agree on a leader", lambda c: _agreed(c.nomad.raft(), servers))
     active = Check("Vault is initialised and active", _vault_active)
     vault = Check(f"{servers} Vault servers are unsealed and vote", _vault_votes, (active.sentence,))
-    pools = Check(f"{clients} Nomad clients are ready and eligible", _clients, (nomad.sentence,))
+    pools = Check(f"{clients} Nomad clients are ready and eligible", _clients)
     machines = Check(f"{connection.machines()} machines call themselves healthy", _machines, (consul.sentence,))
     checks = (consul, nomad, active, pools, vault, machines)
     if not smoke or not clients:
         return checks
-    before = (consul.sentence, pools.sentence, active.sentence)
+    before = (pools.sentence, active.sentence)  # what else it needs, it waits for
     return (
         *checks,
         Check("a job that reads a Vault secret answers under its .consul name", SmokeProbe(), before),
