@@ -12,17 +12,14 @@ except ModuleNotFoundError as missing:
     sys.exit("hashistack: the command line is an extra. Next: pip install 'hashistack[cli,local]'")
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+from hashistack.cli.options import ClusterOption, DirectoryOption, OutputOption, StackOption, named_project
 from hashistack.cli.report import report
 from hashistack.cli.show import Output
+from hashistack.cli.snapshot import app as snapshot
 from hashistack.cli.toolchain import app as toolchain
 from hashistack.version import VERSION
-
-if TYPE_CHECKING:
-    from hashistack.cli.project import Project
-
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,26 +29,9 @@ app = typer.Typer(
     "run the engine, and look.",
 )
 
+app.add_typer(snapshot, name="snapshot")
 app.add_typer(toolchain, name="toolchain")
 app.command()(report)
-
-DirectoryOption = Annotated[
-    Path | None,
-    typer.Option(
-        "-C",
-        "--project",
-        envvar="HASHISTACK_PROJECT",
-        help="the Pulumi project; else this directory, else the only cluster that runs here",
-        show_default=False,
-    ),
-]
-StackOption = Annotated[
-    str | None, typer.Option("--stack", "-s", help="the stack; else the only one, else `test`", show_default=False)
-]
-ClusterOption = Annotated[
-    str | None, typer.Option("--cluster", help="a cluster that runs on this Docker host", show_default=False)
-]
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text, or json (one object a line)")]
 
 
 @app.callback(invoke_without_command=True)
@@ -72,7 +52,7 @@ def up(
     from hashistack.cli.run import up as run
     from hashistack.cli.show import Show
 
-    run(_project(directory, stack, cluster, deployed=False, changes=True), Show(output))
+    run(named_project(directory, stack, cluster, deployed=False, changes=True), Show(output))
 
 
 @app.command()
@@ -88,7 +68,7 @@ def down(
     from hashistack.cli.run import down as run
     from hashistack.cli.show import Show
 
-    project = _project(directory, stack, cluster, changes=True)
+    project = named_project(directory, stack, cluster, changes=True)
     if not yes:
         if not sys.stdin.isatty():
             raise Refusal("this destroys a cluster with all its data: say --yes")
@@ -107,7 +87,7 @@ def status(
     """Who votes, who leads, what is ready; exit code 1 when the cluster is not healthy."""
     from hashistack.cli.look import status as run
 
-    if not run(_project(directory, stack, cluster), watch, output):
+    if not run(named_project(directory, stack, cluster), watch, output):
         raise typer.Exit(1)
 
 
@@ -135,7 +115,7 @@ def upgrade(
     from hashistack.cli import rollout as commands
     from hashistack.cli.show import Show
 
-    project, versions = _project(directory, stack, cluster, changes=True), commands.parse(to or [])
+    project, versions = named_project(directory, stack, cluster, changes=True), commands.parse(to or [])
     if dry_run:
         _planned(commands.dry_run(project, Show(output), roll=True, to=versions))
     else:
@@ -155,7 +135,7 @@ def rollout(
     from hashistack.cli import rollout as commands
     from hashistack.cli.show import Show
 
-    project = _project(directory, stack, cluster, changes=True)
+    project = named_project(directory, stack, cluster, changes=True)
     if dry_run:
         _planned(commands.dry_run(project, Show(output), roll=True))
     else:
@@ -174,7 +154,7 @@ def heal(
     from hashistack.cli import rollout as commands
     from hashistack.cli.show import Show
 
-    project = _project(directory, stack, cluster, changes=True)
+    project = named_project(directory, stack, cluster, changes=True)
     if dry_run:
         _planned(commands.dry_run(project, Show(output), roll=False))
     else:
@@ -204,7 +184,7 @@ def env(
         chosen = Shell(shell or ("fish" if os.environ.get("SHELL", "").endswith("fish") else "sh"))
     except ValueError:
         raise typer.BadParameter(f"{shell} is not one of {', '.join(Shell)}", param_hint="--shell") from None
-    typer.echo(lines(chosen) if unset else environment(_project(directory, stack, cluster), chosen, output))
+    typer.echo(lines(chosen) if unset else environment(named_project(directory, stack, cluster), chosen, output))
 
 
 @app.command()
@@ -222,15 +202,6 @@ def schema() -> None:
     from hashistack.spec.schema import text
 
     typer.echo(text(), nl=False)
-
-
-def _project(
-    directory: Path | None, stack: str | None, cluster: str | None, *, deployed: bool = True, changes: bool = False
-) -> Project:
-    from hashistack.cli.project import resolve
-    from hashistack.local.found import clusters
-
-    return resolve(directory, stack, cluster, clusters, deployed=deployed, changes=changes)
 
 
 def main() -> None:

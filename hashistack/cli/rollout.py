@@ -129,10 +129,11 @@ def _driver(connection: Connection) -> PoolDriver:
 
 
 def _snapshot(cluster: Cluster, project: Project) -> str:
+    from hashistack.cli.snapshot import kept_key
     from hashistack.ops.snapshot import save
 
     target = place(project.directory, "snapshots") / f"{stamp()}.tar"
-    save(cluster, target)
+    save(cluster, target, kept_key(cluster.connection))
     return str(target)
 
 

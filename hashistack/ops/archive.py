@@ -6,13 +6,11 @@ can be taken out with `tar` and restored with the vendor's own command.
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import hashlib
 import io
 import json
 import os
-import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -32,7 +30,6 @@ SUFFIX = ".tar"
 SMALL = 1 << 20
 """Bytes. No manifest, meta.json or SHA256SUMS is longer: what says so is not read into memory."""
 
-_WORK = ".hashistack-snapshot."
 _CHUNK = 1 << 20
 
 
@@ -208,6 +205,22 @@ def verify(file: Path) -> Archive:
     return look(file)
 
 
+def listed(place: Path) -> tuple[list[Archive], list[str]]:
+    """The archives in a directory, the newest first, and what is wrong with the others that are called so."""
+    found, bad = [], []
+    for file in place.glob(f"*{SUFFIX}"):
+        try:
+            found.append(look(file))
+        except BadArchive as error:
+            bad.append(str(error))
+    return sorted(found, key=lambda archive: archive.manifest.taken, reverse=True), sorted(bad)
+
+
+def readable(size: int) -> str:
+    """A size in bytes as people read it: `36 kB`, `1.3 MB`."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+
+
 @contextmanager
 def _opened(file: Path) -> Iterator[tuple[tarfile.TarFile, Manifest]]:
     try:
@@ -257,41 +270,3 @@ def _add(tar: tarfile.TarFile, name: str, content: IO[bytes], size: int) -> None
     member = tarfile.TarInfo(name)
     member.size, member.mode = size, 0o600
     tar.addfile(member, content)
-
-
-@contextmanager
-def workplace(parent: Path) -> Iterator[Path]:
-    """A private directory in `parent`, gone at the end; so are those that killed runs left there.
-
-    In `parent`, because a file can be moved at once within one file system alone.
-    """
-    for left in parent.glob(f"{_WORK}*"):
-        with _held(left) as free:
-            if free:
-                shutil.rmtree(left)
-    place = parent / f"{_WORK}{os.getpid()}.{os.urandom(4).hex()}"
-    place.mkdir(mode=0o700)
-    with _held(place):
-        try:
-            yield place
-        finally:
-            shutil.rmtree(place)
-
-
-@contextmanager
-def _held(place: Path) -> Iterator[bool]:
-    """Whether `place` is nobody's: then it is ours until the end."""
-    try:
-        handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:
-        yield False
-        return
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(handle)

@@ -40,14 +40,21 @@ def close(vault_init: str, connection: Connection) -> str:
     return f"{base64.urlsafe_b64encode(salt).decode()}.{closed.decode()}"
 
 
+def document(key: str) -> str:
+    """The platform's document `vault-init` for an unseal key (base64)."""
+    return json.dumps({"keys_base64": [key.strip()]})
+
+
 def unclose(closed: str, connection: Connection) -> str:
-    """The document that `close` closed.
+    """The document that `close` closed; "" of "".
 
     Raises:
         Closed: another stack closed it, or it is damaged.
     """
     from cryptography.fernet import Fernet, InvalidToken
 
+    if not closed:
+        return ""
     salt, _, token = closed.partition(".")
     try:
         return Fernet(_key(connection, base64.urlsafe_b64decode(salt))).decrypt(token.encode()).decode()

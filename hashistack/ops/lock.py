@@ -87,3 +87,11 @@ class Lock:
                 self.lost.set()
                 return
             renewed = time.monotonic()
+
+
+def release(nomad: Api) -> None:
+    """Let go of whoever's lock: of a run that can't be alive, because a restore brought its lock back."""
+    held = nomad.call("GET", PATH, accept=(404,)).data
+    if isinstance(held, dict) and (lock := held.get("Lock")):
+        body = {"Path": PATH.removeprefix("/v1/var/"), "Lock": {"ID": lock["ID"]}}
+        nomad.call("PUT", f"{PATH}?lock-release", body=body, accept=(409,))

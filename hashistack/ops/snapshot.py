@@ -9,8 +9,9 @@ from pathlib import Path
 
 from hashistack.ops import custody
 from hashistack.ops.api import ApiError
-from hashistack.ops.archive import PRODUCTS, SUFFIX, BadArchive, Manifest, Part, Product, examine, pack, workplace
+from hashistack.ops.archive import PRODUCTS, BadArchive, Manifest, Part, Product, examine, pack, readable
 from hashistack.ops.cluster import Cluster
+from hashistack.ops.workplace import workplace
 
 Say = Callable[[str], None]
 
@@ -55,17 +56,12 @@ def save(cluster: Cluster, target: Path, vault_init: str = "", say: Say = lambda
     return manifest
 
 
-def file_name(cluster: str, taken: datetime) -> str:
-    """The name that an archive gets where none is said; names sort by time."""
-    return f"{cluster}-{taken.strftime('%Y%m%dT%H%M%SZ')}{SUFFIX}"
-
-
 def _take(cluster: Cluster, product: Product, file: Path, say: Say) -> Part:
     try:
-        version = leader_version(cluster, product)
+        running = version(cluster, product)
         headers = _DOWNLOADS[product](cluster, file)
         with file.open("rb") as content:
-            part = examine(product, version, content)
+            part = examine(product, running, content)
     except ApiError as error:
         raise SnapshotFailed(f"{error}. Next: hashistack status, then repeat") from None
     except BadArchive as bad:
@@ -73,29 +69,26 @@ def _take(cluster: Cluster, product: Product, file: Path, say: Say) -> Part:
     said = {name.lower(): value for name, value in headers.items()}.get("digest", "")
     if said and said != f"sha-256={base64.b64encode(bytes.fromhex(part.sha256)).decode()}":
         raise SnapshotFailed(f"{product} sent a snapshot that does not have the digest it said. Repeat the command")
-    say(f"{product} {part.version}: index {part.index}, {megabytes(part.size)}")
+    say(f"{product} {part.version}: index {part.index}, {readable(part.size)}")
     return part
 
 
-def megabytes(size: int) -> str:
-    """A size as people read it, e.g. `1.3 MB`."""
-    return f"{size / 1e6:.1f} MB"
-
-
-def leader_version(cluster: Cluster, product: Product) -> str:
-    """The version of the product's leader, e.g. 1.11.3.
+def version(cluster: Cluster, product: Product) -> str:
+    """The version of the product's leader, e.g. 1.11.3; of any Vault that answers while none is active.
 
     Raises:
-        ApiError: no server answers, or none leads.
+        ApiError: no server answers.
     """
     if product == "vault":
-        active = active_vault(cluster)
-        return next(server.version for server in cluster.vault.health() if server.address == active)
+        answering = [server for server in cluster.vault.health() if server.version]
+        leading = [server for server in answering if server.state == "active"]
+        if not answering:
+            raise ApiError(product, "GET", "/v1/sys/health", None, "no server answers")
+        return (leading or answering)[0].version.partition("+")[0]
     api = cluster.nomad.api if product == "nomad" else cluster.consul.api
     # 429 is autopilot's way to say "not healthy".
     health = api.call("GET", "/v1/operator/autopilot/health", accept=(429,)).data
-    servers = (health["Servers"] or ()) if isinstance(health, dict) else ()
-    for server in servers:
+    for server in (health["Servers"] or ()) if isinstance(health, dict) else ():
         if server["Leader"]:
             return str(server["Version"]).partition("+")[0]
     raise ApiError(product, "GET", "/v1/operator/autopilot/health", 200, "no server leads")

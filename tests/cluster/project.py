@@ -106,7 +106,7 @@ class Project:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Starts `hashistack ARGUMENTS -C project`; standard error goes to standard output."""
         return subprocess.Popen(
-            [HASHISTACK, arguments[0], "-C", self.directory, "--stack", STACK, *arguments[1:]],
+            [HASHISTACK, *arguments, "-C", self.directory, "--stack", STACK],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from hashistack.ops.api import Api, ApiError, tls_context
+from hashistack.ops.cluster import Cluster
 from hashistack.ops.connection import Connection
 from hashistack.spec.versions import Versions
 from hashistack.toolchain import resolve
@@ -308,3 +309,10 @@ def connection(pki: Pki, consul: Started, nomad: Started, vault: Started) -> Con
             ],
         }
     )
+
+
+@pytest.fixture
+def cluster(connection: Connection) -> Iterator[Cluster]:
+    """An open client of the three."""
+    with Cluster(connection) as opened:
+        yield opened

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -18,12 +17,6 @@ from hashistack.ops.smoke import JOB, job
 
 if TYPE_CHECKING:
     from tests.ops.conftest import Pki, Started
-
-
-@pytest.fixture
-def cluster(connection: Connection) -> Iterator[Cluster]:
-    with Cluster(connection) as opened:
-        yield opened
 
 
 def test_a_dead_address_is_passed_over_and_the_living_one_is_remembered(cluster: Cluster) -> None:

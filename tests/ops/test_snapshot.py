@@ -5,25 +5,19 @@ from __future__ import annotations
 import json
 import stat
 import tarfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hashistack.ops import custody
-from hashistack.ops.archive import BadArchive, look, verify, workplace
+from hashistack.ops.archive import BadArchive, look, verify
 from hashistack.ops.cluster import Cluster
 from hashistack.ops.connection import Connection
-from hashistack.ops.snapshot import SnapshotFailed, leader_version, save
+from hashistack.ops.snapshot import SnapshotFailed, save, version
+from hashistack.ops.workplace import workplace
 
 VAULT_INIT = json.dumps({"keys_base64": ["a-key-of-vault"], "root_token": "nobody's"})
-
-
-@pytest.fixture
-def cluster(connection: Connection) -> Iterator[Cluster]:
-    with Cluster(connection) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -39,7 +33,7 @@ def test_one_archive_holds_all_three_and_says_so(cluster: Cluster, tmp_path: Pat
     assert verify(file).manifest == manifest == look(file).manifest
     assert [part.product for part in manifest.parts] == ["nomad", "consul", "vault"]
     for part in manifest.parts:
-        assert part.version == leader_version(cluster, part.product)
+        assert part.version == version(cluster, part.product)
         assert part.index > 0
     assert [line.split()[0] for line in told] == ["nomad", "consul", "vault"]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600

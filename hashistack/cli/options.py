@@ -1,0 +1,41 @@
+"""The options that several commands share, and what they choose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hashistack.cli.show import Output
+
+if TYPE_CHECKING:
+    from hashistack.cli.project import Project
+
+DirectoryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "-C",
+        "--project",
+        envvar="HASHISTACK_PROJECT",
+        help="the Pulumi project; else this directory, else the only cluster that runs here",
+        show_default=False,
+    ),
+]
+StackOption = Annotated[
+    str | None, typer.Option("--stack", "-s", help="the stack; else the only one, else `test`", show_default=False)
+]
+ClusterOption = Annotated[
+    str | None, typer.Option("--cluster", help="a cluster that runs on this Docker host", show_default=False)
+]
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text, or json (one object a line)")]
+
+
+def named_project(
+    directory: Path | None, stack: str | None, cluster: str | None, *, deployed: bool = True, changes: bool = False
+) -> Project:
+    """The project and stack that a command's options mean; see `project.resolve`."""
+    from hashistack.cli.project import resolve
+    from hashistack.local.found import clusters
+
+    return resolve(directory, stack, cluster, clusters, deployed=deployed, changes=changes)

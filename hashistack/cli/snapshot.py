@@ -1,0 +1,235 @@
+"""`hashistack snapshot`: take one of all three products, check it, list them, put one back, take them at intervals."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hashistack.cli.options import ClusterOption, DirectoryOption, OutputOption, StackOption, named_project
+from hashistack.cli.show import Output
+
+if TYPE_CHECKING:
+    from hashistack.cli.project import Project
+    from hashistack.ops.archive import Archive
+    from hashistack.ops.checks import Update
+    from hashistack.ops.connection import Connection
+
+app = typer.Typer(no_args_is_help=True, help="Snapshots of Nomad, Consul and Vault, all three in one archive.")
+
+ArchiveArgument = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="a file that `snapshot save` wrote")]
+
+
+@app.command()
+def save(
+    target: Annotated[
+        Path | None,
+        typer.Argument(help="the archive, or a directory for it; else the project's .hashistack", show_default=False),
+    ] = None,
+    directory: DirectoryOption = None,
+    stack: StackOption = None,
+    cluster: ClusterOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Take a snapshot of all three products into one archive, which is written whole or not at all."""
+    from hashistack.cli.events import Line
+    from hashistack.cli.show import Show
+    from hashistack.ops import snapshot
+    from hashistack.ops.archive import look
+    from hashistack.ops.cluster import Cluster
+    from hashistack.ops.journal import stamp
+
+    project = named_project(directory, stack, cluster)
+    file = target or _place(project)
+    if file.is_dir():
+        file /= f"{stamp()}.tar"
+    connection, started = _connection(project), time.monotonic()
+    with Cluster(connection) as opened, Show(output) as show:
+        snapshot.save(
+            opened, file, kept_key(connection), lambda text: show.line(Line("done", text, time.monotonic() - started))
+        )
+        show.result({"ok": True, **_row(look(file))}, f"{file}")
+
+
+@app.command()
+def verify(file: ArchiveArgument, output: OutputOption = Output.TEXT) -> None:
+    """Check an archive to its last byte, without a cluster; exit code 2 when it is not whole and sound."""
+    from hashistack.cli.show import Show
+    from hashistack.ops import archive
+
+    found = archive.verify(file)
+    parts = found.manifest.parts
+    lines = [f"  {part.product} {part.version}, index {part.index}, sha256 {part.sha256}" for part in parts]
+    told = f"whole and sound: {found.manifest.cluster} as of {found.manifest.taken}"
+    Show(output).result({"ok": True, **_row(found)}, "\n".join([told, *lines]))
+
+
+@app.command("list")
+def list_(
+    place: Annotated[
+        Path | None, typer.Argument(help="the directory; else the project's .hashistack", show_default=False)
+    ] = None,
+    directory: DirectoryOption = None,
+    stack: StackOption = None,
+    cluster: ClusterOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """The archives in a directory, the newest first. What they hold is not checked: `verify` does that."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from hashistack.ops import archive
+
+    where = place or _place(named_project(directory, stack, cluster))
+    found, bad = archive.listed(where)
+    if output is Output.JSON:
+        typer.echo(json.dumps({"archives": [_row(one) for one in found], "bad": bad}, indent=2))
+        return
+    if found:
+        table = Table(box=None, pad_edge=False)
+        for column in ("taken", *archive.PRODUCTS, "size", "file"):
+            table.add_column(column, overflow="fold")
+        for one in found:
+            versions = (one.manifest.part(product).version for product in archive.PRODUCTS)
+            size = archive.readable(one.file.stat().st_size)
+            taken = one.manifest.taken[:16].replace("T", " ")
+            table.add_row(taken, *versions, size, one.file.name)
+        Console(highlight=False, soft_wrap=True).print(table)
+    for text in bad or ([] if found else [f"{where} holds no snapshot archive"]):
+        typer.echo(text)
+
+
+@app.command()
+def restore(
+    file: ArchiveArgument,
+    directory: DirectoryOption = None,
+    stack: StackOption = None,
+    cluster: ClusterOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
+    unseal_key_file: Annotated[
+        Path | None,
+        typer.Option(help="the unseal key (base64) of the archive's Vault, where it holds none", show_default=False),
+    ] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Put an archive back, onto the machines that run or onto new ones of its stack; ends when it is ready for jobs."""
+    from hashistack.cli.refusal import Refusal
+    from hashistack.cli.show import Show
+    from hashistack.ops import archive, custody
+    from hashistack.ops.checks import NotReady
+    from hashistack.ops.cluster import Cluster
+    from hashistack.ops.contents import contents
+    from hashistack.ops.restore import refuse_unfit
+    from hashistack.ops.restore import restore as put_back
+    from hashistack.ops.smoke import SmokeFailed
+
+    found = archive.verify(file)
+    connection = _connection(named_project(directory, stack, cluster, changes=True))
+    key = custody.document(unseal_key_file.read_text()) if unseal_key_file else ""
+    with Cluster(connection) as opened:
+        refuse_unfit(opened, found, key)
+        question = f"Replace {contents(opened)} of {connection.name} by what it held on {found.manifest.taken}?"
+        if not yes:
+            if not sys.stdin.isatty():
+                raise Refusal(f"{question} Nothing was done. Next: say --yes")
+            typer.confirm(question, abort=True)
+        show, last = Show(output), 0.0
+
+        def told(update: Update) -> None:
+            nonlocal last
+            last = update.seconds
+            _tell(show, update)
+
+        try:
+            with show:
+                put_back(opened, found, key, lambda document: _keep_key(connection, document), told)
+        except (NotReady, SmokeFailed) as late:
+            raise Refusal(f"{late}\nNext: hashistack status says more; repeating the same command is safe") from None
+        text = f"restored in {last:.1f} s · {connection.name} as of {found.manifest.taken}"
+        show.result({"ok": True, "seconds": round(last, 1), **_row(found)}, text)
+
+
+@app.command()
+def schedule(
+    directory: DirectoryOption = None,
+    stack: StackOption = None,
+    cluster: ClusterOption = None,
+    place: Annotated[
+        str | None,
+        typer.Option("--directory", help="the path of a host volume of a client pool", show_default=False),
+    ] = None,
+    every: Annotated[str, typer.Option(help="time between two, as 30m, 1h or 24h")] = "1h",
+    keep: Annotated[int, typer.Option(min=1, help="how many archives stay; the oldest goes first")] = 72,
+    off: Annotated[bool, typer.Option("--off", help="end it; the archives stay")] = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Have a Nomad job take snapshots at intervals, into a directory of the clients; repeat it to change it."""
+    from hashistack.cli.refusal import Refusal
+    from hashistack.cli.show import Show
+    from hashistack.ops import schedule as job
+    from hashistack.ops.cluster import Cluster
+    from hashistack.spec.durations import seconds
+
+    if (place is None) != off:
+        raise Refusal("say either --directory PATH, for where the archives go, or --off")
+    try:
+        between = seconds(every)
+    except ValueError as error:
+        raise Refusal(f"--every {every}: {' '.join(error.args)}") from None
+    connection = _connection(named_project(directory, stack, cluster, changes=True))
+    with Cluster(connection) as opened:
+        if place is None:
+            job.unschedule(opened)
+            Show(output).result({"ok": True, "every": None}, "snapshots are taken no more; the archives stay")
+            return
+        machine = job.schedule(opened, place, between, keep, kept_key(connection))
+    text = f"a snapshot every {every} into {place} of a client, the newest {keep} stay; the first is on {machine}"
+    Show(output).result({"ok": True, "every": every, "keep": keep, "directory": place, "machine": machine}, text)
+
+
+def kept_key(connection: Connection) -> str:
+    """What unseals the cluster's Vault, out of its platform's secret store; "" where a key service does."""
+    if connection.provider != "local":
+        return ""
+    from hashistack.local import secret_store
+
+    return secret_store.read(connection.name, secret_store.VAULT_INIT)
+
+
+def _keep_key(connection: Connection, document: str) -> None:
+    from hashistack.local import secret_store
+
+    secret_store.write(connection.name, secret_store.VAULT_INIT, document)
+
+
+def _place(project: Project) -> Path:
+    from hashistack.ops.journal import place
+
+    return place(project.directory, "snapshots")
+
+
+def _connection(project: Project) -> Connection:
+    from hashistack.cli.engine import Engine
+
+    return Engine(project, lambda text: None).connection()
+
+
+def _row(archive: Archive) -> dict[str, Any]:
+    """An archive for programs; the closed key is nobody's business."""
+    told = {key: value for key, value in asdict(archive.manifest).items() if key not in ("vault_init", "stack")}
+    return {"file": str(archive.file), "size": archive.file.stat().st_size, **told}
+
+
+def _tell(show: Any, update: Update) -> None:
+    from hashistack.cli.events import Line
+
+    text = f"{update.sentence}: {update.detail}" if update.detail else update.sentence
+    if update.done:
+        show.line(Line("done", text, update.seconds))
+    else:
+        show.idle(update.seconds, text)
