@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hashistack.cli.driver import driver
 from hashistack.cli.engine import Engine
 from hashistack.cli.events import Line
 from hashistack.cli.project import Project
 from hashistack.cli.refusal import Refusal
 from hashistack.cli.run import up
 from hashistack.cli.show import Output, Show
-from hashistack.local.driver import LocalDriver
 from hashistack.ops.cluster import Cluster
 from hashistack.ops.connection import Connection
-from hashistack.ops.driver import PoolDriver
 from hashistack.ops.events import Event, MachineEvent, RolloutEvent, StepEvent
-from hashistack.ops.journal import Journal, place, stamp
+from hashistack.ops.journal import Journal, place
 from hashistack.ops.observe import Observer
 from hashistack.ops.rollout import Outcome, Rollout
 from hashistack.ops.singles import singles
 from hashistack.ops.upgrade import intended, steps_to
-
-DRIVERS: Mapping[str, Callable[[Connection], PoolDriver]] = {"local": LocalDriver}
-"""Provider to what works its pools."""
 
 
 def rollout(project: Project, show: Show, *, roll: bool, snapshot: bool = True) -> None:
@@ -46,10 +42,10 @@ def rollout(project: Project, show: Show, *, roll: bool, snapshot: bool = True) 
     with Cluster(connection) as cluster, show:
         outcome = Rollout(
             cluster,
-            _driver(connection),
+            driver(connection),
             roll=roll,
             tell=told,
-            snapshot=(lambda: _snapshot(cluster, project)) if snapshot else None,
+            snapshots=place(project.directory, "snapshots") if snapshot else None,
         ).run()
     _result(outcome, journal.path, show)
 
@@ -60,7 +56,7 @@ def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] |
 
     connection = _connection(project)
     with Cluster(connection) as cluster:
-        seen = Observer(cluster, _driver(connection), roll).look()
+        seen = Observer(cluster, driver(connection), roll).look()
     fleet = intended(seen.fleet, to or {})
     whole = plan(fleet)
     alone = singles(seen.placed, fleet)
@@ -120,21 +116,6 @@ def parse(words: Sequence[str]) -> dict[str, str]:
 
 def _connection(project: Project) -> Connection:
     return Engine(project, lambda text: None).connection()
-
-
-def _driver(connection: Connection) -> PoolDriver:
-    if connection.provider not in DRIVERS:
-        raise Refusal(f"this release of hashistack can't change machines on {connection.provider}")
-    return DRIVERS[connection.provider](connection)
-
-
-def _snapshot(cluster: Cluster, project: Project) -> str:
-    from hashistack.cli.snapshot import kept_key
-    from hashistack.ops.snapshot import save
-
-    target = place(project.directory, "snapshots") / f"{stamp()}.tar"
-    save(cluster, target, kept_key(cluster.connection))
-    return str(target)
 
 
 def _show(event: Event, show: Show, seconds: float) -> None:

@@ -37,6 +37,7 @@ def save(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Take a snapshot of all three products into one archive, which is written whole or not at all."""
+    from hashistack.cli.driver import driver
     from hashistack.cli.events import Line
     from hashistack.cli.show import Show
     from hashistack.ops import snapshot
@@ -50,9 +51,8 @@ def save(
         file /= f"{stamp()}.tar"
     connection, started = _connection(project), time.monotonic()
     with Cluster(connection) as opened, Show(output) as show:
-        snapshot.save(
-            opened, file, kept_key(connection), lambda text: show.line(Line("done", text, time.monotonic() - started))
-        )
+        key = driver(connection).vault_init()
+        snapshot.save(opened, file, key, lambda text: show.line(Line("done", text, time.monotonic() - started)))
         show.result({"ok": True, **_row(look(file))}, f"{file}")
 
 
@@ -118,6 +118,7 @@ def restore(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Put an archive back, onto the machines that run or onto new ones of its stack; ends when it is ready for jobs."""
+    from hashistack.cli.driver import driver
     from hashistack.cli.refusal import Refusal
     from hashistack.cli.show import Show
     from hashistack.ops import archive, custody
@@ -147,7 +148,7 @@ def restore(
 
         try:
             with show:
-                put_back(opened, found, key, lambda document: _keep_key(connection, document), told)
+                put_back(opened, found, key, driver(connection).keep_vault_init, told)
         except (NotReady, SmokeFailed) as late:
             raise Refusal(f"{late}\nNext: hashistack status says more; repeating the same command is safe") from None
         text = f"restored in {last:.1f} s · {connection.name} as of {found.manifest.taken}"
@@ -169,6 +170,7 @@ def schedule(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Have a Nomad job take snapshots at intervals, into a directory of the clients; repeat it to change it."""
+    from hashistack.cli.driver import driver
     from hashistack.cli.refusal import Refusal
     from hashistack.cli.show import Show
     from hashistack.ops import schedule as job
@@ -187,24 +189,9 @@ def schedule(
             job.unschedule(opened)
             Show(output).result({"ok": True, "every": None}, "snapshots are taken no more; the archives stay")
             return
-        machine = job.schedule(opened, place, between, keep, kept_key(connection))
+        machine = job.schedule(opened, place, between, keep, driver(connection).vault_init())
     text = f"a snapshot every {every} into {place} of a client, the newest {keep} stay; the first is on {machine}"
     Show(output).result({"ok": True, "every": every, "keep": keep, "directory": place, "machine": machine}, text)
-
-
-def kept_key(connection: Connection) -> str:
-    """What unseals the cluster's Vault, out of its platform's secret store; "" where a key service does."""
-    if connection.provider != "local":
-        return ""
-    from hashistack.local import secret_store
-
-    return secret_store.read(connection.name, secret_store.VAULT_INIT)
-
-
-def _keep_key(connection: Connection, document: str) -> None:
-    from hashistack.local import secret_store
-
-    secret_store.write(connection.name, secret_store.VAULT_INIT, document)
 
 
 def _place(project: Project) -> Path:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import docker
 from docker.errors import APIError, NotFound
 
-from hashistack.local import machines
+from hashistack.local import machines, secret_store
 from hashistack.local.blueprint import blueprint
 from hashistack.local.machines import Machine
 from hashistack.local.site import engine, remove_containers
@@ -59,6 +59,12 @@ class LocalDriver:
 
     def discard(self, names: Sequence[str]) -> None:
         remove_containers(self._client, [{"Id": machine.id} for machine in self._named(names)])
+
+    def vault_init(self) -> str:
+        return secret_store.read(self._connection.name, secret_store.VAULT_INIT)
+
+    def keep_vault_init(self, document: str) -> None:
+        secret_store.write(self._connection.name, secret_store.VAULT_INIT, document)
 
     def evidence(self, name: str) -> str:
         return "\n".join(machines.evidence(self._client, machine.id) for machine in self._named([name]))

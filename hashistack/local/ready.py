@@ -95,9 +95,10 @@ def _converge(ctx: Context, cluster: Cluster, roll: bool, project: Path) -> None
     from hashistack.ops.api import ApiError
     from hashistack.ops.driver import DriverFailed
     from hashistack.ops.events import MachineEvent, StepEvent
-    from hashistack.ops.journal import Journal
+    from hashistack.ops.journal import Journal, place
     from hashistack.ops.lock import Locked
     from hashistack.ops.rollout import Rollout, RolloutFailed
+    from hashistack.ops.snapshot import SnapshotFailed
 
     journal = Journal(project)
 
@@ -109,8 +110,15 @@ def _converge(ctx: Context, cluster: Cluster, roll: bool, project: Path) -> None
             ctx.progress(f"{event.machine} is {event.state}")
 
     try:
-        outcome = Rollout(cluster, LocalDriver(cluster.connection), roll=roll, tell=told, cancelled=ctx.cancelled).run()
-    except (ApiError, DriverFailed, Locked, RolloutFailed) as error:
+        outcome = Rollout(
+            cluster,
+            LocalDriver(cluster.connection),
+            roll=roll,
+            tell=told,
+            snapshots=place(project, "snapshots"),
+            cancelled=ctx.cancelled,
+        ).run()
+    except (ApiError, DriverFailed, Locked, RolloutFailed, SnapshotFailed) as error:
         raise ResourceFailed(f"{error}\nNext: repeat `pulumi up`, which goes on from here") from error
     if outcome.replaced:
         ctx.info(f"{outcome.replaced} machines replaced or taken away ({outcome.seconds:.1f}s)")

@@ -37,6 +37,12 @@ class PoolDriver(Protocol):
     def discard(self, names: Sequence[str]) -> None:
         """Remove machines outright: those that have stopped, or that nobody can reach any more."""
 
+    def vault_init(self) -> str:
+        """What unseals the cluster's Vault, out of the platform's secret store; "" where a key service does."""
+
+    def keep_vault_init(self, document: str) -> None:
+        """Put back what unseals a restored Vault; servers read it there."""
+
     def evidence(self, name: str) -> str:
         """Why a machine is late: the last lines of its log, "" when there are none. Holds no secret."""
 

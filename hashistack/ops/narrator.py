@@ -29,8 +29,8 @@ class Narrator:
         bundles = {pool.name: pool.bundle for pool in seen.fleet.pools}
         self.tell(RolloutEvent(time.time(), cluster, tuple(map(str, whole.pools)), bundles))
 
-    def during(self, text: str, work: Callable[[], str]) -> None:
-        """A step that is one call; what it answers is part of the text at its end."""
+    def during(self, text: str, work: Callable[[], None]) -> None:
+        """A step that is one call."""
         started = time.monotonic()
         self.tell(StepEvent(time.time(), text, "begun"))
         try:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from hashistack.ops import steps as step
@@ -17,10 +18,12 @@ from hashistack.ops.cluster import Cluster
 from hashistack.ops.driver import PoolDriver
 from hashistack.ops.events import Event, ResultEvent
 from hashistack.ops.fleet import Machine, Pool
+from hashistack.ops.journal import stamp
 from hashistack.ops.lock import Lock
 from hashistack.ops.narrator import Narrator
 from hashistack.ops.observe import Observer, Seen
 from hashistack.ops.plan import next_steps, plan
+from hashistack.ops.snapshot import save
 from hashistack.ops.steps import Step
 from hashistack.ops.stuck import stuck
 
@@ -54,7 +57,7 @@ class Rollout:
     Args:
         roll: replace machines of another bundle; False only replaces lost machines and changes the pools' sizes.
         tell: gets every event, from the caller's thread.
-        snapshot: called once before servers are changed; answers where the snapshot is.
+        snapshots: the directory for a snapshot of all three, taken before servers are changed; None takes none.
         cancelled: stops the run between two looks.
     """
 
@@ -65,10 +68,10 @@ class Rollout:
         *,
         roll: bool = True,
         tell: Callable[[Event], None],
-        snapshot: Callable[[], str] | None = None,
+        snapshots: Path | None = None,
         cancelled: threading.Event | None = None,
     ) -> None:
-        self._cluster, self._driver, self._snapshot = cluster, driver, snapshot
+        self._cluster, self._driver, self._snapshots = cluster, driver, snapshots
         self._observer = Observer(cluster, driver, roll)
         self._narrator = Narrator(tell)
         self._cancelled = cancelled or threading.Event()
@@ -127,8 +130,12 @@ class Rollout:
         self._cluster.consul.set_quorum(servers // 2 + 1)
         self._cluster.vault.set_quorum(servers)
         self._narrator.begin(self._cluster.connection.name, seen, whole)
-        if whole.snapshot and self._snapshot is not None:
-            self._narrator.during("snapshot of Nomad, Consul and Vault", self._snapshot)
+        if whole.snapshot and self._snapshots is not None:
+            self._narrator.during("snapshot of Nomad, Consul and Vault", self._take_snapshot)
+
+    def _take_snapshot(self) -> None:
+        assert self._snapshots is not None  # noqa: S101 - for mypy: see _begin
+        save(self._cluster, self._snapshots / f"{stamp()}.tar", self._driver.vault_init())
 
     def _look(self) -> Seen:
         deadline = time.monotonic() + SILENCE_SECONDS
