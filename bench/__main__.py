@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from bench import cluster, imports, planner, sizes
+from bench import cluster, imports, planner, roll, sizes
 from bench.figure import Figure, show
 from bench.floor import FloorFailed
 from bench.workspace import EngineFailed
@@ -16,6 +16,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "sizes": sizes.figures,
     "planner": planner.figures,
     "cluster": cluster.figures,
+    "roll": roll.figures,
 }
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from hashistack.spec.versions import newest
 from hashistack.toolchain import host_arch, resolve
@@ -47,6 +48,19 @@ class Workspace:
     def configure(self, path: str, value: str) -> None:
         """Set one value of the stack's configuration."""
         self._run("config", "set", "--path", path, value, "--stack", STACK, "--non-interactive")
+
+    def output(self, name: str) -> Any:
+        """One output of the stack, secret or not; JSON text as what it says."""
+        done = subprocess.run(
+            [self._pulumi, "stack", "output", name, "--show-secrets", "--json", "--stack", STACK],
+            cwd=self._directory,
+            env=self._environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        read = json.loads(done.stdout)
+        return json.loads(read) if isinstance(read, str) else read
 
     def up(self) -> float:
         """`pulumi up`; seconds. Raises EngineFailed."""
