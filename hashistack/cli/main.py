@@ -12,10 +12,11 @@ except ModuleNotFoundError as missing:
     sys.exit("hashistack: the command line is an extra. Next: pip install 'hashistack[cli,local]'")
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 from hashistack.cli.options import ClusterOption, DirectoryOption, OutputOption, StackOption, named_project
-from hashistack.cli.report import report
+from hashistack.cli.report import report as report_command
 from hashistack.cli.show import Output
 from hashistack.cli.snapshot import app as snapshot
 from hashistack.cli.toolchain import app as toolchain
@@ -31,7 +32,7 @@ app = typer.Typer(
 
 app.add_typer(snapshot, name="snapshot")
 app.add_typer(toolchain, name="toolchain")
-app.command()(report)
+app.command("report")(report_command)
 
 
 @app.callback(invoke_without_command=True)
@@ -98,6 +99,11 @@ SnapshotOption = Annotated[
     bool, typer.Option("--snapshot/--no-snapshot", help="take a snapshot of all three before servers are changed")
 ]
 
+ReportOption = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE.html", help="write the rollout report at the end", show_default=False),
+]
+
 
 @app.command()
 def upgrade(
@@ -109,6 +115,7 @@ def upgrade(
     ] = None,
     dry_run: DryRunOption = False,
     snapshot: SnapshotOption = True,
+    report: ReportOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Declare other versions and replace the machines, losing no request. Ctrl-C at any time; repeated, it goes on."""
@@ -118,7 +125,8 @@ def upgrade(
     project, versions = named_project(directory, stack, cluster, changes=True), commands.parse(to or [])
     if dry_run:
         _planned(commands.dry_run(project, Show(output), roll=True, to=versions))
-    else:
+        return
+    with commands.reported(project, report):
         commands.upgrade(project, Show(output), versions, snapshot=snapshot)
 
 
@@ -129,6 +137,7 @@ def rollout(
     cluster: ClusterOption = None,
     dry_run: DryRunOption = False,
     snapshot: SnapshotOption = True,
+    report: ReportOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Replace machines that differ from what the stack declares. Ctrl-C at any time; repeated, it goes on."""
@@ -138,7 +147,8 @@ def rollout(
     project = named_project(directory, stack, cluster, changes=True)
     if dry_run:
         _planned(commands.dry_run(project, Show(output), roll=True))
-    else:
+        return
+    with commands.reported(project, report):
         commands.rollout(project, Show(output), roll=True, snapshot=snapshot)
 
 

@@ -7,11 +7,17 @@ from typing import Annotated
 
 import typer
 
+from hashistack.cli.options import DirectoryOption
+
 
 def report(
     events: Annotated[
-        Path, typer.Argument(metavar="EVENTS.ndjson", help="what `-o json` printed, of one or more runs")
-    ],
+        Path | None,
+        typer.Argument(
+            metavar="EVENTS.ndjson", help="what `-o json` printed; else the project's last rollout", show_default=False
+        ),
+    ] = None,
+    directory: DirectoryOption = None,
     probe: Annotated[
         Path | None, typer.Option(metavar="SAMPLES.ndjson", help="what a probe saw meanwhile", show_default=False)
     ] = None,
@@ -22,9 +28,15 @@ def report(
     """Write the report of a rollout: one HTML file that needs nothing else, and its data as JSON beside it."""
     from hashistack.cli.refusal import Refusal
     from hashistack.ops.events import read as read_events
+    from hashistack.ops.journal import recorded
     from hashistack.ops.report import write
     from hashistack.ops.samples import read as read_samples
 
+    if events is None:
+        project = directory or Path.cwd()
+        if not (found := recorded(project)):
+            raise Refusal(f"no rollout is recorded in {project}. Next: name a project with -C, or a file of events")
+        events = found[-1]
     samples = read_samples(_lines(probe), str(probe)) if probe else []
     page = html or events.with_suffix(".html")
     if {page, page.with_suffix(".json")} & {events, probe}:

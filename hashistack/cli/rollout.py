@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from hashistack.cli.show import Output, Show
 from hashistack.ops.cluster import Cluster
 from hashistack.ops.connection import Connection
 from hashistack.ops.events import Event, MachineEvent, RolloutEvent, StepEvent
-from hashistack.ops.journal import Journal, place
+from hashistack.ops.journal import Journal, place, recorded
 from hashistack.ops.observe import Observer
 from hashistack.ops.rollout import Outcome, Rollout
 from hashistack.ops.singles import singles
@@ -95,6 +96,21 @@ def upgrade(project: Project, show: Show, to: Mapping[str, str], *, snapshot: bo
                 "`cluster.versions`. Next: change them in the program, then hashistack up and hashistack rollout"
             )
     rollout(project, show, roll=True, snapshot=snapshot)
+
+
+@contextmanager
+def reported(project: Project, page: Path | None) -> Iterator[None]:
+    """Writes the report of all rollouts that go on meanwhile to `page`, those that fail too; None writes none."""
+    from hashistack.ops.events import read
+    from hashistack.ops.report import write
+
+    began = time.time()
+    try:
+        yield
+    finally:
+        if page and (files := recorded(project.directory, began)):
+            lines = [line for file in files for line in file.read_text().splitlines()]
+            write(read(lines, str(files[-1])), [], page)
 
 
 def refuse(connection: Connection, to: Mapping[str, str]) -> None:

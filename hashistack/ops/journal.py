@@ -41,3 +41,9 @@ class Journal:
         """Append one event."""
         with self.path.open("a") as out:
             out.write(json.dumps(event.as_json()) + "\n")
+
+
+def recorded(project: Path, since: float = 0.0) -> list[Path]:
+    """The files of rollouts that have told something since a moment (seconds of the epoch), oldest first."""
+    files = (project / FOLDER / "rollouts").glob("*.ndjson")
+    return sorted(file for file in files if file.stat().st_mtime >= since)
