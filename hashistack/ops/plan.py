@@ -116,7 +116,7 @@ def _why(pool: Pool) -> str:
     staying = [machine for machine in pool.machines if machine.state not in ("leaving", "stopped")]
     old = Counter(machine.bundle for machine in staying if pool.outdated(machine))
     parts = [f"{count} of {len(staying)} outdated ({short(b)} -> {short(pool.bundle)})" for b, count in old.items()]
-    late = sum(not pool.proven(machine) for machine in staying if not pool.outdated(machine))
+    late = sum(machine.state != "healthy" for machine in staying if not pool.outdated(machine))
     counts = {
         "missing": pool.count - len(staying),
         "surplus": len(staying) - pool.count,
