@@ -21,7 +21,7 @@ class UpgradePolicy(Section):
     max_unavailable: Annotated[int, Field(ge=0)] = 0
     """Machines that may be missing from the pool's size while it is replaced."""
     canary: Annotated[int, Field(ge=0)] = 0
-    """New machines that must be healthy for `min_healthy_time` before any old one is touched."""
+    """New machines that must be healthy for `min_healthy_time` before any old one is touched; 0 counts as 1."""
     pace: Literal["applications", "drain"] = "drain"
     """Who moves the work: `drain` drains old machines; `applications` leaves each until the applications' own
     deploys have left it."""
