@@ -30,7 +30,7 @@ class ReadyHandler(Handler):
             return Diff(update=("connection",))
         from hashistack.local.driver import LocalDriver
         from hashistack.ops.connection import Connection
-        from hashistack.ops.observe import listed
+        from hashistack.ops.declared import listed
         from hashistack.ops.plan import plan
 
         connection = Connection.parse(news["connection"])

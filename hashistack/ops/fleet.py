@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from hashistack.spec.durations import seconds
-
 if TYPE_CHECKING:
     from hashistack.spec.policy import UpgradePolicy
 
@@ -36,6 +34,8 @@ class Policy:
     @classmethod
     def of(cls, upgrade: UpgradePolicy) -> Policy:
         """The policy that a specification says."""
+        from hashistack.spec.durations import seconds  # the plugin reads connections at each `up`, without a spec
+
         return cls(
             max_surge=upgrade.max_surge,
             max_unavailable=upgrade.max_unavailable,

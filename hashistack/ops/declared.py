@@ -1,0 +1,41 @@
+"""Pools as the stack declares them, beside the machines that the platform lists: enough to see what will change."""
+
+from __future__ import annotations
+
+from hashistack.ops.connection import Connection
+from hashistack.ops.connection import Pool as Declared
+from hashistack.ops.driver import Instance, PoolDriver
+from hashistack.ops.fleet import Fleet, Machine, Pool
+
+
+def wanted(connection: Connection, instances: tuple[Instance, ...]) -> tuple[Declared, ...]:
+    """The declared pools, and those that are declared no more but still have machines: none of them is wanted."""
+    declared = {pool.name for pool in connection.pools}
+    strays = {one.pool: one.bundle for one in instances if one.pool not in declared}
+    return (*connection.pools, *(Declared(name, "client", 0, bundle) for name, bundle in strays.items()))
+
+
+def pool_of(declared: Declared, machines: tuple[Machine, ...], roll: bool = True) -> Pool:
+    """A declared pool with its machines; without `roll`, each machine's own bundle is as good as the declared one."""
+    if not roll:
+        machines = tuple(_with_bundle(machine, declared.bundle) for machine in machines)
+    return Pool(declared.name, declared.role, declared.count, declared.bundle, declared.policy, machines)
+
+
+def listed(connection: Connection, driver: PoolDriver, roll: bool = True) -> Fleet:
+    """The fleet as the platform alone lists it, every running machine taken for healthy: enough to see what changes."""
+    found = driver.instances()
+    return Fleet(
+        tuple(
+            pool_of(declared, tuple(_of(one) for one in found if one.pool == declared.name), roll)
+            for declared in wanted(connection, found)
+        )
+    )
+
+
+def _of(instance: Instance) -> Machine:
+    return Machine(instance.name, instance.bundle, "healthy" if instance.state == "running" else instance.state)
+
+
+def _with_bundle(machine: Machine, bundle: str) -> Machine:
+    return Machine(**{**vars(machine), "bundle": bundle})
