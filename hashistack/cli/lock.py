@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
 from hashistack.cli.refusal import Refusal
+from hashistack.ops.lock import alive
 
 
 def release_stale(backend: Path, project: str, stack: str, say: Callable[[str], None]) -> None:
@@ -31,21 +31,7 @@ def release_stale(backend: Path, project: str, stack: str, say: Callable[[str], 
             raise Refusal(
                 f"the stack {stack} is locked by {holder}. Wait for it; if that machine is gone, remove {file}."
             )
-        if _alive(pid):
+        if alive(pid):
             raise Refusal(f"the stack {stack} is locked by {holder}, which is at work. Wait for it, then repeat.")
         file.unlink(missing_ok=True)
         say(f"removed the lock that a killed run left ({holder})")
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    # A zombie has ended: only its parent has not looked yet.
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (OSError, IndexError):
-        return True

@@ -11,7 +11,9 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 
 from hashistack.ops.api import Api, ApiError
@@ -20,6 +22,8 @@ PATH = "/v1/var/hashistack/rollout"
 TTL_SECONDS = 30
 """Longer than an election and a server's replacement keep a renewal from coming through; the least is 10 s."""
 RENEW_SECONDS = 5.0
+PATIENCE_SECONDS = 10.0
+"""Beyond a dead holder's time to live: Nomad's own delay, and its timers'."""
 
 
 class Locked(Exception):
@@ -42,21 +46,26 @@ class Lock:
 
     def __enter__(self) -> Lock:
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        who = f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}"
+        items = {"user": getpass.getuser(), "host": socket.gethostname(), "pid": str(os.getpid())}
         body = {
             "Path": PATH.removeprefix("/v1/var/"),
-            "Items": {"holder": who, "purpose": self._purpose, "since": since},
+            "Items": {**items, "purpose": self._purpose, "since": since},
             "Lock": {"TTL": f"{TTL_SECONDS}s", "LockDelay": "1s"},
         }
-        answer = self._nomad.call("PUT", f"{PATH}?lock-acquire", body=body, accept=(409,), seconds=TTL_SECONDS)
-        if answer.status == 409:
-            held = self._nomad.call("GET", PATH, accept=(404,)).data or {}
-            items = held.get("Items") or {}
-            raise Locked(
-                f"the cluster's machines are being changed: {items.get('purpose', 'a rollout')} by "
-                f"{items.get('holder', 'somebody')} since {items.get('since', 'a moment ago')}. "
-                f"Wait for it; if it was killed, repeat this in {TTL_SECONDS} s."
-            )
+        deadline = time.monotonic() + TTL_SECONDS + PATIENCE_SECONDS
+        while True:
+            answer = self._nomad.call("PUT", f"{PATH}?lock-acquire", body=body, accept=(409,), seconds=TTL_SECONDS)
+            if answer.status != 409:
+                break
+            held = (self._nomad.call("GET", PATH, accept=(404,)).data or {}).get("Items") or {}
+            if not _dead(held) or time.monotonic() > deadline:
+                raise Locked(
+                    f"the cluster's machines are being changed: {held.get('purpose', 'a rollout')} by "
+                    f"{held.get('user', 'somebody')}@{held.get('host', 'somewhere')}, process {held.get('pid', '?')}, "
+                    f"since {held.get('since', 'a moment ago')}. Wait for it; if it was killed, repeat this in "
+                    f"{TTL_SECONDS} s."
+                )
+            time.sleep(1)  # killed on this host: nobody renews its lock
         self._id = str(answer.data["Lock"]["ID"])
         self._renewing.start()
         return self
@@ -87,6 +96,27 @@ class Lock:
                 self.lost.set()
                 return
             renewed = time.monotonic()
+
+
+def _dead(held: Mapping[str, str]) -> bool:
+    """Whether the holder was a process on this host, and is no more."""
+    if held.get("host") != socket.gethostname() or not held.get("pid", "").isdigit():
+        return False
+    return not alive(int(held["pid"]))
+
+
+def alive(pid: int) -> bool:
+    """Whether a process on this host lives; one that has ended, and whose parent has not looked yet, does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (OSError, IndexError):
+        return True
 
 
 def release(nomad: Api) -> None:
