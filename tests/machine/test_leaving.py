@@ -27,6 +27,8 @@ esac
 """Services end when they are told to, unless `stubborn`; what they are told is in `asked`, among the requests."""
 NODE = "localhost:4646/v1/node/node-1"
 RAFT = "localhost:4646/v1/operator/raft/configuration"
+METRICS = "localhost:4646/v1/metrics?format=prometheus"
+RUNNING = 'nomad_client_allocations_running{{a="x",node_scheduling_eligibility="{}",node_status="ready"}} {}\n'
 MEMBERS = "localhost:4646/v1/agent/members"
 PRUNE = "localhost:4646/v1/agent/force-leave?node={}.global&prune=true"
 VAULT = "localhost:8200/v1"
@@ -53,6 +55,7 @@ def client(machine: Sandbox) -> Sandbox:
     machine.write("/var/lib/hashistack/nomad/client/secret-id", "the-secret-of-node-1")
     machine.answer(f"{NODE}/drain", '{"EvalIDs":[]}')
     machine.answer(NODE, '{"ID":"node-1","DrainStrategy":null}')
+    machine.answer(METRICS, RUNNING.format("eligible", 2) + RUNNING.format("ineligible", 0))
     return machine
 
 
@@ -111,6 +114,7 @@ def test_a_client_drains_then_stops_then_tells_then_leaves_consul(client: Sandbo
         "sv term health",
         f"PUT {NODE}/drain",
         f"GET {NODE}",
+        f"GET {METRICS}",
         "sv down nomad",
         f"10.9.8.1: PUT {NODE}/drain",
         "sv once consul",
@@ -147,6 +151,15 @@ def test_a_client_whose_drain_takes_too_long_still_leaves_in_time(client: Sandbo
         "sv once consul",
         "sv interrupt consul",
     ]
+
+
+def test_a_drain_that_calls_itself_complete_waits_for_what_still_stops(client: Sandbox, start: Start) -> None:
+    client.answer(METRICS, RUNNING.format("eligible", 0) + RUNNING.format("ineligible", 2))
+    start(f"{BIN}/leave", "")
+    wait_for(lambda: events(client).count(f"GET {METRICS}") > 3)
+    assert "sv down nomad" not in events(client)
+    client.answer(METRICS, RUNNING.format("ineligible", 0))
+    wait_for(lambda: "sv interrupt consul" in events(client))
 
 
 def test_a_client_where_nothing_answers_and_nothing_stops_ends_in_time(client: Sandbox) -> None:

@@ -21,6 +21,11 @@ drained() {
   ok && case $body in *'"DrainStrategy":null'*) return 0 ;; esac
   return 1
 }
+all_stopped() {
+  request node GET "https://localhost:4646/v1/metrics?format=prometheus"
+  # A line for each state that the node was ever in: those of the present one count.
+  ok && ! printf '%s\n' "$body" | grep -q '^nomad_client_allocations_running{.*="ineligible".*} *[1-9]'
+}
 say_left() {
   for server in $(others); do
     through "$server" node PUT 4646 "v1/node/$node/drain" "$(drain 1 left)"
@@ -41,6 +46,10 @@ if [ -n "$node" ] && ! is_down nomad; then
   [ "$patience" -le $((left - tail)) ] || patience=$((left - tail))
   if within "$patience" "Nomad does not take the drain" start_draining; then
     within "$patience" "the drain is not complete" drained && say "drained"
+    # A drain whose deadline is over calls itself complete, while allocations still take their time to stop.
+    patience=$((HS_KILL_TIMEOUT + margin)) left=$(seconds_left)
+    [ "$patience" -le $((left - tail)) ] || patience=$((left - tail))
+    within "$patience" "allocations still run" all_stopped
   fi
 fi
 stop nomad 20
