@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,11 +19,16 @@ from hashistack.cli.show import Output
 
 if TYPE_CHECKING:
     from hashistack.cli.project import Project
+    from hashistack.cli.show import Show
     from hashistack.ops.archive import Archive
     from hashistack.ops.checks import Update
     from hashistack.ops.connection import Connection
 
 app = typer.Typer(no_args_is_help=True, help="Snapshots of Nomad, Consul and Vault, all three in one archive.")
+
+TICK_SECONDS = 0.5
+_LIVE = 160
+"""Characters of what is waited for; a machine's whole report is longer than anybody reads."""
 
 ArchiveArgument = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="a file that `snapshot save` wrote")]
 
@@ -139,20 +147,15 @@ def restore(
             if not sys.stdin.isatty():
                 raise Refusal(f"{question} Nothing was done. Next: say --yes")
             typer.confirm(question, abort=True)
-        show, last = Show(output), 0.0
-
-        def told(update: Update) -> None:
-            nonlocal last
-            last = update.seconds
-            _tell(show, update)
-
+        show, started = Show(output), time.monotonic()
         try:
-            with show:
+            with _ticking(show, "restoring") as told:
                 put_back(opened, found, key, driver(connection).keep_vault_init, told)
         except (NotReady, SmokeFailed) as late:
             raise Refusal(f"{late}\nNext: hashistack status says more; repeating the same command is safe") from None
-        text = f"restored in {last:.1f} s · {connection.name} as of {found.manifest.taken}"
-        show.result({"ok": True, "seconds": round(last, 1), **_row(found)}, text)
+        seconds = time.monotonic() - started
+        text = f"restored in {seconds:.1f} s · {connection.name} as of {found.manifest.taken}"
+        show.result({"ok": True, "seconds": round(seconds, 1), **_row(found)}, text)
 
 
 @app.command()
@@ -189,7 +192,8 @@ def schedule(
             job.unschedule(opened)
             Show(output).result({"ok": True, "every": None}, "snapshots are taken no more; the archives stay")
             return
-        machine = job.schedule(opened, place, between, keep, driver(connection).vault_init())
+        with _ticking(Show(output), "the job's first run"):
+            machine = job.schedule(opened, place, between, keep, driver(connection).vault_init())
     text = f"a snapshot every {every} into {place} of a client, the newest {keep} stay; the first is on {machine}"
     Show(output).result({"ok": True, "every": every, "keep": keep, "directory": place, "machine": machine}, text)
 
@@ -212,11 +216,29 @@ def _row(archive: Archive) -> dict[str, Any]:
     return {"file": str(archive.file), "size": archive.file.stat().st_size, **told}
 
 
-def _tell(show: Any, update: Update) -> None:
+@contextmanager
+def _ticking(show: Show, doing: str) -> Iterator[Callable[[Update], None]]:
+    """What shows updates; keeps the clock running between two, since an upload says nothing while it lasts."""
     from hashistack.cli.events import Line
 
-    text = f"{update.sentence}: {update.detail}" if update.detail else update.sentence
-    if update.done:
-        show.line(Line("done", text, update.seconds))
-    else:
-        show.idle(update.seconds, text)
+    started, over, turn = time.monotonic(), threading.Event(), threading.Lock()
+
+    def told(update: Update) -> None:
+        text = f"{update.sentence}: {update.detail}" if update.detail else update.sentence
+        kind = "done" if update.done else "now"
+        with turn:
+            show.line(Line(kind, text if update.done else text[:_LIVE], update.seconds))
+
+    def tick() -> None:
+        while not over.wait(TICK_SECONDS):
+            with turn:
+                show.idle(time.monotonic() - started, doing)
+
+    ticker = threading.Thread(target=tick, daemon=True)
+    with show:
+        ticker.start()
+        try:
+            yield told
+        finally:
+            over.set()
+            ticker.join()

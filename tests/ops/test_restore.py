@@ -10,6 +10,7 @@ import pytest
 from hashistack.ops.archive import Archive, look
 from hashistack.ops.cluster import Cluster
 from hashistack.ops.contents import Contents, contents
+from hashistack.ops.lock import Lock, Locked, release
 from hashistack.ops.restore import _ghosts_removed, refuse_unfit
 from hashistack.ops.snapshot import SnapshotFailed, save
 
@@ -75,3 +76,14 @@ def test_machines_of_the_past_are_taken_out_and_what_is_outside_stays(cluster: C
         assert [node.name for node in cluster.nomad.nodes()] == ["server-1"]
     finally:
         cluster.consul.api.call("PUT", "/v1/catalog/deregister", body={"Node": "printer"})
+
+
+def test_the_lock_of_a_run_of_the_past_is_let_go(cluster: Cluster) -> None:
+    api = cluster.nomad.api
+    with Lock(api, "a rollout of the past"):
+        with pytest.raises(Locked, match="a rollout of the past"), Lock(api, "another"):
+            pass
+        release(api)
+        with Lock(api, "another"):
+            pass
+    release(api)  # nobody holds it: nothing to do
