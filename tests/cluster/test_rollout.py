@@ -137,6 +137,7 @@ def test_all_three_products_on_every_machine_under_load_killed_and_resumed(
         print(rolled.project.run("upgrade", *to, seconds=600))
         written = writes.stop()
         totals = load.stop()
+    load.write(rolled.project.directory / "samples.ndjson")
     print(totals)
     print(written)
     assert totals.failed == 0, totals.errors
