@@ -17,7 +17,7 @@ import docker
 from bench.rendered import bundle, platform, spec, tools
 from hashistack.local.image import ensure, tag
 from hashistack.local.site import remove_containers
-from hashistack.machine.bundle import SERVER
+from hashistack.machine.roles import SERVER
 from hashistack.ops.smoke import SECRET, job
 from hashistack.spec import ClusterSpec
 

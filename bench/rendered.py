@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hashistack.local.labels import DOMAIN
-from hashistack.machine.bundle import SERVER, Binary, Bundle, render
+from hashistack.machine.bundle import Binary, Bundle, render
 from hashistack.machine.platform import Platform
+from hashistack.machine.roles import SERVER
 from hashistack.spec import ClusterSpec
 from hashistack.spec.catalog import Product
 from hashistack.toolchain import Tool, resolve

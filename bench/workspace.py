@@ -35,8 +35,10 @@ class Workspace:
         tool = resolve("pulumi", newest("pulumi"), host_arch())
         self._pulumi = str(tool.path)
         root = str(Path(__file__).resolve().parents[1])
+        # Where Python may not keep what it compiled, each run would compile our sources again: no warm cache.
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         self._environment = {
-            **os.environ,
+            **inherited,
             "PATH": f"{tool.path.parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH")))),
             "PULUMI_BACKEND_URL": state.as_uri(),

@@ -143,3 +143,17 @@ def test_the_specification_loads_no_sdk() -> None:
     assert "pydantic" in loaded
     assert _sdks(loaded) == set()
     assert loaded & {"httpx", "cryptography"} == set()
+
+
+def test_an_up_that_changes_nothing_loads_nothing_heavy_in_the_plugin() -> None:
+    """Handlers' modules come in while the engine waits: what creates and renders is imported where that is done."""
+    loaded = _loaded("from hashistack.provider import table; [table.handler(token) for token in table.HANDLERS]")
+    assert "hashistack.local.docker_pool" in loaded
+    heavy = {"cryptography", "docker", "httpx", "hashistack.spec", "pulumi", "pydantic", "requests", "tarfile"}
+    assert loaded & heavy == set()
+
+
+def test_a_program_loads_the_specification_while_the_plugin_starts() -> None:
+    loaded = _loaded("from hashistack import LocalCluster, LocalClusterArgs")
+    assert "pulumi" in loaded
+    assert loaded & {"docker", "hashistack.spec", "pydantic"} == set()

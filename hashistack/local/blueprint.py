@@ -9,8 +9,9 @@ import json
 from dataclasses import dataclass
 
 from hashistack.local.labels import DOMAIN
-from hashistack.machine.bundle import SERVER, Binary, Bundle, render
+from hashistack.machine.bundle import Binary, Bundle, render
 from hashistack.machine.platform import Platform
+from hashistack.machine.roles import SERVER
 from hashistack.machine.user_data import user_data
 from hashistack.provider.handler import Props
 from hashistack.spec import ClusterSpec
@@ -42,11 +43,6 @@ class Blueprint:
     def volume(self) -> str:
         """The pool's secret store: a volume that only its own machines mount."""
         return f"{self.site}-{self.pool}-secrets"
-
-
-def template(news: Props) -> Props:
-    """A pool's inputs without what is secret."""
-    return {name: value for name, value in news.items() if name != "secrets"}
 
 
 def bundle(template: Props) -> Bundle:

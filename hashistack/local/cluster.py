@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pulumi
 
@@ -19,11 +19,13 @@ from hashistack.local.resources import (
     LocalServerPool,
     LocalSite,
 )
-from hashistack.machine.bundle import SERVER
-from hashistack.ops.fleet import Policy
+from hashistack.machine.roles import SERVER
+from hashistack.provider.early import plugin_starts
 from hashistack.secrets.cluster import ClusterSecrets
-from hashistack.spec import ClusterSpec, SpecError, Versions, warnings
-from hashistack.spec.catalog import Product
+
+if TYPE_CHECKING:
+    from hashistack.spec import ClusterSpec
+    from hashistack.spec.catalog import Product
 
 TOOLS: tuple[Product, ...] = ("cni", "consul", "nomad", "vault")
 
@@ -65,6 +67,9 @@ class LocalCluster(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: LocalClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hashistack:index:LocalCluster", name, {}, opts)
+        with plugin_starts():
+            from hashistack.spec import Versions, warnings
+
         spec, child = _parsed(args.spec), pulumi.ResourceOptions(parent=self)
         if spec.versions != Versions():  # the defaults are the newest there is
             for problem in warnings(spec):
@@ -115,7 +120,7 @@ class LocalCluster(pulumi.ComponentResource):
             for pool in spec.clients
         ]
         self.connection = pulumi.Output.secret(
-            pulumi.Output.json_dumps(_connection(spec, site, [servers, *clients], secrets))
+            pulumi.Output.json_dumps(_connection(spec, site, [servers, *clients], secrets), sort_keys=True)
         )
         ready = LocalReady(
             f"{name}-ready",
@@ -137,6 +142,8 @@ class LocalCluster(pulumi.ComponentResource):
 
 
 def _parsed(spec: ClusterSpec | Mapping[str, Any]) -> ClusterSpec:
+    from hashistack.spec import ClusterSpec, SpecError
+
     try:
         return spec if isinstance(spec, ClusterSpec) else ClusterSpec.parse(spec)
     except SpecError as error:
@@ -147,6 +154,8 @@ def _parsed(spec: ClusterSpec | Mapping[str, Any]) -> ClusterSpec:
 def _connection(
     spec: ClusterSpec, site: LocalSite, pools: Sequence[LocalServerPool | LocalClientPool], secrets: ClusterSecrets
 ) -> Mapping[str, Any]:
+    from hashistack.ops.fleet import Policy
+
     declared = [(SERVER, SERVER, spec.servers.count, spec.upgrade)]
     declared += [(pool.name, "client", pool.desired, spec.upgrade_of(pool)) for pool in spec.clients]
     servers = pools[0].endpoints

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pulumi
 
-from hashistack.spec import Dns
+if TYPE_CHECKING:
+    from hashistack.spec import Dns
 
 DOCKER_RESOLVER = "127.0.0.11"
 """Docker's own resolver, in every container: it asks all of the host's, and follows them as the laptop moves.

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network
 
-from docker.errors import APIError
-from docker.types import IPAMConfig, IPAMPool
-
 from hashistack.local import labels, ranges
+from hashistack.local.listing import listing
 from hashistack.local.site import engine, remove_containers
 from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed
 
@@ -33,6 +31,8 @@ class NetworkHandler(Handler):
 
     def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
         client = engine()
+        from docker.errors import APIError
+
         if found := _find(news["site"]):
             return found["Id"], _outputs(found)
         for index in range(ranges.CLUSTERS):
@@ -66,11 +66,13 @@ class NetworkHandler(Handler):
 
 
 def _find(site: str) -> Props | None:
-    found: list[Props] = engine().api.networks(filters=labels.of(site))
+    found = listing().networks(filters=labels.of(site))
     return found[0] if found else None
 
 
 def _make(news: Props, cidr: IPv4Network, base: int) -> None:
+    from docker.types import IPAMConfig, IPAMPool
+
     ipam = IPAMConfig(pool_configs=[IPAMPool(subnet=str(cidr), gateway=str(cidr[1]))])
     marks = {**news["labels"], "hashistack.port_base": str(base)}
     engine().api.create_network(news["site"], driver="bridge", ipam=ipam, labels=marks, check_duplicate=True)

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-
-import docker
-from docker.errors import NotFound
+from typing import TYPE_CHECKING
 
 from hashistack.local import labels, machines
-from hashistack.local.blueprint import blueprint, bundle, difference, template
 from hashistack.local.docker_network import SLOTS, ports
+from hashistack.local.listing import Listing, listing
 from hashistack.local.site import engine, remove_containers
-from hashistack.machine.bundle import SERVER
+from hashistack.machine.renderer import renderer
+from hashistack.machine.roles import SERVER
 from hashistack.provider.handler import Context, Diff, Failure, Handler, Props, is_known
+
+if TYPE_CHECKING:
+    import docker
 
 
 class PoolHandler(Handler):
     """Starts the machines of a pool that has none. Those of a pool that lives are the rollout's business.
 
     Inputs: site, labels, network, port_base, gateway, upstreams, image, tools, spec (JSON text), pool, count,
-    secrets (the role document, secret). Outputs: bundle_sha256, template (what a machine is made from), endpoints
-    (servers: product to the addresses, on loopback, of every place that a server may take).
+    secrets (the role document, secret). Outputs: bundle_sha256, renderer (the digest of what rendered it), template
+    (what a machine is made from), endpoints (servers: product to the addresses, on loopback, of every place that a
+    server may take).
     """
 
     def check(self, news: Props) -> list[Failure]:
@@ -35,16 +38,18 @@ class PoolHandler(Handler):
         if not is_known(news):
             return Diff(update=("bundle_sha256",))
         reasons = []
-        if bundle(template(news)).sha256 != olds.get("bundle_sha256"):
+        if _bundle_digest(olds, news) != olds.get("bundle_sha256"):
             reasons.append("bundle_sha256")
             if olds.get("template"):
+                from hashistack.local.blueprint import difference
+
                 why = difference(olds["template"], template(news))
                 ctx.info(f"{news['pool']}: its machines are to be replaced by new ones: {why}")
         if olds.get("template") != template(news):
             reasons.append("template")
         if olds.get("secrets") != news["secrets"]:
             reasons.append("secrets")
-        if news["count"] and not _running(engine(), news):
+        if news["count"] and not _running(listing(), news):
             reasons.append("machines")
         return Diff(update=tuple(reasons))
 
@@ -52,9 +57,11 @@ class PoolHandler(Handler):
         return _outputs(news) if is_known(template(news)) else {}
 
     def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
+        from hashistack.local.blueprint import blueprint
+
         client, plan = engine(), blueprint(template(news))
         # What an `up` that was killed left of a pool that never was: other machines than these are of no use.
-        found = machines.listed(client, plan.site, plan.pool)
+        found = machines.listed(client.api, plan.site, plan.pool)
         useful = {machine.name for machine in found if machine.running and machine.bundle == plan.bundle}
         remove_containers(client, [{"Id": machine.id} for machine in found if machine.name not in useful])
         if not useful:
@@ -65,10 +72,10 @@ class PoolHandler(Handler):
 
     def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
         client = engine()
-        if running := _running(client, news):
+        if running := _running(client.api, news):
             machines.put_secrets(client, running[0].id, _documents(news))
         else:
-            found = machines.listed(client, news["site"], news["pool"])
+            found = machines.listed(client.api, news["site"], news["pool"])
             remove_containers(client, [{"Id": machine.id} for machine in found])
             if news["pool"] == SERVER:
                 _remove_volume(client, f"{id}-secrets")
@@ -82,13 +89,33 @@ class PoolHandler(Handler):
         _remove_volume(client, f"{id}-secrets")
 
     def _start(self, ctx: Context, client: docker.DockerClient, news: Props, names: Sequence[str]) -> None:
+        from hashistack.local.blueprint import blueprint
+
         if names:
             ctx.progress(f"starting {len(names)} {news['pool']} machines")
             machines.start(client, blueprint(template(news)), names, _documents(news))
 
 
-def _running(client: docker.DockerClient, news: Props) -> list[machines.Machine]:
-    return [machine for machine in machines.listed(client, news["site"], news["pool"]) if machine.running]
+def _running(docker: Listing, news: Props) -> list[machines.Machine]:
+    return [machine for machine in machines.listed(docker, news["site"], news["pool"]) if machine.running]
+
+
+def template(news: Props) -> Props:
+    """A pool's inputs without what is secret."""
+    return {name: value for name, value in news.items() if name != "secrets"}
+
+
+def _bundle_digest(olds: Props, news: Props) -> str:
+    """Rendered only where something has changed: an `up` that changes nothing must not import what renders."""
+    if olds.get("renderer") == renderer("local") and _rendered_from(olds.get("template")) == _rendered_from(news):
+        return str(olds["bundle_sha256"])
+    from hashistack.local.blueprint import bundle
+
+    return bundle(template(news)).sha256
+
+
+def _rendered_from(news: Props | None) -> Props:
+    return {name: value for name, value in (news or {}).items() if name not in ("count", "secrets")}
 
 
 def _documents(news: Props) -> dict[str, bytes]:
@@ -101,10 +128,19 @@ def _outputs(news: Props) -> Props:
         for slot in range(SLOTS):
             for product, port in ports(news["port_base"], slot).items():
                 endpoints.setdefault(product, []).append(f"https://127.0.0.1:{port}")
+    from hashistack.local.blueprint import bundle
+
     declared = template(news)
-    return {"bundle_sha256": bundle(declared).sha256, "template": declared, "endpoints": endpoints}
+    return {
+        "bundle_sha256": bundle(declared).sha256,
+        "renderer": renderer("local"),
+        "template": declared,
+        "endpoints": endpoints,
+    }
 
 
 def _remove_volume(client: docker.DockerClient, name: str) -> None:
+    from docker.errors import NotFound
+
     with suppress(NotFound):
         client.api.remove_volume(name, force=True)

@@ -5,21 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Literal
 
 import docker
 from docker.errors import APIError, NotFound
 
 from hashistack.local import machines, secret_store
 from hashistack.local.blueprint import blueprint
-from hashistack.local.machines import Machine
+from hashistack.local.machines import STAY, Machine
 from hashistack.local.site import engine, remove_containers
 from hashistack.ops.connection import Connection
 from hashistack.ops.driver import DriverFailed, Instance
 from hashistack.provider.handler import ResourceFailed
-
-_STAY: Any = {"Name": "no", "MaximumRetryCount": 0}
-"""Docker's restart policy for a machine that was told to go: it must not come back when it has stopped."""
 
 
 class LocalDriver:
@@ -53,7 +50,7 @@ class LocalDriver:
     def terminate(self, names: Sequence[str]) -> None:
         for machine in self._named(names):
             with suppress(NotFound):
-                self._client.api.update_container(machine.id, restart_policy=_STAY)
+                self._client.api.update_container(machine.id, restart_policy=STAY)
                 if machine.running:
                     self._client.api.kill(machine.id, "PWR")
 
@@ -70,7 +67,7 @@ class LocalDriver:
         return "\n".join(machines.evidence(self._client, machine.id) for machine in self._named([name]))
 
     def _listed(self) -> list[Machine]:
-        return machines.listed(self._client, self._connection.name)
+        return machines.listed(self._client.api, self._connection.name)
 
     def _named(self, names: Iterable[str]) -> list[Machine]:
         wanted = set(names)
@@ -83,4 +80,4 @@ class LocalDriver:
             policy = self._client.api.inspect_container(machine.id)["HostConfig"]["RestartPolicy"]["Name"]
         except (APIError, NotFound):
             return "stopped"
-        return "leaving" if policy == _STAY["Name"] else "running"
+        return "leaving" if policy == STAY["Name"] else "running"

@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import IO
-
-import docker
-from docker.errors import APIError, DockerException, ImageNotFound
+from typing import IO, TYPE_CHECKING
 
 from hashistack.local import debootstrap
 from hashistack.local.debootstrap import ImageError
+
+if TYPE_CHECKING:
+    import docker
 
 __all__ = ["REPOSITORY", "ImageError", "ensure", "registry_answers", "tag"]
 
@@ -70,6 +70,8 @@ def registry_answers(client: docker.DockerClient, patience: float = _REGISTRY_PA
     """Whether Docker has the Alpine image or its registry answers within `patience` seconds."""
     if _cached(client, ALPINE):
         return True
+    from docker.errors import DockerException
+
     answers = threading.Event()
 
     def ask() -> None:
@@ -87,6 +89,8 @@ def registry_answers(client: docker.DockerClient, patience: float = _REGISTRY_PA
 
 
 def _cached(client: docker.DockerClient, name: str) -> str | None:
+    from docker.errors import ImageNotFound
+
     try:
         return str(client.images.get(name).id)
     except ImageNotFound:
@@ -150,6 +154,8 @@ def _build(
     progress: Callable[[str], None],
     **arguments: str,
 ) -> str:
+    from docker.errors import APIError
+
     try:
         events = client.api.build(
             fileobj=context,

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import io
 import json
-import tarfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from secrets import token_hex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-import docker
-from docker.errors import APIError
-
 from hashistack.local import labels
-from hashistack.local.blueprint import Blueprint, bundle_path
 from hashistack.local.docker_network import SLOTS, ports
 from hashistack.local.labels import DOMAIN
+from hashistack.local.listing import Listing
 from hashistack.provider.handler import Props, ResourceFailed
+
+if TYPE_CHECKING:
+    import docker
+
+    from hashistack.local.blueprint import Blueprint
 
 SECRETS = "/platform/secrets"
 CAPABILITIES = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "IPC_LOCK", "DAC_READ_SEARCH"]
 """What Nomad's exec driver and bridge networking need of a container; servers get none of them."""
+
+STAY: Any = {"Name": "no", "MaximumRetryCount": 0}
+"""Docker's restart policy for a machine that was told to go: it must not come back when it has stopped."""
 
 _RESERVED = 16
 _TRIES = 16
@@ -45,7 +49,7 @@ class Machine:
     """In the cluster's network."""
 
 
-def listed(client: docker.DockerClient, site: str, pool: str = "") -> list[Machine]:
+def listed(docker: Listing, site: str, pool: str = "") -> list[Machine]:
     """The machines of a pool, or of all; the oldest first."""
     filters = {"label": [f"{labels.SITE}={site}", f"{labels.POOL}={pool}" if pool else labels.POOL]}
     found = [
@@ -59,7 +63,7 @@ def listed(client: docker.DockerClient, site: str, pool: str = "") -> list[Machi
             created=container["Created"],
             address=_address(container, site),
         )
-        for container in client.api.containers(all=True, filters=filters)
+        for container in docker.containers(all=True, filters=filters)
     ]
     return sorted(found, key=lambda machine: (machine.created, machine.name))
 
@@ -80,7 +84,7 @@ def start(
     """Makes machines side by side, each in the lowest free slot. Raises ResourceFailed."""
     if not names:
         return
-    found = listed(client, plan.site)
+    found = listed(client.api, plan.site)
     used = {machine.slot for machine in found if machine.pool == plan.pool}
     slots = [slot for slot in range(len(used) + len(names)) if slot not in used]
     network = client.api.inspect_network(plan.network)["IPAM"]["Config"][0]
@@ -124,6 +128,8 @@ def make(
     """
     if plan.role == "server" and slot >= SLOTS:
         raise ResourceFailed(f"machine {name}: all {SLOTS} places for servers are taken. Next: hashistack status")
+    from docker.errors import APIError
+
     for address in addresses[:_TRIES]:
         try:
             return _make(client, plan, name, slot, address, secrets)
@@ -136,6 +142,8 @@ def make(
 def _make(
     client: docker.DockerClient, plan: Blueprint, name: str, slot: int, address: str, secrets: Mapping[str, bytes]
 ) -> str:
+    from docker.errors import APIError
+
     client_role = plan.role == "client"
     published = {} if client_role else ports(plan.port_base, slot)
     inside = {"nomad": 4646, "consul": 8501, "vault": 8200}
@@ -185,6 +193,8 @@ def put_secrets(client: docker.DockerClient, container: str, secrets: Mapping[st
 
 
 def _archive(plan: Blueprint, secrets: Mapping[str, bytes]) -> bytes:
+    from hashistack.local.blueprint import bundle_path
+
     files = {
         "etc/hashistack/user-data": (plan.user_data.encode(), 0o755),
         bundle_path(plan.bundle): (plan.bundle_archive, 0o644),
@@ -194,6 +204,8 @@ def _archive(plan: Blueprint, secrets: Mapping[str, bytes]) -> bytes:
 
 
 def _tar(files: dict[str, tuple[bytes, int]]) -> bytes:
+    import tarfile
+
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         for path, (data, mode) in files.items():
@@ -214,6 +226,8 @@ def health(client: docker.DockerClient, container: str) -> tuple[bool, Props]:
 
 def run(client: docker.DockerClient, container: str, command: Sequence[str]) -> tuple[int, str]:
     """Runs a program on the machine; exit code and output. A stopped machine is exit code 1 with Docker's words."""
+    from docker.errors import APIError
+
     try:
         started = client.api.exec_create(container, list(command))["Id"]
         output = client.api.exec_start(started)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import docker
-
 from hashistack.local import labels, machines
+from hashistack.local.listing import listing
 from hashistack.local.site import engine, sweep_machines
 from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed, changed, is_known
 
 if TYPE_CHECKING:
+    import docker
+
     from hashistack.ops.checks import Update
     from hashistack.ops.cluster import Cluster
     from hashistack.ops.connection import Connection
@@ -28,6 +30,8 @@ class ReadyHandler(Handler):
     def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
         if not is_known(news):
             return Diff(update=("connection",))
+        if _as_declared(news):
+            return Diff(update=changed(olds, news))
         from hashistack.local.driver import LocalDriver
         from hashistack.ops.connection import Connection
         from hashistack.ops.declared import listed
@@ -85,6 +89,26 @@ class ReadyHandler(Handler):
         return connection
 
 
+def _as_declared(news: Props) -> bool:
+    """Whether each pool has its machines and none besides, all running and none told to go.
+
+    Then there is nothing to plan, and an `up` that changes nothing imports none of what plans.
+    """
+    connection, docker = json.loads(news["connection"]), listing()
+    found = machines.listed(docker, connection["name"])
+    for pool in connection["pools"]:
+        own = [machine for machine in found if machine.pool == pool["name"]]
+        if len(own) != pool["count"] or any(m.bundle != pool["bundle"] or not m.running for m in own):
+            return False
+    if len(found) != sum(pool["count"] for pool in connection["pools"]):
+        return False
+    try:
+        policies = [docker.inspect_container(machine.id)["HostConfig"]["RestartPolicy"]["Name"] for machine in found]
+    except (ResourceFailed, OSError):  # one is gone since
+        return False
+    return machines.STAY["Name"] not in policies
+
+
 def _rolls(news: Props) -> bool:
     return bool(news["rollout"] == "up")
 
@@ -128,7 +152,7 @@ def _converge(ctx: Context, cluster: Cluster, roll: bool, project: Path) -> None
 
 def _outputs(connection: Connection) -> Props:
     """The addresses of the places that servers have now; the first ones where that can't be said."""
-    taken = sorted(m.slot for m in machines.listed(engine(), connection.name, "server") if m.running)
+    taken = sorted(m.slot for m in machines.listed(listing(), connection.name, "server") if m.running)
     return {
         "endpoints": {
             product: [endpoint.addresses[slot] for slot in taken] or list(endpoint.addresses)
@@ -143,5 +167,5 @@ def _outputs(connection: Connection) -> Props:
 
 def _evidence(client: docker.DockerClient, site: str) -> str:
     """Who is not well, and the last words of the service that is late."""
-    told = (machines.evidence(client, machine.id) for machine in machines.listed(client, site))
+    told = (machines.evidence(client, machine.id) for machine in machines.listed(client.api, site))
     return "\n".join(text for text in told if text)

@@ -6,12 +6,14 @@ import json
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-
-import docker
-from docker.errors import APIError, NotFound
+from typing import TYPE_CHECKING
 
 from hashistack.local import labels
+from hashistack.local.listing import silent
 from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed
+
+if TYPE_CHECKING:
+    import docker
 
 
 class SiteHandler(Handler):
@@ -60,14 +62,18 @@ class SiteHandler(Handler):
 
 
 def engine() -> docker.DockerClient:
-    """A client for the Docker that the user's environment names. Raises ResourceFailed with what to do."""
+    """A client for the Docker that the user's environment names. Raises ResourceFailed with what to do.
+
+    The one place where a handler first imports the SDK: an `up` without changes needs none (`listing`), and two
+    threads that first import it by two of its modules get it half made.
+    """
+    import docker
+
     try:
         client = docker.from_env(timeout=120)
         client.ping()
     except Exception as error:  # the SDK raises its own, requests' and the socket's
-        raise ResourceFailed(
-            f"Docker does not answer: {error}. Is it running? `hashistack doctor` says more."
-        ) from error
+        raise silent(error) from error
     return client
 
 
@@ -87,6 +93,7 @@ def sweep_machines(client: docker.DockerClient, site: str) -> None:
 
 def remove_containers(client: docker.DockerClient, containers: list[Props]) -> None:
     """Removes containers with their anonymous volumes, side by side, without waiting for them to stop."""
+    from docker.errors import APIError, NotFound
 
     def remove(container: Props) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashistack.local.listing import has_image
 from hashistack.local.site import engine
 from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed, changed
 
@@ -15,8 +16,7 @@ class ImageHandler(Handler):
     def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
         from hashistack.local.image import tag
 
-        present = engine().api.images(name=tag(), quiet=True)
-        return Diff() if olds["image"] == tag() and present else Diff(update=("image",))
+        return Diff() if olds["image"] == tag() and has_image(tag()) else Diff(update=("image",))
 
     def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
         return "image", self._ensured(ctx)

@@ -15,13 +15,11 @@ from hashistack.machine.consul import consul
 from hashistack.machine.fragments import Fragments
 from hashistack.machine.nomad import nomad
 from hashistack.machine.platform import Platform
+from hashistack.machine.roles import SERVER
 from hashistack.machine.services import services
 from hashistack.machine.unbound import stub, unbound
 from hashistack.machine.vault import vault
 from hashistack.spec import ClusterSpec
-
-SERVER = "server"
-"""The server pool's name, and its role."""
 
 _PROGRAMS = (
     *("api.sh", "boot", "dns-servers", "fetch", "health", "install", "leave", "log", "machine.sh", "node-watch"),

@@ -37,7 +37,8 @@ fi
 exec "$python" -P -c {start} "$@"
 """
 _START: Final = """\
-import sys
+import gc, sys
+gc.disable()
 root = {root!r}
 root in sys.path or sys.path.insert(0, root)
 from hashistack.provider.plugin import main

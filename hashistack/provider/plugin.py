@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Final
 
@@ -18,6 +19,8 @@ _GRACE: Final = 20.0  # seconds that running handlers get to clean up
 
 def main(handler: Callable[[str], Handler] = table.handler) -> None:
     """Serve the engine whose address is the first argument. handler: from a type token to its handler."""
+    gc.freeze()  # what was imported stays; `link` keeps the collector off until here
+    gc.enable()
     provider = Provider(engine_address(), handler)
     serve(
         lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server),

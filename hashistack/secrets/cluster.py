@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pulumi
 
 from hashistack.secrets.resources import CertificateAuthority, GossipKey, RoleCertificate, TokenSet
-from hashistack.spec import ClusterSpec
+
+if TYPE_CHECKING:
+    from hashistack.spec import ClusterSpec
 
 _TOKENS = (
     "consul_client_agent", "consul_dns", "consul_management", "consul_nomad_client", "consul_nomad_server",

@@ -1,0 +1,68 @@
+"""When a pool's bundle is rendered, and when the last one still holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from hashistack.local import docker_pool
+from hashistack.local.blueprint import bundle
+from hashistack.local.docker_pool import _bundle_digest, template
+from hashistack.machine.renderer import renderer
+from hashistack.provider.handler import Props
+from hashistack.spec import ClusterSpec
+
+TOOLS = {
+    name: {"version": "1", "sha256": f"{number:064x}", "path": f"/tools/{name}"}
+    for number, name in enumerate(("cni", "consul", "nomad", "vault"))
+}
+
+
+@pytest.fixture
+def news() -> Props:
+    return {
+        "site": "test-0000",
+        "pool": "server",
+        "spec": ClusterSpec(name="test").model_dump_json(),
+        "tools": TOOLS,
+        "upstreams": ["127.0.0.11"],
+        "gateway": "10.213.0.1",
+        "count": 3,
+        "secrets": "{}",
+    }
+
+
+@pytest.fixture
+def olds(news: Props) -> Props:
+    """The state after an `up` with these inputs, under a digest that no rendering gives."""
+    return {**news, "bundle_sha256": "kept", "renderer": renderer("local"), "template": template(news)}
+
+
+def _rendered(news: Props) -> str:
+    return bundle(template(news)).sha256
+
+
+def test_unchanged_inputs_keep_the_digest(olds: Props, news: Props) -> None:
+    assert _bundle_digest(olds, news) == "kept"
+    assert _bundle_digest(olds, {**news, "count": 5, "secrets": "other"}) == "kept"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"upstreams": ["192.0.2.1"]},
+        {"gateway": "10.213.1.1"},
+        {"spec": ClusterSpec(name="test", datacenter="other").model_dump_json()},
+        {"tools": {**TOOLS, "vault": {**TOOLS["vault"], "sha256": "f" * 64}}},
+        {"pool": "workers"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_changed_input_is_rendered(change: Props, olds: Props, news: Props) -> None:
+    assert _bundle_digest(olds, {**news, **change}) == _rendered({**news, **change}) != _rendered(news)
+
+
+def test_another_renderer_renders(olds: Props, news: Props, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _bundle_digest({**olds, "renderer": "older"}, news) == _rendered(news)
+    assert _bundle_digest({name: olds[name] for name in olds if name != "renderer"}, news) == _rendered(news)
+    monkeypatch.setattr(docker_pool, "renderer", lambda provider: "newer")
+    assert _bundle_digest(olds, news) == _rendered(news)
