@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hashistack.ops.connection import Connection
 from hashistack.ops.connection import Pool as Declared
 from hashistack.ops.driver import Instance, PoolDriver
@@ -16,10 +18,16 @@ def wanted(connection: Connection, instances: tuple[Instance, ...]) -> tuple[Dec
 
 
 def pool_of(declared: Declared, machines: tuple[Machine, ...], roll: bool = True) -> Pool:
-    """A declared pool with its machines; without `roll`, each machine's own bundle is as good as the declared one."""
-    if not roll:
-        machines = tuple(_with_bundle(machine, declared.bundle) for machine in machines)
-    return Pool(declared.name, declared.role, declared.count, declared.bundle, declared.policy, machines)
+    """A declared pool with its machines.
+
+    Without `roll`, each machine's own bundle is as good as the declared one. Where they differ, a roll has stopped half
+    way or has not begun: what it has too many of is its own business, and only what is missing counts.
+    """
+    count = declared.count
+    if not roll and any(machine.bundle != declared.bundle for machine in machines):
+        count = max(count, sum(machine.state not in ("leaving", "stopped") for machine in machines))
+        machines = tuple(replace(machine, bundle=declared.bundle) for machine in machines)
+    return Pool(declared.name, declared.role, count, declared.bundle, declared.policy, machines)
 
 
 def listed(connection: Connection, driver: PoolDriver, roll: bool = True) -> Fleet:
@@ -35,7 +43,3 @@ def listed(connection: Connection, driver: PoolDriver, roll: bool = True) -> Fle
 
 def _of(instance: Instance) -> Machine:
     return Machine(instance.name, instance.bundle, "healthy" if instance.state == "running" else instance.state)
-
-
-def _with_bundle(machine: Machine, bundle: str) -> Machine:
-    return Machine(**{**vars(machine), "bundle": bundle})

@@ -63,10 +63,11 @@ NANOSECONDS = 10**9
 class Placed:
     """An allocation as the rollout counts it.
 
-    name: `job.group[index]`, the same for its replacement. over: it has ended, or the servers want it to.
+    name: `job.group[index]`, the same for its successor. over: it has ended, or the servers want it to.
     healthy: what its deployment or migration says; None while undecided. created: when, in seconds of the epoch.
     """
 
+    id: str
     name: str
     node: str
     namespace: str
@@ -81,6 +82,11 @@ class Placed:
     def moves(self) -> bool:
         """Whether a drain moves it or waits for it: service and batch, not system jobs."""
         return not self.over and self.kind not in ("system", "sysbatch")
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is in service where it was moved; only services have a health that Nomad watches."""
+        return self.kind != "service" or bool(self.healthy)
 
 
 class Nomad:
@@ -155,6 +161,12 @@ class Nomad:
                 return
             params["next_token"] = answer.next_page
 
+    def successors(self, node: Node) -> frozenset[str]:
+        """Ids of the allocations that took the place of those which a drain moved away from a node."""
+        listed = self.api.call("GET", f"/v1/node/{node.id}/allocations", accept=(404,)).data
+        found = listed if isinstance(listed, list) else []
+        return frozenset(one["NextAllocation"] for one in found if one.get("NextAllocation"))
+
     def blocked_jobs(self) -> frozenset[str]:
         """Jobs that have work which can't be placed anywhere, as `namespace/job`."""
         found = self.api.call("GET", "/v1/evaluations", params={"namespace": "*", "filter": 'Status == "blocked"'}).data
@@ -212,6 +224,7 @@ class Nomad:
 def _placed(listed: Mapping[str, Any]) -> Placed:
     status = listed["ClientStatus"]
     return Placed(
+        id=listed["ID"],
         name=listed["Name"],
         node=listed["NodeName"],
         namespace=listed["Namespace"],

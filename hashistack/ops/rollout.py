@@ -163,7 +163,8 @@ class Rollout:
                 for name in one.machines:
                     nomad.drain(seen.nodes[name], deadline)
             case step.Leave():
-                going = [name for name in one.machines if self._let_go_of_leadership(name, seen)]
+                ready = (self._let_go_of_leadership, self._work_is_settled)
+                going = [name for name in one.machines if all(may_go(name, seen) for may_go in ready)]
                 self._driver.terminate(going)
             case step.Discard():
                 self._driver.discard(one.machines)
@@ -187,6 +188,14 @@ class Rollout:
             except ApiError:
                 continue  # seen at the next look; the machine's own leave hands it over at the latest
         return False
+
+    def _work_is_settled(self, name: str, seen: Seen) -> bool:
+        """Whether all that was moved away from a client is in service: until then the client can have it back."""
+        node = seen.nodes.get(name)
+        if node is None:
+            return True
+        moved = self._cluster.nomad.successors(node)
+        return all(one.settled for one in seen.placed if one.id in moved)
 
     def _forget(self, name: str, seen: Seen) -> None:
         cluster = self._cluster

@@ -10,14 +10,13 @@ FAILURES = 2
 
 
 def stuck(seen: Seen, began: float) -> str:
-    """Why the drains that are under way should be taken back, with the remedy; "" when all goes well.
+    """Why the drains of a roll should be taken back, with the remedy; "" when all goes well.
 
-    Looked at: allocations that were placed on machines of the declared bundle since `began` (seconds of the epoch).
+    Looked at: allocations that were placed on machines of the declared bundle since `began` (seconds of the epoch), in
+    pools that still have an old machine to go back to.
     """
-    draining = {m.name for pool in seen.fleet.pools for m in pool.machines if m.draining and m.state == "healthy"}
-    if not draining:
-        return ""
-    fresh = {m.name for pool in seen.fleet.pools for m in pool.machines if m.bundle == pool.bundle and m.eligible}
+    rolling = [pool for pool in seen.fleet.pools if any(map(pool.outdated, pool.machines))]
+    fresh = {machine.name for pool in rolling for machine in pool.machines if not pool.outdated(machine)}
     moved = [one for one in seen.placed if one.node in fresh and one.created >= began and one.kind != "system"]
     failed: dict[str, list[Placed]] = {}
     for one in moved:

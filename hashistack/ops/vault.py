@@ -76,6 +76,7 @@ class Vault:
         path = "/v1/sys/storage/raft/autopilot/configuration"
         now = self.api.call("GET", path, token=self.header()).data["data"]
         if now["min_quorum"] != servers:
+            now.pop("disable_upgrade_migration", None)  # told by every edition, taken by Enterprise alone
             self.api.call("PUT", path, body={**now, "min_quorum": servers}, token=self.header())
 
     def write_secret(self, path: str, values: Mapping[str, str]) -> None:

@@ -68,5 +68,11 @@ def test_without_a_roll_an_outdated_machine_is_as_good_as_any() -> None:
     assert changes(*SERVERS, replace(WEB[1], bundle="b0"), roll=False) == {"web": "1 missing"}
 
 
+def test_a_roll_that_stopped_half_way_keeps_what_it_has_too_many_of() -> None:
+    old = tuple(replace(machine, bundle="b0") for machine in WEB)
+    assert changes(*SERVERS, *old, replace(WEB[0], name="web-9c4e"), roll=False) == {}
+    assert changes(*SERVERS, *WEB, replace(WEB[0], name="web-9c4e"), roll=False) == {"web": "1 surplus"}
+
+
 def test_machines_of_a_pool_that_is_declared_no_more_are_to_go() -> None:
     assert changes(*SERVERS, *WEB, Instance("batch-1", "batch", "b3", "running")) == {"batch": "1 surplus"}

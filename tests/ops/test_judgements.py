@@ -20,7 +20,7 @@ FLEET = Fleet((Pool("server", "server", 3, "now"), Pool("web", "client", 1, "now
 
 
 def placed(**more: Any) -> Placed:
-    usual = {"name": "api.api[0]", "node": NEW.name, "namespace": "default", "job": "api", "kind": "service"}
+    usual = {"id": "1", "name": "api.api[0]", "node": NEW.name, "namespace": "default", "job": "api", "kind": "service"}
     usual |= {"status": "running", "over": False, "healthy": None, "created": BEGAN + 1}
     return Placed(**{**usual, **more})
 
@@ -62,7 +62,7 @@ def test_other_work_does_not(found: tuple[Placed, ...]) -> None:
     assert stuck(seen(*found), BEGAN) == ""
 
 
-def test_without_a_drain_nothing_is_ours_to_take_back() -> None:
+def test_without_an_old_machine_there_is_nothing_to_go_back_to() -> None:
     idle = Fleet((Pool("web", "client", 1, "now", machines=(NEW,)),))
     assert stuck(seen(placed(healthy=False), fleet=idle), BEGAN) == ""
 
