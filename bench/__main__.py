@@ -6,9 +6,10 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from bench import cluster, imports, planner, roll, sizes
+from bench import cluster, imports, leaders, planner, roll, sizes
 from bench.figure import Figure, show
 from bench.floor import FloorFailed
+from bench.leaders import KillFailed
 from bench.workspace import EngineFailed
 
 BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -17,6 +18,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "planner": planner.figures,
     "cluster": cluster.figures,
     "roll": roll.figures,
+    "leaders": leaders.figures,
 }
 
 
@@ -33,7 +35,7 @@ def main() -> int:
     for name in arguments.name or BENCHES:
         try:
             figures.extend(BENCHES[name]())
-        except (EngineFailed, FloorFailed) as error:
+        except (EngineFailed, FloorFailed, KillFailed) as error:
             print(f"{name}: {error}", file=sys.stderr)
             failed = True
     show(figures, arguments.output)

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from hashistack.ops.connection import Connection
 from hashistack.spec.versions import newest
 from hashistack.toolchain import host_arch, resolve
 
@@ -72,8 +73,17 @@ class Workspace:
         """`pulumi destroy`; seconds. Raises EngineFailed."""
         return self._run("destroy", *_FLAGS)
 
+    def connection(self) -> Connection:
+        """What the stack says of its cluster. Raises EngineFailed."""
+        said = self._said("stack", "output", "connection", "--show-secrets", "--stack", STACK, "--non-interactive")
+        return Connection.parse(said)
+
     def _run(self, *arguments: str) -> float:
         started = time.monotonic()
+        self._said(*arguments)
+        return time.monotonic() - started
+
+    def _said(self, *arguments: str) -> str:
         done = subprocess.run(
             [self._pulumi, *arguments],
             cwd=self._directory,
@@ -82,7 +92,6 @@ class Workspace:
             capture_output=True,
             text=True,
         )
-        seconds = time.monotonic() - started
         if done.returncode:
             raise EngineFailed(f"pulumi {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}")
-        return seconds
+        return done.stdout

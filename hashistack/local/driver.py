@@ -11,7 +11,7 @@ import docker
 from docker.errors import APIError, NotFound
 
 from hashistack.local import machines, secret_store
-from hashistack.local.blueprint import blueprint
+from hashistack.local.blueprint import Blueprint, blueprint
 from hashistack.local.machines import STAY, Machine
 from hashistack.local.site import engine, remove_containers
 from hashistack.ops.connection import Connection
@@ -32,17 +32,13 @@ class LocalDriver:
             for machine in self._listed()
         )
 
+    def check(self, pool: str) -> None:
+        self._blueprint(pool)
+
     def grow(self, pool: str, count: int) -> tuple[str, ...]:
-        declared = next(one for one in self._connection.pools if one.name == pool)
-        plan = blueprint(dict(declared.template))
-        if plan.bundle != declared.bundle:
-            raise DriverFailed(
-                f"{pool}: this release of hashistack makes bundle {plan.bundle[:12]} of what the stack declares, which "
-                f"is {declared.bundle[:12]}. Next: pulumi up (or hashistack up), so that the stack declares it anew"
-            )
         names = machines.fresh_names(pool, count)
         try:
-            machines.start(self._client, plan, names)
+            machines.start(self._client, self._blueprint(pool), names)
         except ResourceFailed as error:
             raise DriverFailed(str(error)) from error
         return names
@@ -65,6 +61,19 @@ class LocalDriver:
 
     def evidence(self, name: str) -> str:
         return "\n".join(machines.evidence(self._client, machine.id) for machine in self._named([name]))
+
+    def _blueprint(self, pool: str) -> Blueprint:
+        declared = next(one for one in self._connection.pools if one.name == pool)
+        made = "machines of another kind"
+        if declared.template:
+            plan = blueprint(dict(declared.template))
+            if plan.bundle == declared.bundle:
+                return plan
+            made = f"bundle {plan.bundle[:12]} of what the stack declares, which is {declared.bundle[:12]}"
+        raise DriverFailed(
+            f"{pool}: this release of hashistack makes {made}. "
+            "Next: pulumi up (or hashistack up), so that the stack declares it anew"
+        )
 
     def _listed(self) -> list[Machine]:
         return machines.listed(self._client.api, self._connection.name)

@@ -22,7 +22,7 @@ from hashistack.machine.vault import vault
 from hashistack.spec import ClusterSpec
 
 _PROGRAMS = (
-    *("api.sh", "boot", "dns-servers", "fetch", "health", "install", "leave", "log", "machine.sh", "node-watch"),
+    *("api.sh", "boot", "dns-servers", "fetch", "health", "install", "leave", "led", "log", "machine.sh", "node-watch"),
     *("refresh", "render"),
 )
 _ROLE_PROGRAMS = {

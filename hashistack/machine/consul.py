@@ -76,7 +76,7 @@ def consul(spec: ClusterSpec, pool: str, platform: Platform) -> Fragments:
     if server:
         role = {
             "server": True,
-            "bootstrap_expect": "{{servers}}",
+            "bootstrap_expect": "{{expect}}",
             "ui_config": {"enabled": True},
             # No federation: without it the gossip of a wide area is a port open for nothing, and 4 s of each leave.
             "ports": {"https": CONSUL_HTTPS.number, "serf_wan": -1},

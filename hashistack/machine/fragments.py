@@ -1,8 +1,8 @@
 """JSON configuration fragments: numbered, merged in order on the machine into one file a product.
 
 Placeholders are a closed list: ``{{name}}``, ``{{ip}}``, ``{{zone}}``, ``{{id}}``, ``{{bundle}}``,
-``{{servers}}``, ``{{quorum}}`` (numbers) and ``{{secret.<key of the role document>}}``. `node/render` fills them; one
-that it does not know stops the boot.
+``{{servers}}``, ``{{quorum}}``, ``{{expect}}`` (numbers) and ``{{secret.<key of the role document>}}``. `node/render`
+fills them; one that it does not know stops the boot.
 """
 
 from __future__ import annotations

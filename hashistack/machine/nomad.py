@@ -68,7 +68,7 @@ def nomad(spec: ClusterSpec, pool: str, platform: Platform, cni: str) -> Fragmen
             "40-role.json": {
                 "server": {
                     "enabled": True,
-                    "bootstrap_expect": "{{servers}}",
+                    "bootstrap_expect": "{{expect}}",
                     "raft_multiplier": 1,
                     "server_join": join,
                     "heartbeat_grace": spec.servers.heartbeat_grace,

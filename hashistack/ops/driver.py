@@ -28,6 +28,9 @@ class PoolDriver(Protocol):
     def instances(self) -> tuple[Instance, ...]:
         """Every machine of the cluster that the platform has, oldest first in each pool."""
 
+    def check(self, pool: str) -> None:
+        """Raises DriverFailed where `grow` would not make what the pool declares; changes nothing."""
+
     def grow(self, pool: str, count: int) -> tuple[str, ...]:
         """Start `count` more machines from what the pool declares; answers their names at once, they boot meanwhile."""
 

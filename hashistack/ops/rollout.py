@@ -126,6 +126,8 @@ class Rollout:
 
     def _begin(self, seen: Seen) -> None:
         whole = plan(seen.fleet)
+        for pool in {one.pool: one for steps in whole.rounds for one in steps if isinstance(one, step.Grow)}:
+            self._driver.check(pool)  # a pool without surge is made smaller before it grows
         servers = self._cluster.connection.machines("server")
         self._cluster.consul.set_quorum(servers // 2 + 1)
         self._cluster.vault.set_quorum(servers)

@@ -1,4 +1,4 @@
-"""A service with two allocations, and somebody who asks it all the time."""
+"""A service, and somebody who asks it all the time."""
 
 from __future__ import annotations
 
@@ -17,15 +17,27 @@ _PAUSE_SECONDS = 0.02
 
 
 class Service:
-    """Runs on `pool`'s clients, two allocations wherever there is room; `stop` purges it."""
+    """Runs on the first pool's clients, spread over them, or on one `node`; `stop` purges it."""
 
-    def __init__(self, datacenter: Datacenter, name: str, kill_timeout: int = 2, command: str = _WEB) -> None:
-        self.datacenter, self.name = datacenter, name
+    shutdown_delay = 4
+    """Seconds between leaving Consul and being told to stop."""
+
+    def __init__(
+        self,
+        datacenter: Datacenter,
+        name: str,
+        kill_timeout: int = 2,
+        command: str = _WEB,
+        count: int = 2,
+        node: str = "",
+    ) -> None:
+        self.datacenter, self.name, self.count = datacenter, name, count
         check = {"Type": "http", "Path": "/", "Interval": SECOND, "Timeout": 2 * SECOND}
         self._group = {
             "Name": name,
-            "Count": 2,
-            "ShutdownDelay": 4 * SECOND,
+            "Count": count,
+            "Constraints": [{"LTarget": "${node.unique.name}", "Operand": "=", "RTarget": node}] if node else [],
+            "ShutdownDelay": self.shutdown_delay * SECOND,
             "Spreads": [{"Attribute": "${node.unique.id}", "Weight": 100}],
             "Networks": [{"DynamicPorts": [{"Label": "http"}]}],
             "Services": [{"Name": name, "Provider": "consul", "PortLabel": "http", "Checks": [check]}],
@@ -48,12 +60,12 @@ class Service:
         }
 
     def start(self) -> Service:
-        """Returns when both allocations pass their checks."""
+        """Returns when all allocations pass their checks."""
         spec = self.datacenter.connection
         pool = next(pool.name for pool in spec.pools if pool.role == "client")
         job = {"ID": self.name, "Name": self.name, "Type": "service", "NodePool": pool, "Datacenters": ["*"]}
         self.datacenter.nomad(f"/v1/job/{self.name}", {"Job": {**job, "TaskGroups": [self._group]}})
-        until(lambda: len(self.instances()) == 2, 60, f"{self.name} runs")
+        until(lambda: len(self.instances()) == self.count, 60, f"{self.name} runs")
         return self
 
     def stop(self) -> None:

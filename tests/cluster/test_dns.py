@@ -13,18 +13,23 @@ from .datacenter import Datacenter, Machine
 from .project import until
 
 LOOKUPS = 1000
+KILLS = 3
 BEFORE = 100
 """Look-ups before anything is disturbed."""
 
 # By the libc, with its retries, as every program on the machine would ask. {name} may hold $i: a name never asked for.
 _LOOP = """\
-i=0
+now() {{ read -r up rest </proc/uptime; up=${{up%.*}}${{up#*.}}; }}
+i=0 slowest=0
 while [ $i -lt {lookups} ] || [ ! -e /run/test-is-over ]; do
   i=$((i + 1))
+  now; began=$up
   getent ahostsv4 "{name}" >/dev/null || echo "failed: $i"
+  now; [ $((up - began)) -le $slowest ] || slowest=$((up - began))
   [ $i != {before} ] || echo begin
   sleep 0.005
 done
+echo "slowest: $slowest"
 echo "asked: $i"
 """
 
@@ -46,10 +51,11 @@ server:
 
 @dataclass(frozen=True)
 class Asked:
-    """How a run of look-ups went."""
+    """How a run of look-ups went; the slowest took so many seconds."""
 
     total: int
     failed: list[int]
+    slowest: float
 
 
 def ask(machine: Machine, name: str, disturb: Callable[[], None]) -> Asked:
@@ -70,7 +76,11 @@ def ask(machine: Machine, name: str, disturb: Callable[[], None]) -> Asked:
     finally:
         machine.sh("touch /run/test-is-over")
     until(lambda: tells("asked"), 120, f"{machine.name} looks {name} up {LOOKUPS} times")
-    return Asked(int(told.rpartition("asked: ")[2]), [int(found) for found in re.findall(r"failed: (\d+)", told)])
+    failed = [int(found) for found in re.findall(r"failed: (\d+)", told)]
+    slowest = int(re.findall(r"slowest: (\d+)", told)[0]) / 100
+    asked = Asked(int(told.rpartition("asked: ")[2]), failed, slowest)
+    print(f"{asked.total} look-ups of {name}, the slowest took {asked.slowest:.2f} s, {len(failed)} failed")
+    return asked
 
 
 @pytest.fixture
@@ -139,5 +149,33 @@ def test_without_one_server_and_vault_opens_when_it_is_back(datacenter: Datacent
 
 def test_without_one_upstream(datacenter: Datacenter, resolvers: list[Container], away: Machine) -> None:
     asked = ask(away, "n$i.upstream.example", lambda: resolvers[0].kill())
+    assert not asked.failed
+    assert asked.total >= LOOKUPS
+
+
+def test_f19_while_unbound_is_killed(datacenter: Datacenter, away: Machine) -> None:
+    def kill() -> None:
+        for _ in range(KILLS):
+            killed = away.sh("pgrep -o -x unbound").strip()
+            away.sh(f"kill -9 {killed}")
+            # A supervisor may wait for a second when a service ends in its first one.
+            until(lambda killed=killed: away.run("pgrep -o -x unbound")[1].strip() not in ("", killed), 2, "a restart")
+            until(lambda: away.run("getent ahostsv4 smoke.service.consul")[0] == 0, 2, "it answers")
+
+    asked = ask(away, "smoke.service.consul", kill)
+    assert not asked.failed
+    assert asked.total >= LOOKUPS
+    datacenter.healthy()
+
+
+def test_f20_with_one_of_the_servers_silent(datacenter: Datacenter, away: Machine) -> None:
+    rule = f"OUTPUT -p udp -d {datacenter.servers[0].ip} --dport 8600 -j DROP"
+    try:
+        asked = ask(away, "smoke.service.consul", lambda: away.sh(f"iptables -w -I {rule}"))
+        dropped = away.sh("iptables -w -L OUTPUT -v -n -x | grep 'dpt:8600'").split()[0]
+    finally:
+        away.sh(f"iptables -w -D {rule}")
+    print(f"{dropped} packets dropped")
+    assert int(dropped) > 0
     assert not asked.failed
     assert asked.total >= LOOKUPS

@@ -190,7 +190,7 @@ class Sandbox:
     def facts(self, secrets: Mapping[str, Any], **more: str) -> None:
         """What `boot` puts into place before it renders."""
         known = {"id": "i-1", "name": self.name, "ip": ADDRESS, "zone": "z1", "bundle": "b" * 64}
-        facts = {**known, "servers": 3, "quorum": 2, **more}
+        facts = {**known, "servers": 3, "quorum": 2, "expect": 3, **more}
         self.write("/run/hashistack/facts.json", json.dumps(facts))
         self.write("/run/hashistack/secrets.json", json.dumps(secrets), 0o600)
         self.write("/run/hashistack/api/ca.pem", str(secrets["ca"]), 0o600)

@@ -243,7 +243,7 @@ def test_a_machine_asks_only_for_what_its_role_may_read(case: str, pool: str) ->
 
 @pytest.mark.parametrize(("case", "pool"), POOLS)
 def test_the_only_placeholders_are_those_that_render_knows(case: str, pool: str) -> None:
-    known = ("bundle", "id", "ip", "name", "quorum", "servers", "zone")
+    known = ("bundle", "expect", "id", "ip", "name", "quorum", "servers", "zone")
     for path, data in CASES[case].bundle(pool).files.items():
         if path.startswith("conf/"):
             for name in re.findall(r"\{\{(.*?)\}\}", data.decode()):

@@ -66,7 +66,8 @@ def inside(container: Container, command: str) -> str:
 def render(container: Container, case: str, pool: str) -> None:
     bundle = CASES[case].bundle(pool)
     inside(container, f"rm -rf /opt/hashistack {RUN} {RUN}.sock; mkdir -p /etc/hashistack {RUN}")
-    facts = {"id": "i", "name": "m-1", "ip": IP, "zone": "z", "bundle": bundle.sha256, "servers": 3, "quorum": 2}
+    facts = {"id": "i", "name": "m-1", "ip": IP, "zone": "z", "bundle": bundle.sha256}
+    facts |= {"servers": 3, "quorum": 2, "expect": 3}
     metadata = f"HS_CLUSTER=x\nHS_ROLE={role(pool)}\nHS_POOL={pool}\nHS_BUNDLE={bundle.sha256}\n"
     put(
         container,

@@ -46,7 +46,7 @@ def filled(value: Any, pool: str) -> Any:
         return [filled(inner, pool) for inner in value]
     if not isinstance(value, str):
         return value
-    numbers = {"{{servers}}": 3, "{{quorum}}": 2}
+    numbers = {"{{servers}}": 3, "{{quorum}}": 2, "{{expect}}": 3}
     if value in numbers:
         return numbers[value]
     facts = {"id": "i-1", "name": "web-1", "ip": ADDRESS, "zone": "z1", "bundle": "b" * 64}

@@ -17,7 +17,7 @@ from hashistack.spec.policy import UpgradePolicy
 from .cases import CASES, POOLS
 from .conftest import Start, wait_for
 from .documents import DOCUMENTS
-from .sandbox import ADDRESS, Sandbox
+from .sandbox import ADDRESS, CURL, Sandbox
 
 HOME = "/opt/hashistack"
 SCRIPT = "/etc/hashistack/user-data"
@@ -211,6 +211,33 @@ def test_a_server_boots_from_its_real_bundle_and_platform(machine: Sandbox) -> N
     assert not [path for path, text in machine.tree("/etc").items() if "the-secret" in text]
     assert not [path for path, text in machine.tree("/opt").items() if "the-secret" in text]
     assert not [path for path, text in machine.tree("/var").items() if "the-secret" in text]
+
+
+@pytest.mark.parametrize(
+    ("leader", "data", "expected"),
+    [('"10.9.8.6:4647"', False, 0), ('"10.9.8.6:4647"', True, 3), ('""', False, 3), (None, False, 3)],
+    ids=["joins", "restarts", "election", "first"],
+)
+def test_a_new_server_of_a_cluster_that_lives_expects_nobody(
+    machine: Sandbox, leader: str | None, data: bool, expected: int
+) -> None:
+    bundle = CASES["minimal"].bundle("server")
+    machine.install_bundle(bundle, "server", "server")
+    machine.write("/standin/identity", json.dumps({"id": "i-1", "name": "s-1", "ip": ADDRESS, "zone": "z"}))
+    machine.write("/standin/peers", f"10.9.8.6\n{ADDRESS}\n")
+    machine.write("/standin/secrets/server", json.dumps(DOCUMENTS["server"]), 0o600)
+    for tool, letter in (("consul", "c"), ("nomad", "a"), ("vault", "e")):
+        machine.write(f"{HOME}/bin/{tool}/{letter * 64}/{tool}", "#!/bin/sh\n", 0o755)
+    machine.stand_in("curl", CURL)
+    if leader:
+        machine.answer("localhost:4646/v1/status/leader", leader)
+    if data:
+        machine.path("/var/lib/hashistack/nomad/server/raft").mkdir(parents=True)
+    done = machine.run(f"{HOME}/current/bin/boot")
+    assert done.returncode == 0, done.stderr
+    rendered = json.loads(machine.read("/run/hashistack/nomad/nomad.json"))
+    assert rendered["server"]["bootstrap_expect"] == expected
+    assert json.loads(machine.read("/run/hashistack/consul/consul.json"))["bootstrap_expect"] == expected
 
 
 @pytest.mark.parametrize(("case", "pool"), POOLS)

@@ -31,6 +31,9 @@ class Platform:
     def instances(self) -> tuple[Instance, ...]:
         return self.found
 
+    def check(self, pool: str) -> None:
+        raise AssertionError
+
     def grow(self, pool: str, count: int) -> tuple[str, ...]:
         raise AssertionError
 

@@ -1,0 +1,81 @@
+"""F1 and F2: leaders that are killed, and a server that is lost for good. F4 and F6: see test_leaving.py."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from bench.writes import Writes
+from hashistack.ops.api import ApiError
+from hashistack.ops.cluster import Cluster
+
+from .datacenter import Datacenter, Machine
+from .project import until
+from .raft import PRODUCTS, Leading, ghosts, leader, nothing_lost, peers
+
+
+def agree(cluster: Cluster, product: str) -> bool:
+    """The product's three servers vote, and have one leader."""
+    try:
+        return bool(getattr(cluster, product).raft().agrees(3))
+    except ApiError:
+        return False  # an election is under way
+
+
+def kill(machine: Machine, product: str) -> None:
+    """SIGKILL; returns when its supervisor has started another."""
+    killed = machine.process(product)
+    machine.sh(f"kill -9 {killed}")
+    until(lambda: machine.run(f"pgrep -f '/{product} (agent|server) '")[1].strip() not in ("", killed), 20, "a restart")
+
+
+def test_f1_leaders_that_are_killed_lose_no_write_and_have_one_successor(datacenter: Datacenter) -> None:
+    datacenter.healthy()
+    with Cluster(datacenter.connection) as cluster:
+        writes = Writes(cluster)
+        writes.start()
+        try:
+            for product in PRODUCTS:
+                with Leading(datacenter, product) as seen:
+                    kill_leader(datacenter, cluster, product, seen)
+                print(f"{product}: {' -> '.join(seen.moves)}")
+                assert seen.doubles == [], product
+        finally:
+            written = writes.stop()
+    nothing_lost(written)
+    datacenter.healthy()
+
+
+def kill_leader(datacenter: Datacenter, cluster: Cluster, product: str, seen: Leading) -> None:
+    """Returns when all agree on one leader again."""
+    until(lambda: seen.moves, 20, f"{product} is led")
+    victim = leader(datacenter, product)
+    assert seen.moves == [victim.name]
+    kill(victim, product)
+    until(lambda: agree(cluster, product), 60, f"{product}'s servers agree again")
+    until(lambda: seen.moves[-1] == leader(datacenter, product).name, 20, f"one server calls itself {product}'s leader")
+
+
+def test_f2_a_server_that_is_lost_for_good_is_replaced_by_heal(datacenter: Datacenter) -> None:
+    datacenter.healthy()
+    leads = Counter(leader(datacenter, product).name for product in PRODUCTS)
+    lost = next(server for server in datacenter.servers if server.name == leads.most_common(1)[0][0])
+    print(f"{lost.name} leads {leads[lost.name]} of 3")
+    with Cluster(datacenter.connection) as cluster:
+        writes = Writes(cluster)
+        writes.start()
+        try:
+            lost.container.remove(force=True, v=True)
+            said = datacenter.project.run("heal")
+        finally:
+            written = writes.stop()
+    print(said)
+    nothing_lost(written)
+    names = sorted(server.name for server in datacenter.servers)
+    assert len(names) == 3
+    assert lost.name not in names
+    voters = {product: [(name, True) for name in names] for product in PRODUCTS}
+    for server in datacenter.servers:
+        assert peers(server) == voters
+        assert ghosts(lost, server) == []
+    datacenter.healthy()
+    assert "nothing to do" in datacenter.project.run("heal")
