@@ -200,6 +200,23 @@ def test_work_that_fails_on_new_machines_stops_the_roll_at_the_canary(
     rolled.healthy()
 
 
+def test_at_the_pace_of_the_applications(rolled: Datacenter) -> None:
+    pool = rolled.project.configuration()["cluster"]["clients"][0]
+    old = {machine.name for machine in rolled.clients}
+    policy = {"pace": "applications", "max_surge": 2}
+    declare(rolled, clients=[{**pool, "meta": {"pace": "applications"}, "upgrade": policy}])
+    rolled.vendor("nomad", "job", "stop", "-purge", "smoke")
+    said = rolled.project.run("rollout", "--no-snapshot")
+    assert "waiting for the applications" in said
+    assert old <= names(rolled), "nobody is drained"
+    assert len(rolled.clients) == 4
+    # The application's own deploy moves it, whenever that is.
+    deploy(rolled, {**job("work", rolled.connection.datacenter, rolled.connection.region), "Meta": {"release": "next"}})
+    assert "done" in rolled.project.run("rollout", "--no-snapshot")
+    assert not old & names(rolled)
+    assert len(rolled.clients) == 2
+
+
 def test_from_three_servers_to_five_and_back(rolled: Datacenter, docker_client: docker.DockerClient) -> None:
     before = {machine.container.id: machine.name for machine in rolled.machines()}
     declare(rolled, servers={"count": 5})
