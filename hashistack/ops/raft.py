@@ -43,8 +43,8 @@ class Raft:
         return (self.voters - 1) // 2 - len(self.unhealthy)
 
     def agrees(self, servers: int) -> bool:
-        """All `servers` vote, have a leader, and are healthy."""
-        return self.voters == servers and bool(self.leader) and not self.unhealthy
+        """All `servers` vote, have a leader, and are healthy. A roll that is under way has one more."""
+        return self.voters >= servers and bool(self.leader) and not self.unhealthy
 
     def describe(self, servers: int) -> str:
         """What is seen now, e.g. `2/3 voters, leader server-1, unhealthy: server-3`."""

@@ -129,15 +129,17 @@ def test_all_three_products_on_every_machine_under_load_killed_and_resumed(
         writes = Writes(cluster)
         load.start()
         writes.start()
-        for _ in range(KILLS):
-            with rolled.project.start("upgrade", *to) as process:
-                time.sleep(chance.uniform(10, 40))  # the random moment is the test's subject, not a condition
-                rolled.project.kill()
-                process.communicate()
-        print(rolled.project.run("upgrade", *to, seconds=600))
-        written = writes.stop()
-        totals = load.stop()
-    load.write(rolled.project.directory / "samples.ndjson")
+        try:
+            for _ in range(KILLS):
+                with rolled.project.start("upgrade", *to) as process:
+                    time.sleep(chance.uniform(10, 40))  # the random moment is the test's subject, not a condition
+                    rolled.project.kill()
+                    process.communicate()
+            print(rolled.project.run("upgrade", *to, seconds=600))
+        finally:
+            written = writes.stop()
+            totals = load.stop()
+            load.write(rolled.project.directory / "samples.ndjson")
     print(totals)
     print(written)
     assert totals.failed == 0, totals.errors
