@@ -17,6 +17,7 @@ from hashistack.local import labels
 from hashistack.local.machines import run
 from hashistack.ops.api import ApiError
 from hashistack.ops.cluster import Cluster
+from hashistack.ops.connection import Connection
 from hashistack.ops.raft import Raft
 
 LIMITS = {"consul": 5.0, "nomad": 5.0, "vault": 10.0}
@@ -39,7 +40,7 @@ def figures() -> Iterator[Figure]:
         workspace.configure("cluster.name", "leaders")
         try:
             workspace.up()
-            with Cluster(workspace.connection()) as cluster:
+            with Cluster(Connection.parse(workspace.output("connection"))) as cluster:
                 for product, limit in LIMITS.items():
                     before = load()
                     seen = [_killed(client, cluster, product) for _ in range(KILLS)]

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hashistack.ops.connection import Connection
 from hashistack.spec.versions import newest
 from hashistack.toolchain import host_arch, resolve
 
@@ -54,15 +53,8 @@ class Workspace:
 
     def output(self, name: str) -> Any:
         """One output of the stack, secret or not; JSON text as what it says."""
-        done = subprocess.run(
-            [self._pulumi, "stack", "output", name, "--show-secrets", "--json", "--stack", STACK],
-            cwd=self._directory,
-            env=self._environment,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        read = json.loads(done.stdout)
+        said = self._said("stack", "output", name, "--show-secrets", "--json", "--stack", STACK)
+        read = json.loads(said)
         return json.loads(read) if isinstance(read, str) else read
 
     def up(self) -> float:
@@ -72,11 +64,6 @@ class Workspace:
     def destroy(self) -> float:
         """`pulumi destroy`; seconds. Raises EngineFailed."""
         return self._run("destroy", *_FLAGS)
-
-    def connection(self) -> Connection:
-        """What the stack says of its cluster. Raises EngineFailed."""
-        said = self._said("stack", "output", "connection", "--show-secrets", "--stack", STACK, "--non-interactive")
-        return Connection.parse(said)
 
     def _run(self, *arguments: str) -> float:
         started = time.monotonic()

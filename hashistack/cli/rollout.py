@@ -159,8 +159,9 @@ def _result(outcome: Outcome, journal: Path, show: Show) -> None:
             f"waiting for the applications: {outcome.waiting} still have work. "
             "Deploy them anew, then repeat this command"
         )
-    elif outcome.replaced:
-        text = f"done in {outcome.seconds:.1f} s · {outcome.replaced} machines gone, all are as declared"
+    elif outcome.changed:
+        gone = f"{outcome.replaced} machines gone, " if outcome.replaced else ""
+        text = f"done in {outcome.seconds:.1f} s · {gone}all are as declared"
     else:
         text = f"nothing to do ({outcome.seconds:.1f} s)"
     show.result({**data, "waiting": outcome.waiting, "events": str(journal)}, text)

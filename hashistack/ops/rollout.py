@@ -44,11 +44,16 @@ class RolloutFailed(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. waiting: machines that wait for the applications to leave them, "" when all is done."""
+    """How a run ended.
+
+    replaced: machines that are gone. changed: something was done at all; a lost machine's successor replaces none.
+    waiting: machines that wait for the applications to leave them, "" when all is done.
+    """
 
     replaced: int
     seconds: float
     waiting: str = ""
+    changed: bool = False
 
 
 class Rollout:
@@ -76,6 +81,7 @@ class Rollout:
         self._narrator = Narrator(tell)
         self._cancelled = cancelled or threading.Event()
         self._began = time.time()
+        self._changed = False
         self._since: dict[str, tuple[str, float]] = {}
         self._transfers: dict[str, int] = {}
 
@@ -99,7 +105,7 @@ class Rollout:
         took, replaced = time.monotonic() - started, self._narrator.gone
         said = f"waiting for the applications to leave {waiting}" if waiting else "all machines are as declared"
         self._narrator.tell(ResultEvent(time.time(), True, said, took, replaced))
-        return Outcome(replaced, took, waiting)
+        return Outcome(replaced, took, waiting, self._changed)
 
     def _converge(self, lock: Lock) -> str:
         first = True
@@ -121,6 +127,7 @@ class Rollout:
                 return ", ".join(name for one in waiting for name in one.machines)
             self._watch(seen)
             for one in todo:
+                self._changed |= not isinstance(one, step.Wait)
                 self._do(one, seen)
             self._cancelled.wait(POLL_SECONDS)
 

@@ -24,7 +24,7 @@ i=0 slowest=0
 while [ $i -lt {lookups} ] || [ ! -e /run/test-is-over ]; do
   i=$((i + 1))
   now; began=$up
-  getent ahostsv4 "{name}" >/dev/null || echo "failed: $i"
+  getent ahostsv4 "{name}" >/dev/null || {{ {again}; }} || echo "failed: $i"
   now; [ $((up - began)) -le $slowest ] || slowest=$((up - began))
   [ $i != {before} ] || echo begin
   sleep 0.005
@@ -58,10 +58,14 @@ class Asked:
     slowest: float
 
 
-def ask(machine: Machine, name: str, disturb: Callable[[], None]) -> Asked:
-    """At least 1,000 look-ups of `name` on `machine`, and as many as it takes until `disturb` has ended."""
+def ask(machine: Machine, name: str, disturb: Callable[[], None], again: float = 0) -> Asked:
+    """At least 1,000 look-ups of `name` on `machine`, and as many as it takes until `disturb` has ended.
+
+    again: one that fails is tried once more after so many seconds; 0 for not at all.
+    """
+    retry = f'echo "again: $i"; sleep {again}; getent ahostsv4 "{name}" >/dev/null' if again else "false"
     machine.sh("rm -f /run/test-is-over /run/test-asked")
-    script = _LOOP.format(lookups=LOOKUPS, before=BEFORE, name=name)
+    script = _LOOP.format(lookups=LOOKUPS, before=BEFORE, name=name, again=retry)
     machine.container.exec_run(["sh", "-c", f"{{ {script} }} >/run/test-asked 2>&1"], detach=True)
     told = ""
 
@@ -80,6 +84,7 @@ def ask(machine: Machine, name: str, disturb: Callable[[], None]) -> Asked:
     slowest = int(re.findall(r"slowest: (\d+)", told)[0]) / 100
     asked = Asked(int(told.rpartition("asked: ")[2]), failed, slowest)
     print(f"{asked.total} look-ups of {name}, the slowest took {asked.slowest:.2f} s, {len(failed)} failed")
+    print(f"{told.count('again')} were tried again")
     return asked
 
 
@@ -153,26 +158,35 @@ def test_without_one_upstream(datacenter: Datacenter, resolvers: list[Container]
     assert asked.total >= LOOKUPS
 
 
-def test_f19_while_unbound_is_killed(datacenter: Datacenter, away: Machine) -> None:
+def test_f19_while_unbound_is_killed_no_look_up_fails_for_good(datacenter: Datacenter, away: Machine) -> None:
+    def pid() -> str:
+        return away.run("pgrep -o -x unbound")[1].strip()
+
+    def settled() -> bool:
+        """For a service that ends in its first second, the supervisor waits for another one."""
+        return int(away.sh("sv status /etc/service/unbound").partition(") ")[2].partition("s")[0]) >= 2
+
     def kill() -> None:
         for _ in range(KILLS):
-            killed = away.sh("pgrep -o -x unbound").strip()
+            until(settled, 10, "unbound runs")
+            killed = pid()
             away.sh(f"kill -9 {killed}")
-            # A supervisor may wait for a second when a service ends in its first one.
-            until(lambda killed=killed: away.run("pgrep -o -x unbound")[1].strip() not in ("", killed), 2, "a restart")
-            until(lambda: away.run("getent ahostsv4 smoke.service.consul")[0] == 0, 2, "it answers")
+            until(lambda killed=killed: pid() not in ("", killed), 2, "a restart")
 
-    asked = ask(away, "smoke.service.consul", kill)
+    # glibc asks a port three times at once where nobody listens, and gives up: for as long as unbound takes to start, a
+    # program has to ask again. musl waits by itself.
+    asked = ask(away, "smoke.service.consul", kill, again=0.5)
     assert not asked.failed
     assert asked.total >= LOOKUPS
     datacenter.healthy()
 
 
 def test_f20_with_one_of_the_servers_silent(datacenter: Datacenter, away: Machine) -> None:
-    rule = f"OUTPUT -p udp -d {datacenter.servers[0].ip} --dport 8600 -j DROP"
+    # Its answers, since who sends what is dropped on his own machine is told so.
+    rule = f"INPUT -p udp -s {datacenter.servers[0].ip} --sport 8600 -j DROP"
     try:
         asked = ask(away, "smoke.service.consul", lambda: away.sh(f"iptables -w -I {rule}"))
-        dropped = away.sh("iptables -w -L OUTPUT -v -n -x | grep 'dpt:8600'").split()[0]
+        dropped = away.sh("iptables -w -L INPUT -v -n -x | grep 'spt:8600'").split()[0]
     finally:
         away.sh(f"iptables -w -D {rule}")
     print(f"{dropped} packets dropped")

@@ -69,6 +69,7 @@ def test_f2_a_server_that_is_lost_for_good_is_replaced_by_heal(datacenter: Datac
         finally:
             written = writes.stop()
     print(said)
+    assert "· all are as declared" in said
     nothing_lost(written)
     names = sorted(server.name for server in datacenter.servers)
     assert len(names) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
@@ -235,6 +236,15 @@ def test_where_nothing_answers_it_says_so_soon(machine: Sandbox, role: str) -> N
     nomad = {"server": "no answer", "client": "not ready"}[role]
     expected = {"consul": "no answer", "nomad": nomad, "vault": "no answer", "dns": "no answer"}
     assert (code, found["ok"], found["checks"]) == (1, False, expected)
+
+
+@pytest.mark.parametrize("role", ["server", "client"])
+def test_a_look_at_those_who_do_not_answer_is_over_before_its_check_expires(either: Sandbox, role: str) -> None:
+    said(either)
+    asked = [int(seconds) for seconds in re.findall(r"--max-time (\d+)", either.read("/standin/asked"))]
+    resolver, pause, ttl = 3, 10, 30
+    assert len(asked) == {"server": 4, "client": 3}[role]
+    assert sum(asked) + resolver + pause < ttl
 
 
 def pushed(machine: Sandbox) -> dict[str, Any] | None:
