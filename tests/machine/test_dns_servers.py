@@ -67,6 +67,10 @@ def test_it_follows_consul_and_before_consul_the_platform(rendered: Sandbox, sta
     said = [f"hashistack: consul. is asked of this machine and {servers}" for servers in them]
     wait_for(lambda: rendered.said() == said)
     assert "the-secret" not in "".join(log(rendered, "asked"))
+    # Then it waits for the list to change, by a question that Consul answers when it does.
+    wait_for(
+        lambda: any("/v1/catalog/service/consul?stale&wait=10s&index=1" in asked for asked in log(rendered, "asked"))
+    )
 
 
 def test_nothing_is_done_while_nothing_changes(rendered: Sandbox, start: Start) -> None:
