@@ -19,11 +19,11 @@ from types import TracebackType
 from hashistack.ops.api import Api, ApiError
 
 PATH = "/v1/var/hashistack/rollout"
-TTL_SECONDS = 30
-"""Longer than an election and a server's replacement keep a renewal from coming through; the least is 10 s."""
+TTL_SECONDS = 15
+"""Longer than an election keeps a renewal from coming through; the least is 10 s."""
 RENEW_SECONDS = 5.0
 PATIENCE_SECONDS = 10.0
-"""Beyond a dead holder's time to live: Nomad's own delay, and its timers'."""
+"""Beyond a dead holder's time: Nomad's own delay, and a new leader's, which begins to count anew."""
 
 
 class Locked(Exception):
@@ -52,7 +52,8 @@ class Lock:
             "Items": {**items, "purpose": self._purpose, "since": since},
             "Lock": {"TTL": f"{TTL_SECONDS}s", "LockDelay": "1s"},
         }
-        deadline = time.monotonic() + TTL_SECONDS + PATIENCE_SECONDS
+        # Nomad lets go after twice the time to live.
+        deadline = time.monotonic() + 2 * TTL_SECONDS + PATIENCE_SECONDS
         while True:
             answer = self._nomad.call("PUT", f"{PATH}?lock-acquire", body=body, accept=(409,), seconds=TTL_SECONDS)
             if answer.status != 409:
@@ -63,7 +64,7 @@ class Lock:
                     f"the cluster's machines are being changed: {held.get('purpose', 'a rollout')} by "
                     f"{held.get('user', 'somebody')}@{held.get('host', 'somewhere')}, process {held.get('pid', '?')}, "
                     f"since {held.get('since', 'a moment ago')}. Wait for it; if it was killed, repeat this in "
-                    f"{TTL_SECONDS} s."
+                    f"{2 * TTL_SECONDS} s."
                 )
             time.sleep(1)  # killed on this host: nobody renews its lock
         self._id = str(answer.data["Lock"]["ID"])
