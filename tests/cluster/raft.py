@@ -38,13 +38,14 @@ def peers(machine: Machine) -> dict[str, list[tuple[str, bool]]]:
 
 def leader(datacenter: Datacenter, product: str) -> Machine:
     """The server that leads the product's Raft."""
-    asked = datacenter.servers[0]
+    running = [server for server in datacenter.servers if server.container.status == "running"]
+    asked = running[0]
     if product == "vault":
         found = ask(asked, "https://localhost:8200/v1/sys/leader", "none")["leader_address"]
     else:
         url = {"consul": "http://127.0.0.1:8500", "nomad": "https://localhost:4646"}[product]
         found = ask(asked, f"{url}/v1/status/leader", "none")
-    return next(server for server in datacenter.servers if f"{server.ip}:" in found)
+    return next(server for server in running if f"{server.ip}:" in found)
 
 
 def ghosts(machine: Machine, asked: Machine) -> list[str]:
