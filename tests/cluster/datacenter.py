@@ -141,21 +141,18 @@ class Datacenter:
         operator = (c.operator_cert_pem, c.operator_key_pem) if certificate else ("", "")
         return httpx.Client(verify=tls_context(c.ca_pem, *operator), trust_env=False, timeout=10)
 
-    def _address(self, product: str) -> str:
-        """Of a server that runs: the place of one that was replaced may be empty."""
-        running = next(server for server in self.servers if server.container.status == "running")
-        return str(getattr(self.connection, product).addresses[int(running.container.labels["hashistack.slot"])])
-
     def consul(self, path: str) -> Any:
         with self.http() as http:
-            answer = http.get(self._address("consul") + path, headers={"X-Consul-Token": self.connection.consul.secret})
+            answer = http.get(
+                self.connection.consul.addresses[0] + path, headers={"X-Consul-Token": self.connection.consul.secret}
+            )
         return answer.raise_for_status().json()
 
     def nomad(self, path: str, body: Any = None, method: str = "") -> Any:
         with self.http() as http:
             answer = http.request(
                 method or ("GET" if body is None else "POST"),
-                self._address("nomad") + path,
+                self.connection.nomad.addresses[0] + path,
                 json=body,
                 headers={"X-Nomad-Token": self.connection.nomad.secret},
             )

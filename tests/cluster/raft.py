@@ -80,7 +80,11 @@ class Leading:
         self.product = product
         self.moves: list[str] = []
         self.doubles: list[tuple[str, str]] = []
-        self._servers, self._connection, self._http = datacenter.servers, datacenter.connection, datacenter.http()
+        places = getattr(datacenter.declared, product).addresses
+        self._addresses = {
+            server.name: places[int(server.container.labels["hashistack.slot"])] for server in datacenter.servers
+        }
+        self._connection, self._http = datacenter.connection, datacenter.http()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch)
 
@@ -97,22 +101,22 @@ class Leading:
 
     def _watch(self) -> None:
         while not self._over.wait(_LOOK_SECONDS):
-            leading = [server for server in self._servers if self._leads(server)]
+            leading = [name for name in self._addresses if self._leads(name)]
             # The first said so before the second did: only when it says so after that too, both led at one time.
             if len(leading) > 1 and self._leads(leading[0]):
-                self.doubles.append((leading[0].name, leading[1].name))
-            if len(leading) == 1 and self.moves[-1:] != [leading[0].name]:
-                self.moves.append(leading[0].name)
+                self.doubles.append((leading[0], leading[1]))
+            if len(leading) == 1 and self.moves[-1:] != leading:
+                self.moves.append(leading[0])
 
-    def _leads(self, server: Machine) -> bool:
-        slot, connection = int(server.container.labels["hashistack.slot"]), self._connection
+    def _leads(self, name: str) -> bool:
+        address = self._addresses[name]
         try:
             if self.product == "vault":
-                return self._http.get(f"{connection.vault.addresses[slot]}/v1/sys/health").status_code == 200
+                return self._http.get(f"{address}/v1/sys/health").status_code == 200
             if self.product == "consul":
-                said = self._self(connection.consul.addresses[slot], "X-Consul-Token", connection.consul.secret)
+                said = self._self(address, "X-Consul-Token", self._connection.consul.secret)
                 return bool(said["Stats"]["raft"]["state"] == "Leader")
-            said = self._self(connection.nomad.addresses[slot], "X-Nomad-Token", connection.nomad.secret)
+            said = self._self(address, "X-Nomad-Token", self._connection.nomad.secret)
             return bool(said["stats"]["raft"]["state"] == "Leader")
         except (httpx.HTTPError, ValueError, KeyError):
             return False  # it does not run, or not yet
