@@ -90,7 +90,7 @@ class Lock:
             try:
                 answer = self._nomad.call("PUT", f"{PATH}?lock-renew", body=self._body(), accept=(409,))
             except ApiError:
-                if time.monotonic() - renewed > TTL_SECONDS:
+                if time.monotonic() - renewed > 2 * TTL_SECONDS:
                     self.lost.set()
                 continue
             if answer.status == 409:

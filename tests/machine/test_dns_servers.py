@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from .sandbox import CURL, USERS, Sandbox
 
 PROGRAM = "/opt/hashistack/current/bin/dns-servers"
 STUB = "/run/hashistack/unbound/stub.conf"
-PEERS = "127.0.0.1:8500/v1/status/peers"
+HEALTHY = "127.0.0.1:8500/v1/health/service/hashistack?passing&filter=Service.Meta.pool%3D%3D%22server%22"
 OWN = "stub-zone:\n  name: consul.\n  stub-no-cache: yes\n  stub-addr: 127.0.0.1@8600\n"
 CONTROL = 'echo "$*" >>/standin/control\n[ ! -e /standin/unbound-is-down ]'
 
@@ -22,8 +23,8 @@ def stub(*addresses: str) -> str:
     return OWN + "".join(f"  stub-addr: {address}@8600\n" for address in addresses)
 
 
-def peers(*addresses: str) -> str:
-    return "[" + ",".join(f'"{address}:8300"' for address in addresses) + "]"
+def healthy(*addresses: str) -> str:
+    return json.dumps([{"Node": {"Node": f"server-{a}", "Address": a}, "Service": {}} for a in addresses])
 
 
 @pytest.fixture(params=["server", "client"])
@@ -39,8 +40,9 @@ def rendered(machine: Sandbox, request: pytest.FixtureRequest) -> Sandbox:
     return machine
 
 
-def reloads(machine: Sandbox) -> int:
-    return sum("reload" in line for line in log(machine, "control"))
+def told(machine: Sandbox) -> int:
+    """How often unbound was told."""
+    return len(log(machine, "control"))
 
 
 def log(machine: Sandbox, name: str) -> list[str]:
@@ -56,32 +58,35 @@ def test_it_follows_consul_and_before_consul_the_platform(rendered: Sandbox, sta
     """10.9.8.7 is this machine: its own agent is asked on loopback."""
     rendered.write("/standin/peers", "10.9.8.9\n10.9.8.7\n10.9.8.8\n")
     start(PROGRAM)
-    wait_for(lambda: reloads(rendered) == 1)
+    wait_for(lambda: told(rendered) == 1)
     assert rendered.read(STUB) == stub("10.9.8.8", "10.9.8.9")
     assert rendered.path(STUB).stat().st_uid == USERS["unbound"]
-    rendered.answer(PEERS, peers("10.9.8.70", "10.9.8.7", "10.9.8.8"))
-    wait_for(lambda: reloads(rendered) == 2)
+    rendered.answer(HEALTHY, healthy("10.9.8.70", "10.9.8.7", "10.9.8.8"))
+    wait_for(lambda: told(rendered) == 2)
     assert rendered.read(STUB) == stub("10.9.8.70", "10.9.8.8")
-    assert log(rendered, "control")[0] == "-c /run/hashistack/unbound/unbound.conf reload"
+    # Never a reload: it drops the questions that are under way.
+    command = "-c /run/hashistack/unbound/unbound.conf stub_add consul. 127.0.0.1@8600"
+    assert [line.strip() for line in log(rendered, "control")] == [
+        f"{command} 10.9.8.8@8600 10.9.8.9@8600",
+        f"{command} 10.9.8.70@8600 10.9.8.8@8600",
+    ]
     them = ("10.9.8.8 10.9.8.9", "10.9.8.70 10.9.8.8")
     said = [f"hashistack: consul. is asked of this machine and {servers}" for servers in them]
     wait_for(lambda: rendered.said() == said)
     assert "the-secret" not in "".join(log(rendered, "asked"))
     # Then it waits for the list to change, by a question that Consul answers when it does.
-    wait_for(
-        lambda: any("/v1/catalog/service/consul?stale&wait=10s&index=1" in asked for asked in log(rendered, "asked"))
-    )
+    wait_for(lambda: any(f"{HEALTHY}&stale&wait=10s&index=1" in asked for asked in log(rendered, "asked")))
 
 
 def test_nothing_is_done_while_nothing_changes(rendered: Sandbox, start: Start) -> None:
     rendered.write("/standin/peers", "10.9.8.8\n10.9.8.9\n")
     start(PROGRAM)
-    wait_for(lambda: reloads(rendered) == 1)
+    wait_for(lambda: told(rendered) == 1)
     written = rendered.path(STUB).stat().st_ino
     rendered.write("/standin/peers", "10.9.8.9\n10.9.8.8\n")  # another order is no change
     asked = len(log(rendered, "asked"))
     wait_for(lambda: len(log(rendered, "asked")) >= asked + 2)
-    assert reloads(rendered) == 1
+    assert told(rendered) == 1
     assert rendered.path(STUB).stat().st_ino == written
 
 
@@ -91,13 +96,24 @@ def test_without_an_answer_the_servers_known_so_far_are_asked(
 ) -> None:
     rendered.write("/standin/peers", "10.9.8.8\n")
     start(PROGRAM)
-    wait_for(lambda: reloads(rendered) == 1)
+    wait_for(lambda: told(rendered) == 1)
     text, code = answer
     if text is not None:
-        rendered.answer(PEERS, text, code)
+        rendered.answer(HEALTHY, text, code)
     rendered.write("/standin/peers", "")
     asked = len(log(rendered, "asked"))
     wait_for(lambda: len(log(rendered, "asked")) >= asked + 2)
+    assert rendered.read(STUB) == stub("10.9.8.8")
+
+
+def test_with_no_healthy_server_for_a_moment_the_last_ones_are_asked(rendered: Sandbox, start: Start) -> None:
+    rendered.write("/standin/peers", "10.9.8.9\n")
+    rendered.answer(HEALTHY, healthy("10.9.8.8"))
+    start(PROGRAM)
+    wait_for(lambda: told(rendered) == 1)
+    rendered.answer(HEALTHY, "[]")
+    asked = len(log(rendered, "asked"))
+    wait_for(lambda: len(log(rendered, "asked")) >= asked + 2, 25)
     assert rendered.read(STUB) == stub("10.9.8.8")
 
 
@@ -105,7 +121,7 @@ def test_an_unbound_that_was_down_is_told_again(rendered: Sandbox, start: Start)
     rendered.write("/standin/unbound-is-down", "")
     rendered.write("/standin/peers", "10.9.8.8\n")
     start(PROGRAM)
-    wait_for(lambda: reloads(rendered) == 2)
+    wait_for(lambda: told(rendered) == 2)
     rendered.path("/standin/unbound-is-down").unlink()
     wait_for(lambda: rendered.said() == ["hashistack: consul. is asked of this machine and 10.9.8.8"])
     assert rendered.read(STUB) == stub("10.9.8.8")
@@ -115,6 +131,6 @@ def test_unbound_never_sees_half_a_file(rendered: Sandbox, start: Start, tmp_pat
     before = rendered.path(STUB).stat().st_ino
     rendered.write("/standin/peers", "10.9.8.8\n")
     start(PROGRAM)
-    wait_for(lambda: reloads(rendered) == 1)
+    wait_for(lambda: told(rendered) == 1)
     assert rendered.path(STUB).stat().st_ino != before, "it was written in place"
     assert set(rendered.tree("/run/hashistack/unbound")) == {"stub.conf"}
