@@ -150,7 +150,11 @@ def _configuration(place: Path, product: str, files: Mapping[str, bytes], server
 
 def _counted(text: str) -> str:
     count = spec().servers.count
-    return text.replace('"{{servers}}"', f"{count}").replace('"{{quorum}}"', f"{count // 2 + 1}")
+    # A fresh cluster's servers expect all of them.
+    numbers = {"servers": count, "expect": count, "quorum": count // 2 + 1}
+    for name, number in numbers.items():
+        text = text.replace(f'"{{{{{name}}}}}"', f"{number}")
+    return text
 
 
 def _merge(into: dict[str, Any], fragment: Mapping[str, Any]) -> None:
