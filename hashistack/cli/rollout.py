@@ -15,14 +15,19 @@ from hashistack.cli.project import Project
 from hashistack.cli.refusal import Refusal
 from hashistack.cli.run import up
 from hashistack.cli.show import Output, Show
+from hashistack.ops.checks import Update, readiness, wait
 from hashistack.ops.cluster import Cluster
 from hashistack.ops.connection import Connection
 from hashistack.ops.events import Event, MachineEvent, RolloutEvent, StepEvent
 from hashistack.ops.journal import Journal, place, recorded
+from hashistack.ops.narrator import SINGLE
 from hashistack.ops.observe import Observer
 from hashistack.ops.rollout import Outcome, Rollout
 from hashistack.ops.singles import singles
 from hashistack.ops.upgrade import intended, steps_to
+
+CHECK_SECONDS = 120.0
+"""For the checks after a rollout; what it has waited for is true by then, the rest follows within seconds."""
 
 
 def rollout(project: Project, show: Show, *, roll: bool, snapshot: bool = True) -> None:
@@ -48,7 +53,20 @@ def rollout(project: Project, show: Show, *, roll: bool, snapshot: bool = True) 
             tell=told,
             snapshots=place(project.directory, "snapshots") if snapshot else None,
         ).run()
+        if not outcome.waiting:
+            _check(cluster, show, started)
     _result(outcome, journal.path, show)
+
+
+def _check(cluster: Cluster, show: Show, started: float) -> None:
+    """The sentences by which `up` calls a cluster ready, but for the smoke job. Raises NotReady."""
+    checks = readiness(cluster.connection, smoke=False)
+
+    def told(update: Update) -> None:
+        show.line(Line("now", str(update), time.monotonic() - started))
+
+    wait(cluster, checks, CHECK_SECONDS, told)
+    show.line(Line("done", f"{len(checks)} checks: {checks[0].sentence}, …", time.monotonic() - started))
 
 
 def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] | None = None) -> bool:
@@ -66,7 +84,7 @@ def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] |
     lines += [f"  {n:>3} {'; '.join(texts)}" for n, texts in enumerate(rounds, 1)]
     lines.append(f"at most {whole.extra} machines more than now{'; a snapshot comes first' if whole.snapshot else ''}")
     if alone:
-        lines.append(f"jobs with one allocation, away for a moment while it moves: {', '.join(alone)}")
+        lines.append(f"{SINGLE}: {', '.join(alone)}")
     if not whole.pools:
         lines = [f"{connection.name}: nothing to do, all machines are as declared"]
     pools = [vars(change) for change in whole.pools]
@@ -141,7 +159,7 @@ def _show(event: Event, show: Show, seconds: float) -> None:
     match event:
         case RolloutEvent():
             for change in event.changes:
-                show.line(Line("now", change, seconds))
+                show.say(change)
         case StepEvent(state="done"):
             show.line(Line("done", event.text, seconds))
         case StepEvent(state="failed"):

@@ -13,6 +13,9 @@ from hashistack.ops.plan import Plan
 from hashistack.ops.steps import Step
 
 
+SINGLE = "jobs with one allocation, away for a moment while it moves"
+
+
 class Narrator:
     """Tells when a machine changes its state, leadership moves, and a step begins and ends."""
 
@@ -24,10 +27,11 @@ class Narrator:
         self._leaders: dict[str, str] = {}
         self._open: dict[str, float] = {}
 
-    def begin(self, cluster: str, seen: Seen, whole: Plan) -> None:
-        """What is going to be changed."""
+    def begin(self, cluster: str, seen: Seen, whole: Plan, alone: Sequence[str]) -> None:
+        """What is going to be changed, and which jobs notice. `alone`: those with one allocation on an old machine."""
         bundles = {pool.name: pool.bundle for pool in seen.fleet.pools}
-        self.tell(RolloutEvent(time.time(), cluster, tuple(map(str, whole.pools)), bundles))
+        noticed = [f"{SINGLE}: {', '.join(alone)}"] if alone else []
+        self.tell(RolloutEvent(time.time(), cluster, (*map(str, whole.pools), *noticed), bundles))
 
     def during(self, text: str, work: Callable[[], None]) -> None:
         """A step that is one call."""

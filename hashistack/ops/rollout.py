@@ -23,6 +23,7 @@ from hashistack.ops.lock import Lock
 from hashistack.ops.narrator import Narrator
 from hashistack.ops.observe import Observer, Seen
 from hashistack.ops.plan import next_steps, plan
+from hashistack.ops.singles import singles
 from hashistack.ops.snapshot import save
 from hashistack.ops.steps import Step
 from hashistack.ops.stuck import stuck
@@ -138,7 +139,7 @@ class Rollout:
         servers = self._cluster.connection.machines("server")
         self._cluster.consul.set_quorum(servers // 2 + 1)
         self._cluster.vault.set_quorum(servers)
-        self._narrator.begin(self._cluster.connection.name, seen, whole)
+        self._narrator.begin(self._cluster.connection.name, seen, whole, singles(seen.placed, seen.fleet))
         if whole.snapshot and self._snapshots is not None:
             self._narrator.during("snapshot of Nomad, Consul and Vault", self._take_snapshot)
 
