@@ -12,7 +12,6 @@ from hashistack.ops.observe import Seen
 from hashistack.ops.plan import Plan
 from hashistack.ops.steps import Step
 
-
 SINGLE = "jobs with one allocation, away for a moment while it moves"
 
 
