@@ -48,8 +48,9 @@ class ReadyHandler(Handler):
         return str(news["site"]), _outputs(connection)
 
     def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
-        # A cluster that was ready once has jobs and data: late machines are no reason to remove it.
-        return _outputs(self._wait(ctx, news, kept=True, converge=True))
+        # A cluster that was ready once has jobs and data: late machines are no reason to remove it. After the loss of
+        # all servers their pool has started new ones: as declared, and there is nobody yet who could be asked.
+        return _outputs(self._wait(ctx, news, kept=True, converge=not _as_declared(news)))
 
     def _wait(self, ctx: Context, news: Props, kept: bool, converge: bool) -> Connection:
         from hashistack.ops.checks import NotReady, readiness, wait
