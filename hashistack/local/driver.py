@@ -86,7 +86,9 @@ class LocalDriver:
         if not machine.running:
             return "stopped"
         try:
-            policy = self._client.api.inspect_container(machine.id)["HostConfig"]["RestartPolicy"]["Name"]
+            details = self._client.api.inspect_container(machine.id)
+            if details["RestartCount"] and machines.taken_away(self._client, machine.id):
+                return "stopped"  # it has left, and Docker started it again: it idles
         except (APIError, NotFound):
             return "stopped"
-        return "leaving" if policy == STAY["Name"] else "running"
+        return "leaving" if details["HostConfig"]["RestartPolicy"]["Name"] == STAY["Name"] else "running"

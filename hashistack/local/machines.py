@@ -215,6 +215,17 @@ def _tar(files: dict[str, tuple[bytes, int]]) -> bytes:
     return out.getvalue()
 
 
+def taken_away(client: docker.DockerClient, container: str) -> bool:
+    """Whether the machine was told that it is being taken away (see `node/platform-local`)."""
+    from docker.errors import NotFound
+
+    try:
+        client.api.get_archive(container, "/platform/terminating")
+    except NotFound:
+        return False
+    return True
+
+
 def health(client: docker.DockerClient, container: str) -> tuple[bool, Props]:
     """What the machine says of itself now (see `machine/node/health`)."""
     code, output = run(client, container, ["/opt/hashistack/current/bin/health"])

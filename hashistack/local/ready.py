@@ -104,10 +104,12 @@ def _as_declared(news: Props) -> bool:
     if len(found) != sum(pool["count"] for pool in connection["pools"]):
         return False
     try:
-        policies = [docker.inspect_container(machine.id)["HostConfig"]["RestartPolicy"]["Name"] for machine in found]
+        details = [docker.inspect_container(machine.id) for machine in found]
     except (ResourceFailed, OSError):  # one is gone since
         return False
-    return machines.STAY["Name"] not in policies
+    # One that Docker has started again may have left before: the driver looks closer.
+    told = any(one["HostConfig"]["RestartPolicy"]["Name"] == machines.STAY["Name"] for one in details)
+    return not told and not any(one["RestartCount"] for one in details)
 
 
 def _rolls(news: Props) -> bool:

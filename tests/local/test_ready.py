@@ -14,11 +14,13 @@ POOLS = [{"name": "server", "count": 1, "bundle": "b1"}, {"name": "web", "count"
 NEWS: Props = {"connection": json.dumps({"name": "shop-1a2b", "pools": POOLS}), "rollout": "up", "wait": "full"}
 
 
-def container(name: str, bundle: str, state: str = "running", policy: str = "unless-stopped") -> Props:
+def container(
+    name: str, bundle: str, state: str = "running", policy: str = "unless-stopped", restarts: int = 0
+) -> Props:
     pool = name.rpartition("-")[0]
     labels = {"hashistack.machine": name, "hashistack.pool": pool, "hashistack.slot": "0", "hashistack.bundle": bundle}
     networks = {"Networks": {"shop-1a2b": {"IPAddress": "10.213.0.9"}}}
-    host = {"HostConfig": {"RestartPolicy": {"Name": policy}}}
+    host = {"HostConfig": {"RestartPolicy": {"Name": policy}}, "RestartCount": restarts}
     return {"Id": name, "Labels": labels, "State": state, "Created": 1, "NetworkSettings": networks, **host}
 
 
@@ -48,9 +50,19 @@ WHOLE = (container("server-1", "b1"), container("web-1", "b2"), container("web-2
         ((*WHOLE[:2], container("web-2", "b0")), False),
         ((*WHOLE[:2], container("web-2", "b2", state="exited")), False),
         ((*WHOLE[:2], container("web-2", "b2", policy="no")), False),
+        ((*WHOLE[:2], container("web-2", "b2", restarts=1)), False),
         ((*WHOLE, container("batch-1", "b3")), False),
     ],
-    ids=["whole", "lost", "too many", "outdated", "stopped", "told to go", "of a pool that is declared no more"],
+    ids=[
+        "whole",
+        "lost",
+        "too many",
+        "outdated",
+        "stopped",
+        "told to go",
+        "started again",
+        "of a pool that is declared no more",
+    ],
 )
 def test_only_what_differs_from_what_is_declared_is_work(
     monkeypatch: pytest.MonkeyPatch, containers: tuple[Props, ...], as_declared: bool

@@ -4,7 +4,8 @@
 # shellcheck disable=SC2154
 
 margin=5
-tail=8 # what the rest takes: Nomad stops, Consul leaves
+reserve=6 # what Consul takes to leave
+tail=10 # the same, and what Nomad takes to stop
 node=$(cat "$state/nomad/client/client-id" 2>/dev/null) || node=
 [ -z "$node" ] || header node X-Nomad-Token "$(cat "$state/nomad/client/secret-id")"
 
@@ -52,5 +53,10 @@ if [ -n "$node" ] && ! is_down nomad; then
     within "$patience" "allocations still run" all_stopped
   fi
 fi
-stop nomad 20
+# Consul's leave has its share of what is left. A Nomad that waits for its tasks is killed: the machine ends with them.
+left=$(($(seconds_left) - reserve))
+[ "$left" -le 20 ] || left=20
+[ "$left" -ge 1 ] || left=1
+stop nomad "$left"
+is_down nomad || sv kill /etc/service/nomad >/dev/null
 [ -z "$node" ] || within 5 "no server hears that this node has left" say_left
