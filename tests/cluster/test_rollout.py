@@ -203,6 +203,7 @@ def test_work_that_fails_on_new_machines_stops_the_roll_at_the_canary(
 
 
 def test_at_the_pace_of_the_applications(rolled: Datacenter) -> None:
+    deploy(rolled, job("work", rolled.connection.datacenter, rolled.connection.region))
     pool = rolled.project.configuration()["cluster"]["clients"][0]
     old = {machine.name for machine in rolled.clients}
     policy = {"pace": "applications", "max_surge": 2}
