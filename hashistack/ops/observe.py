@@ -33,6 +33,8 @@ class Seen:
     nodes: Mapping[str, Node] = field(default_factory=dict)
     placed: tuple[Placed, ...] = ()
     rafts: Mapping[str, Raft] = field(default_factory=dict)
+    fading: bool = False
+    """Names without a machine are still listed, and have time to go by themselves before they count as ghosts."""
 
 
 class Observer:
@@ -73,9 +75,11 @@ class Observer:
         voting = {peer.name for raft in rafts.values() for peer in raft.peers}
         listed = voting | {node.name for node in nodes.values() if node.status != "ready"}
         listed |= {name for name, pool in said["machines"].items() if pool and not _passing(health.get(name))}
-        ghosts = self._ghosts(listed - machines.keys())
+        nameless = listed - machines.keys()
+        ghosts = self._ghosts(nameless)
         self._looked = True
-        return Seen(Fleet(pools, ghosts, frozenset(ghosts) - voting), nodes, said["placed"], rafts)
+        fleet = Fleet(pools, ghosts, frozenset(ghosts) - voting)
+        return Seen(fleet, nodes, said["placed"], rafts, fading=len(nameless) > len(ghosts))
 
     def _pool(self, declared: Declared, instances: tuple[Instance, ...], machines: Mapping[str, Machine]) -> Pool:
         mine = tuple(machines[one.name] for one in instances if one.pool == declared.name)

@@ -121,10 +121,10 @@ class Rollout:
                 first = False
             todo = next_steps(seen.fleet)
             self._narrator.steps(todo)
-            if not todo:
+            if not todo and not seen.fading:
                 return ""
             waiting = [one for one in todo if isinstance(one, step.AwaitWork)]
-            if len(waiting) == len(todo):
+            if waiting and len(waiting) == len(todo):
                 return ", ".join(name for one in waiting for name in one.machines)
             self._watch(seen)
             for one in todo:

@@ -67,12 +67,13 @@ def job(pool: str, datacenter: str, region: str, domain: str = "consul", run: st
         "Datacenters": [datacenter],
         "NodePool": pool,
         "Meta": {"run": run},
+        # A client hears of its allocation only after about a minute when the server that it asked has vanished.
         "Update": {
             "MaxParallel": 1,
             "HealthCheck": "checks",
             "MinHealthyTime": 0,
-            "HealthyDeadline": 50 * _NANOSECONDS,
-            "ProgressDeadline": 60 * _NANOSECONDS,
+            "HealthyDeadline": 110 * _NANOSECONDS,
+            "ProgressDeadline": 120 * _NANOSECONDS,
         },
         "TaskGroups": [
             {
