@@ -167,11 +167,6 @@ class Nomad:
         found = listed if isinstance(listed, list) else []
         return frozenset(one["NextAllocation"] for one in found if one.get("NextAllocation"))
 
-    def blocked_jobs(self) -> frozenset[str]:
-        """Jobs that have work which can't be placed anywhere, as `namespace/job`."""
-        found = self.api.call("GET", "/v1/evaluations", params={"namespace": "*", "filter": 'Status == "blocked"'}).data
-        return frozenset(f"{one['Namespace']}/{one['JobID']}" for one in found)
-
     def register(self, job: Mapping[str, Any]) -> int:
         """Submit a job (the JSON of Nomad's job API); answers the version that it now has."""
         self.api.call("PUT", "/v1/jobs", body={"Job": job})

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from hashistack.ops import steps as step
 from hashistack.ops.api import ApiError
@@ -258,7 +257,7 @@ def _pool(seen: Seen, name: str) -> Pool:
     return next(pool for pool in seen.fleet.pools if pool.name == name)
 
 
-def _heir(seen: Seen, product: Literal["nomad", "consul"] | str, leader: str) -> str | None:
+def _heir(seen: Seen, product: str, leader: str) -> str | None:
     """A healthy server to lead next: one of the declared bundle before any other."""
     servers: Sequence[tuple[bool, str]] = sorted(
         (machine.bundle != pool.bundle, machine.name)
