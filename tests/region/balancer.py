@@ -5,18 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import suppress
-from ipaddress import IPv4Address
-from zlib import crc32
 
 from moto.ec2 import ec2_backends
 from moto.elbv2 import elbv2_backends
 
+from .addresses import balancer
+
 CONNECT_SECONDS = 1.0
-
-
-def address(arn: str) -> str:
-    """The loopback address of a load balancer: its own, so that it may listen on the ports that it was given."""
-    return str(IPv4Address("127.64.0.0") + 1 + crc32(arn.encode()) % 0xFFFF00)
 
 
 class Balancers:
@@ -31,10 +26,10 @@ class Balancers:
     def step(self) -> None:
         wanted = {}
         backend = elbv2_backends[self._account][self._region]
-        for balancer in list(backend.load_balancers.values()):
-            for listener in list(balancer.listeners.values()):
+        for each in list(backend.load_balancers.values()):
+            for listener in list(each.listeners.values()):
                 group = listener.default_actions[0].data.get("TargetGroupArn") or _forwarded(listener)
-                wanted[(address(balancer.arn), int(listener.port))] = group
+                wanted[(balancer(each.arn), int(listener.port))] = group
         for place in wanted.keys() - self._open.keys():
             self._open[place] = self._run(self._listen(place, wanted[place]))
         for place in self._open.keys() - wanted.keys():

@@ -20,7 +20,6 @@ class Resolver:
         threading.Thread(target=self._serve, name="dns", daemon=True).start()
 
     def close(self) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR) if False else None
         self._socket.close()
 
     def _serve(self) -> None:

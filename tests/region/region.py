@@ -18,6 +18,7 @@ from pathlib import Path
 import docker
 
 from . import instances, lifecycle
+from .addresses import ACCOUNT, FRONT, METADATA, RESOLVER
 from .authority import Authority
 from .balancer import Balancers
 from .dns import Resolver
@@ -25,8 +26,6 @@ from .front import Front
 from .metadata import Metadata
 from .signatures import Keyring
 
-METADATA, RESOLVER, FRONT = "169.254.169.254", "169.254.169.253", "169.254.169.252"
-ACCOUNT = "123456789012"
 STEP_SECONDS = 0.3
 
 
