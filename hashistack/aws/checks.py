@@ -1,0 +1,117 @@
+"""What stands against a specification on AWS, told at plan time: pure, no call is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from hashistack.aws import machine_types
+from hashistack.spec import ClusterSpec
+from hashistack.spec.durations import seconds
+from hashistack.spec.names import foreign_zones
+from hashistack.spec.policy import UpgradePolicy
+from hashistack.spec.problems import Problem, show
+
+HOOK_LONGEST = 7200
+"""Seconds that Auto Scaling holds a machine without a heartbeat.
+https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html"""
+HOOK_SLACK = 180
+"""Seconds of a terminate hook beyond drain and stop: to notice it, to leave the cluster, to say so."""
+
+_DNS_LABEL = 63
+_INSTANCE_ID = 17
+_TAGS = 50
+_OWN_TAGS = 6
+_TAG_VALUE = 256
+# With tags in the metadata service, as the machines need them, a launch with other keys fails.
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
+_TAG_KEY = re.compile(r"[A-Za-z0-9+\-=.,_:@]+")
+_KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
+
+
+def hook_seconds(policy: UpgradePolicy) -> int:
+    """How long a termination may be held: what a drain and the last stop may take, and a little more."""
+    return round(seconds(policy.drain_deadline) + seconds(policy.max_kill_timeout)) + HOOK_SLACK
+
+
+def problems(spec: ClusterSpec, region: str, tags: Mapping[str, str]) -> tuple[Problem, ...]:
+    """Everything that AWS would refuse, or that would not work there. `tags`: those given beside the spec's own."""
+    return tuple(
+        problem
+        for found in (_servers(spec, region), _clients(spec, region), _tags({**spec.tags, **tags}), _seal(spec))
+        for problem in found
+    )
+
+
+def _servers(spec: ClusterSpec, region: str) -> Iterator[Problem]:
+    pool = spec.servers
+    yield from foreign_zones(pool.zones or (), region, "servers.zones")
+    if pool.machine_type:
+        yield from machine_types.problems("servers.machine_type", [pool.machine_type], pool.arch)
+    yield from _held(spec.upgrade, "upgrade")
+
+
+def _clients(spec: ClusterSpec, region: str) -> Iterator[Problem]:
+    for index, pool in enumerate(spec.clients):
+        path = f"clients[{index}]"
+        yield from foreign_zones(pool.zones or (), region, f"{path}.zones")
+        if pool.machine_type:
+            yield from machine_types.problems(f"{path}.machine_type", [pool.machine_type], pool.arch)
+        yield from machine_types.problems(f"{path}.machine_types", pool.machine_types, pool.arch)
+        most = _DNS_LABEL - 1 - _INSTANCE_ID
+        if len(pool.name) > most:
+            yield Problem(
+                f"{path}.name",
+                f"is {len(pool.name)} characters long; machines are called <pool>-<instance id>, a DNS label of at most"
+                f" {_DNS_LABEL} (got {show(pool.name)})",
+                f"Shorten it to {most}.",
+            )
+        if pool.upgrade is not None:
+            yield from _held(spec.upgrade_of(pool), f"{path}.upgrade")
+
+
+def _held(policy: UpgradePolicy, path: str) -> Iterator[Problem]:
+    if hook_seconds(policy) > HOOK_LONGEST:
+        longest = HOOK_LONGEST - HOOK_SLACK - round(seconds(policy.max_kill_timeout))
+        yield Problem(
+            f"{path}.drain_deadline",
+            f"with max_kill_timeout {policy.max_kill_timeout} it exceeds the {HOOK_LONGEST} s for which AWS holds a"
+            f" machine (got {show(policy.drain_deadline)})",
+            f'Give at most "{longest}s".',
+        )
+
+
+def _tags(tags: Mapping[str, str]) -> Iterator[Problem]:
+    for key, value in tags.items():
+        if not _TAG_KEY.fullmatch(key) or key in (".", "..", "_index"):
+            yield Problem(
+                f"tags[{show(key)}]",
+                "AWS starts no machine with this tag key, since machines read their tags in the metadata service",
+                "Use letters, digits and + - = . , _ : @.",
+            )
+        if len(value) > _TAG_VALUE:
+            yield Problem(
+                f"tags[{show(key)}]", f"has {len(value)} characters, a tag's value at most {_TAG_VALUE}", "Shorten it."
+            )
+    if len(tags) > _TAGS - _OWN_TAGS:
+        yield Problem(
+            "tags",
+            f"{len(tags)} and {_OWN_TAGS} of ours are more than the {_TAGS} tags that a machine may have",
+            f"Give at most {_TAGS - _OWN_TAGS}.",
+        )
+
+
+def _seal(spec: ClusterSpec) -> Iterator[Problem]:
+    if spec.seal.type == "gcpckms":
+        yield Problem(
+            "seal.type",
+            'machines on AWS have no identity of their own at Google (got "gcpckms")',
+            'Give "platform", or "awskms" with a key.',
+        )
+    elif spec.seal.type == "awskms" and not _KEY_ARN.fullmatch(spec.seal.key or ""):
+        # An alias can be pointed at another key, and then Vault stays sealed.
+        yield Problem(
+            "seal.key",
+            f"is not the ARN of a KMS key (got {show(spec.seal.key)})",
+            "Give arn:aws:kms:<region>:<account>:key/<id>, as `aws kms describe-key` prints it.",
+        )
