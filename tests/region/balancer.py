@@ -1,4 +1,4 @@
-"""Network load balancers: each listener of moto's is a TCP port on a loopback address, forwarded to a target in service."""
+"""Network load balancers: each of moto's listeners is a TCP port on a loopback address that leads to targets in service."""
 
 from __future__ import annotations
 

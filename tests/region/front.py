@@ -1,7 +1,7 @@
 """One HTTPS endpoint for every name of AWS: checks each request's signature, then moto answers, in this process.
 
 Machines reach it under AWS's own names (see `dns`), the host through `AWS_ENDPOINT_URL`. A refused request gets AWS's
-error and stays in `refused`; every request that was made is in `seen`, so that a test can say what nobody may have done.
+error and stays in `refused`; every request is in `seen`, so that a test can say what nobody may have done.
 """
 
 from __future__ import annotations

@@ -27,7 +27,6 @@ from hashistack.local.machines import CAPABILITIES
 from . import metadata
 from .lifecycle import members, target_state
 
-_making = Lock()
 LABEL = "hashistack.tests.region"
 _IMAGE = Path(__file__).parent / "image"
 
@@ -50,6 +49,8 @@ class Machines:
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="machines")
         self._handled: dict[str, str] = {}
         self._metadata: dict[str, metadata.Instance] = {}
+        self._networks: dict[str, Any] = {}
+        self._lock = Lock()
         self.remove()  # what a test run that was killed left behind
 
     def step(self) -> None:
@@ -68,6 +69,9 @@ class Machines:
                 instance.stop()  # it shut itself down, or somebody killed it
         for each in working:
             each.result()
+        vpcs = ec2_backends[self.account][self.region].vpcs
+        for vpc in [vpc for vpc in self._networks if vpc not in vpcs]:
+            self._networks.pop(vpc).remove()
 
     def whose(self, address: str) -> metadata.Instance | None:
         """Who asks the metadata service from this address, with what moto knows of it by now."""
@@ -141,15 +145,14 @@ class Machines:
         api.put_archive(instance.id, "/", self._archive)
         api.start(instance.id)
 
-    def _network(self, vpc_id: str) -> str:
+    def _network(self, vpc: str) -> str:
         """The VPC as one bridge: its router, the bridge's address, is the VPC's first."""
-        name = f"region-{vpc_id}"
-        with _making:
-            if not self._client.networks.list(names=[name]):
-                cidr = IPv4Network(ec2_backends[self.account][self.region].get_vpc(vpc_id).cidr_block)
-                pool = IPAMPool(subnet=str(cidr), gateway=str(cidr[1]))
-                self._client.networks.create(name, ipam=IPAMConfig(pool_configs=[pool]), labels={LABEL: vpc_id})
-        return name
+        with self._lock:
+            if vpc not in self._networks:
+                cidr = IPv4Network(ec2_backends[self.account][self.region].vpcs[vpc].cidr_block)
+                pool = IPAMConfig(pool_configs=[IPAMPool(subnet=str(cidr), gateway=str(cidr[1]))])
+                self._networks[vpc] = self._client.networks.create(f"region-{vpc}", ipam=pool, labels={LABEL: vpc})
+            return str(self._networks[vpc].name)
 
     def _remove(self, container: str) -> None:
         with suppress(NotFound):

@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from threading import RLock
 from typing import Any
+from unittest.mock import patch
 
 from moto.autoscaling import autoscaling_backends
 from moto.autoscaling.exceptions import ValidationError
@@ -187,8 +189,8 @@ def _terminate_instance(backend: AutoScalingBackend, instance_id: str, decrement
         if decrement and not _leaving(state):
             if group.desired_capacity - 1 < group.min_size:
                 raise ValidationError(
-                    f"Currently, desiredSize equals minSize ({group.min_size}). Terminating instance without replacement "
-                    "will violate group's min size constraint."
+                    f"Currently, desiredSize equals minSize ({group.min_size}). Terminating instance without "
+                    "replacement will violate group's min size constraint."
                 )
             group.desired_capacity -= 1
         if not _leaving(state):
@@ -276,15 +278,28 @@ def _template(state: InstanceState) -> dict[str, Any]:
     }
 
 
-def install() -> None:
-    """Puts all of this in the place of moto's own, in this process."""
-    FakeAutoScalingGroup.set_desired_capacity = _set_desired_capacity
-    AutoScalingBackend.terminate_instance = _terminate_instance
-    AutoScalingBackend.delete_auto_scaling_group = _delete_auto_scaling_group
-    AutoScalingBackend.update_attached_target_groups = lambda backend, name: None
-    AutoScalingBackend.notify_terminate_instances = lambda backend, ids: None  # `step` sees it
-    AutoScalingResponse.create_auto_scaling_group = _create_auto_scaling_group
-    AutoScalingResponse.delete_auto_scaling_group = _forced_delete
-    AutoScalingResponse.complete_lifecycle_action = _complete_lifecycle_action
-    AutoScalingResponse.record_lifecycle_action_heartbeat = _record_lifecycle_action_heartbeat
-    InstanceState.launch_template = property(_template)
+@contextmanager
+def installed() -> Iterator[None]:
+    """All of this in the place of moto's own, in this process."""
+    ours = {
+        FakeAutoScalingGroup: {"set_desired_capacity": _set_desired_capacity},
+        AutoScalingBackend: {
+            "terminate_instance": _terminate_instance,
+            "delete_auto_scaling_group": _delete_auto_scaling_group,
+            # `step` sees both.
+            "update_attached_target_groups": lambda backend, name: None,
+            "notify_terminate_instances": lambda backend, ids: None,
+        },
+        AutoScalingResponse: {
+            "create_auto_scaling_group": _create_auto_scaling_group,
+            "delete_auto_scaling_group": _forced_delete,
+            "complete_lifecycle_action": _complete_lifecycle_action,
+            "record_lifecycle_action_heartbeat": _record_lifecycle_action_heartbeat,
+        },
+        InstanceState: {"launch_template": property(_template)},
+    }
+    with ExitStack() as undo:
+        for kind, replaced in ours.items():
+            for name, member in replaced.items():
+                undo.enter_context(patch.object(kind, name, member, create=True))
+        yield

@@ -12,17 +12,18 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import docker
 
-from . import instances, lifecycle
+from . import lifecycle
 from .addresses import ACCOUNT, FRONT, METADATA, RESOLVER
 from .authority import Authority
 from .balancer import Balancers
 from .dns import Resolver
 from .front import Front
+from .instances import Machines
 from .metadata import Metadata
 from .signatures import Keyring
 
@@ -36,45 +37,42 @@ class Region:
         self.name, self.account = name, ACCOUNT
         self.keyring = Keyring()
         self.problems: list[str] = []
-        self._closing: list[Callable[[], object]] = []
+        self._ending = ExitStack()
         self._over = threading.Event()
 
     def __enter__(self) -> Region:
-        try:
-            self._open()
-        except BaseException:
-            self.__exit__()
-            raise
+        with ExitStack() as ending:
+            self._open(ending)
+            self._ending = ending.pop_all()
         return self
 
-    def _open(self) -> None:
-        place = tempfile.TemporaryDirectory(prefix="region-")
-        self._closing.append(place.cleanup)
-        self.authority = Authority(Path(place.name))
+    def __exit__(self, *_: object) -> None:
+        self._ending.close()
+
+    def _open(self, ending: ExitStack) -> None:
+        place = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="region-")))
+        self.authority = Authority(place)
         for address in (METADATA, RESOLVER, FRONT):
             subprocess.run(["ip", "addr", "add", f"{address}/32", "dev", "lo"], check=True, capture_output=True)
-            self._closing.append(lambda address=address: _ip("del", address))
-        lifecycle.install()
+            ending.callback(subprocess.run, ["ip", "addr", "del", f"{address}/32", "dev", "lo"], check=False)
+        ending.enter_context(lifecycle.installed())
         names = ["*.amazonaws.com", f"*.{self.name}.amazonaws.com", f"*.s3.{self.name}.amazonaws.com"]
         self.front = Front(FRONT, self.authority.server(names, FRONT), self.keyring)
-        self._closing.append(self.front.close)
-        self._closing.append(Resolver(RESOLVER, FRONT).close)
+        ending.callback(self.front.close)
+        ending.callback(Resolver(RESOLVER, FRONT).close)
         client = docker.from_env(timeout=120)
-        self._closing.append(client.close)
-        self.machines = instances.Machines(client, self.account, self.name, self.authority.pem)
-        self._closing.append(self.machines.remove)
+        ending.callback(client.close)
+        self.machines = Machines(client, self.account, self.name, self.authority.pem)
+        ending.callback(self.machines.remove)
         self.metadata = Metadata(self.machines.whose, self.keyring)
         self.metadata.start(METADATA, 80)
-        self._closing.append(self.metadata.stop)
+        ending.callback(self.metadata.stop)
         self.balancers = Balancers(self.account, self.name)
-        self._closing.append(self.balancers.close)
-        self._thread = threading.Thread(target=self._follow, name="region", daemon=True)
-        self._thread.start()
-        self._closing.append(self._stop)
-
-    def __exit__(self, *_: object) -> None:
-        while self._closing:
-            self._closing.pop()()
+        ending.callback(self.balancers.close)
+        following = threading.Thread(target=self._follow, name="region", daemon=True)
+        following.start()
+        ending.callback(following.join)
+        ending.callback(self._over.set)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -96,11 +94,3 @@ class Region:
                 self.balancers.step()
             except Exception:  # a test must hear of it, and the region must go on
                 self.problems.append(traceback.format_exc())
-
-    def _stop(self) -> None:
-        self._over.set()
-        self._thread.join()
-
-
-def _ip(verb: str, address: str) -> None:
-    subprocess.run(["ip", "addr", verb, f"{address}/32", "dev", "lo"], check=False, capture_output=True)

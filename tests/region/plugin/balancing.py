@@ -21,7 +21,13 @@ class LoadBalancer(Echo):
         )["LoadBalancers"][0]
         arn = made["LoadBalancerArn"]
         suffix = arn.partition("loadbalancer/")[2]
-        return arn, {"name": name, "arn": arn, "arnSuffix": suffix, "dnsName": balancer(arn), "zoneId": "Z3F0SRJ5LGBH90"}
+        return arn, {
+            "name": name,
+            "arn": arn,
+            "arnSuffix": suffix,
+            "dnsName": balancer(arn),
+            "zoneId": "Z3F0SRJ5LGBH90",
+        }
 
     def remove(self, region: str, id: str, olds: Props) -> None:
         client("elbv2", region).delete_load_balancer(LoadBalancerArn=id)

@@ -71,13 +71,13 @@ class Group(Echo):
 
     def change(self, region: str, id: str, olds: Props, news: Props) -> Props:
         asg = client("autoscaling", region)
-        asked = {name: value for name, value in self._asked(news).items() if name not in ("initialLifecycleHooks", "tags")}
+        asked = {
+            name: value for name, value in self._asked(news).items() if name not in ("initialLifecycleHooks", "tags")
+        }
         asked.pop("targetGroupArns", None)
         if olds.get("desiredCapacity") == news.get("desiredCapacity"):
             asked.pop("desiredCapacity", None)
-        asg.update_auto_scaling_group(
-            AutoScalingGroupName=id, **parameters(asg, "UpdateAutoScalingGroup", asked)
-        )
+        asg.update_auto_scaling_group(AutoScalingGroupName=id, **parameters(asg, "UpdateAutoScalingGroup", asked))
         if olds.get("tags") != news.get("tags"):
             place = {"ResourceId": id, "ResourceType": "auto-scaling-group"}
             tags = parameters(asg, "CreateAutoScalingGroup", {"tags": news.get("tags") or []})["Tags"]

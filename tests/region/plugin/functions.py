@@ -20,7 +20,12 @@ def answer(token: str, args: Props) -> Props:
             return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com", "reverseDnsPrefix": "com.amazonaws"}
         case "getCallerIdentity":
             found = client("sts", region).get_caller_identity()
-            return {"id": found["Account"], "accountId": found["Account"], "arn": found["Arn"], "userId": found["UserId"]}
+            return {
+                "id": found["Account"],
+                "accountId": found["Account"],
+                "arn": found["Arn"],
+                "userId": found["UserId"],
+            }
         case "getAvailabilityZones":
             zones = client("ec2", region).describe_availability_zones()["AvailabilityZones"]
             names = [zone["ZoneName"] for zone in zones]

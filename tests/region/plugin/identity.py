@@ -11,7 +11,9 @@ from .resource import Echo, client
 
 class Role(Echo):
     def make(self, region: str, name: str, news: Props) -> tuple[str, Props]:
-        made = client("iam", region).create_role(RoleName=name, AssumeRolePolicyDocument=news["assumeRolePolicy"])["Role"]
+        made = client("iam", region).create_role(RoleName=name, AssumeRolePolicyDocument=news["assumeRolePolicy"])[
+            "Role"
+        ]
         return name, {"name": name, "arn": made["Arn"], "uniqueId": made["RoleId"]}
 
     def remove(self, region: str, id: str, olds: Props) -> None:

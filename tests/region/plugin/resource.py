@@ -51,8 +51,13 @@ def parameters(api: Any, operation: str, inputs: Props, *path: str) -> Any:
     return shaped(shape, inputs)
 
 
+configured: dict[str, str] = {}
+"""The provider's own configuration, as the engine gave it."""
+
+
 def default_region() -> str:
-    return os.environ["AWS_REGION"]
+    """Where resources are that name no region of their own."""
+    return configured.get("region") or os.environ["AWS_REGION"]
 
 
 class Echo(Handler):
@@ -127,4 +132,3 @@ class Echo(Handler):
 
     def read(self, ctx: Context, id: str, olds: Props) -> tuple[str, Props] | None:
         return id, olds
-

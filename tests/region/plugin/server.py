@@ -17,7 +17,7 @@ from hashistack.provider.server import Provider
 from hashistack.provider.serving import engine_address, serve
 from hashistack.provider.wire import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from . import balancing, compute, functions, identity, network, storage
+from . import balancing, compute, functions, identity, network, resource, storage
 from .resource import Echo
 
 ASSET = "c44067f5952c0a294b673a41bacd8c17"  # the protocol's marker of an asset
@@ -50,8 +50,6 @@ def handler(token: str) -> Handler:
     return HANDLERS.get(token, Echo)(token)
 
 
-
-
 class Aws(Provider):
     """The protocol, with what our own resources have no need of: assets and functions."""
 
@@ -60,6 +58,10 @@ class Aws(Provider):
 
     def GetSchema(self, request: Any, context: grpc.ServicerContext) -> Any:
         return provider_pb2.GetSchemaResponse(schema="{}")
+
+    def Configure(self, request: Any, context: grpc.ServicerContext) -> Any:
+        resource.configured.update(values.props(request.args))
+        return super().Configure(request, context)
 
     def Check(self, request: Any, context: grpc.ServicerContext) -> Any:
         for value in request.news.fields.values():
@@ -85,7 +87,7 @@ def _plain_assets(value: struct_pb2.Value) -> None:
     if kind != "struct_value":
         return
     fields = value.struct_value.fields
-    if fields[values.SIGNATURE].string_value == ASSET if values.SIGNATURE in fields else False:
+    if values.SIGNATURE in fields and fields[values.SIGNATURE].string_value == ASSET:
         asset = {name: fields[name].string_value for name in ("path", "text", "hash") if name in fields}
         value.struct_value.CopyFrom(values.struct({storage.ASSET: asset}))
         return

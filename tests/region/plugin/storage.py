@@ -95,7 +95,9 @@ class SecretVersion(Echo):
 
     def change(self, region: str, id: str, olds: Props, news: Props) -> Props:
         api = client("secretsmanager", region)
-        return {"versionId": api.put_secret_value(SecretId=news["secretId"], SecretString=news["secretString"])["VersionId"]}
+        return {
+            "versionId": api.put_secret_value(SecretId=news["secretId"], SecretString=news["secretString"])["VersionId"]
+        }
 
 
 class Key(Echo):
