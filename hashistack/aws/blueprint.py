@@ -19,7 +19,7 @@ class Ground:
     """Where a cluster's machines stand: what is known only once its resources are there.
 
     bucket: the name. binaries: those of the pool's architecture, with their places in the bucket. secret, vault_init:
-    ARNs. operators: CIDRs from which the load balancer is used.
+    ARNs. upstreams: resolvers. operators: CIDRs from which the load balancer's requests come.
     """
 
     region: str
@@ -28,6 +28,7 @@ class Ground:
     secret: str
     vault_init: str
     seal_key: str
+    upstreams: tuple[str, ...]
     operators: tuple[str, ...] = ()
 
 
@@ -43,7 +44,7 @@ def upgrade(spec: ClusterSpec, pool: str) -> UpgradePolicy:
 
 def bundle(spec: ClusterSpec, site: str, pool: str, ground: Ground) -> Bundle:
     """The bundle that the pool's machines boot from."""
-    facts = platform(spec, site, ground.region, ground.seal_key, ground.operators)
+    facts = platform(site, ground.region, ground.upstreams, ground.seal_key, ground.operators)
     return render(spec, pool, facts, tuple(one for one in ground.binaries if one.name in tools(pool)))
 
 
