@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from hashistack.aws import machine_types
+from hashistack.aws.tags import problems as tag_problems
 from hashistack.spec import ClusterSpec
 from hashistack.spec.durations import seconds
 from hashistack.spec.names import foreign_zones
@@ -26,12 +27,6 @@ HOOK_SLACK = 180
 
 _DNS_LABEL = 63
 _INSTANCE_ID = 17
-_TAGS = 50
-_OWN_TAGS = 6
-_TAG_VALUE = 256
-# With tags in the metadata service, as the machines need them, a launch with other keys fails.
-# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
-_TAG_KEY = re.compile(r"[A-Za-z0-9+\-=.,_:@]+")
 _KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
 
 
@@ -70,7 +65,7 @@ def problems(
     return (
         *_servers(spec, region),
         *_clients(spec, region, new_vpc),
-        *_tags({**spec.tags, **tags}),
+        *tag_problems({**spec.tags, **tags}),
         *_seal(spec),
         *_options(spec, options),
     )
@@ -135,26 +130,6 @@ def _options(spec: ClusterSpec, options: Mapping[str, AwsPoolOptions]) -> Iterat
                 f"the pool has {mixed}, of which AWS keeps none warm",
                 "Leave it out, or give the pool one machine type and no spot.",
             )
-
-
-def _tags(tags: Mapping[str, str]) -> Iterator[Problem]:
-    for key, value in tags.items():
-        if not _TAG_KEY.fullmatch(key) or key in (".", "..", "_index"):
-            yield Problem(
-                f"tags[{show(key)}]",
-                "AWS starts no machine with this tag key, since machines read their tags in the metadata service",
-                "Use letters, digits and + - = . , _ : @.",
-            )
-        if len(value) > _TAG_VALUE:
-            yield Problem(
-                f"tags[{show(key)}]", f"has {len(value)} characters, a tag's value at most {_TAG_VALUE}", "Shorten it."
-            )
-    if len(tags) > _TAGS - _OWN_TAGS:
-        yield Problem(
-            "tags",
-            f"{len(tags)} and {_OWN_TAGS} of ours are more than the {_TAGS} tags that a machine may have",
-            f"Give at most {_TAGS - _OWN_TAGS}.",
-        )
 
 
 def _seal(spec: ClusterSpec) -> Iterator[Problem]:

@@ -27,8 +27,6 @@ from hashistack.provider.early import plugin_starts
 from hashistack.secrets.cluster import ClusterSecrets
 from hashistack.spec.pool import Arch
 
-__all__ = ["AwsCluster", "AwsClusterArgs", "AwsPoolOptions"]
-
 
 class AwsCluster(pulumi.ComponentResource):
     """Servers, client pools, network, DNS, secrets and seal on AWS, from the specification that all providers take."""

@@ -13,10 +13,11 @@ from hashistack.aws.server_pool import AwsServerPool
 from hashistack.ops.fleet import Policy
 from hashistack.secrets.cluster import ClusterSecrets
 from hashistack.spec import ClusterSpec
+from hashistack.spec.catalog import Product
 from hashistack.spec.policy import UpgradePolicy
 from hashistack.spec.ports import CONSUL_HTTPS, NOMAD_HTTP, VAULT_API
 
-PRODUCTS = ("cni", "consul", "nomad", "vault")
+PRODUCTS: tuple[Product, ...] = ("cni", "consul", "nomad", "vault")
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Declared:
     role: str
     count: int
     upgrade: UpgradePolicy
-    bundle: pulumi.Output[str]
+    bundle: pulumi.Input[str]
     made: AwsServerPool | AwsClientPool
 
 
