@@ -1,4 +1,4 @@
-"""What the machines of a pool have in common, computed from what is known of the cluster. Pure."""
+"""What the machines of a pool boot from, computed from what is known of the cluster. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from hashistack.machine.bundle import Binary, Bundle, render
 from hashistack.machine.roles import SERVER
 from hashistack.machine.user_data import user_data
 from hashistack.spec import ClusterSpec
-from hashistack.spec.catalog import Product
 from hashistack.spec.policy import UpgradePolicy
 
 
 @dataclass(frozen=True)
 class Ground:
-    """Where a cluster's machines stand: what is known only once its resources are there.
+    """Where the machines of a pool stand: what is known only once the cluster's resources are there.
 
-    bucket: the name. binaries: those of the pool's architecture, with their places in the bucket. secret, vault_init:
-    ARNs. operators: CIDRs from which the load balancer is used.
+    bucket: its name. binaries: the pool's, each with its place in the bucket. secret, vault_init: ARNs of the role's
+    document and of Vault's recovery keys. upstreams: resolvers. operators: CIDRs of the load balancer's requests.
     """
 
     region: str
@@ -28,12 +27,8 @@ class Ground:
     secret: str
     vault_init: str
     seal_key: str
+    upstreams: tuple[str, ...]
     operators: tuple[str, ...] = ()
-
-
-def tools(pool: str) -> tuple[Product, ...]:
-    """What a machine of the pool runs."""
-    return ("consul", "nomad", "vault") if pool == SERVER else ("cni", "consul", "nomad")
 
 
 def upgrade(spec: ClusterSpec, pool: str) -> UpgradePolicy:
@@ -43,12 +38,12 @@ def upgrade(spec: ClusterSpec, pool: str) -> UpgradePolicy:
 
 def bundle(spec: ClusterSpec, site: str, pool: str, ground: Ground) -> Bundle:
     """The bundle that the pool's machines boot from."""
-    facts = platform(spec, site, ground.region, ground.seal_key, ground.operators)
-    return render(spec, pool, facts, tuple(one for one in ground.binaries if one.name in tools(pool)))
+    facts = platform(site, ground.region, ground.upstreams, ground.seal_key, ground.operators)
+    return render(spec, pool, facts, ground.binaries)
 
 
-def first_script(spec: ClusterSpec, site: str, pool: str, ground: Ground, digest: str) -> str:
-    """The user data of the pool's machines: names and digests, never a secret."""
+def first_script(spec: ClusterSpec, site: str, pool: str, ground: Ground, url: str, digest: str) -> str:
+    """The user data of the pool's machines: names and digests, never a secret. `url` is the bundle's."""
     server = pool == SERVER
     environment: Mapping[str, str] = {
         "HS_REGION": ground.region,
@@ -61,14 +56,9 @@ def first_script(spec: ClusterSpec, site: str, pool: str, ground: Ground, digest
         cluster=site,
         role=SERVER if server else "client",
         pool=pool,
-        bundle_url=f"s3://{ground.bucket}/{bundle_key(digest)}",
+        bundle_url=url,
         bundle_sha256=digest,
         servers=spec.servers.count,
         upgrade=upgrade(spec, pool),
         environment=environment,
     )
-
-
-def bundle_key(digest: str) -> str:
-    """Where a bundle is in the bucket."""
-    return f"bundles/{digest}.tar.gz"

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pulumi
 
 from hashistack.aws import machine_types
+from hashistack.aws.tags import problems as tag_problems
 from hashistack.spec import ClusterSpec
 from hashistack.spec.durations import seconds
 from hashistack.spec.names import foreign_zones
 from hashistack.spec.policy import UpgradePolicy
-from hashistack.spec.problems import Problem, show
+from hashistack.spec.problems import Problem, SpecError, show
+
+if TYPE_CHECKING:
+    from hashistack.aws.client_pool import AwsPoolOptions
 
 HOOK_LONGEST = 7200
 """Seconds that Auto Scaling holds a machine without a heartbeat.
@@ -20,12 +27,6 @@ HOOK_SLACK = 180
 
 _DNS_LABEL = 63
 _INSTANCE_ID = 17
-_TAGS = 50
-_OWN_TAGS = 6
-_TAG_VALUE = 256
-# With tags in the metadata service, as the machines need them, a launch with other keys fails.
-# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
-_TAG_KEY = re.compile(r"[A-Za-z0-9+\-=.,_:@]+")
 _KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
 
 
@@ -34,12 +35,39 @@ def hook_seconds(policy: UpgradePolicy) -> int:
     return round(seconds(policy.drain_deadline) + seconds(policy.max_kill_timeout)) + HOOK_SLACK
 
 
-def problems(spec: ClusterSpec, region: str, tags: Mapping[str, str]) -> tuple[Problem, ...]:
-    """Everything that AWS would refuse, or that would not work there. `tags`: those given beside the spec's own."""
-    return tuple(
-        problem
-        for found in (_servers(spec, region), _clients(spec, region), _tags({**spec.tags, **tags}), _seal(spec))
-        for problem in found
+def parsed(spec: ClusterSpec | Mapping[str, Any]) -> ClusterSpec:
+    """The specification, from plain data too. Raises pulumi.RunError with all its problems."""
+    try:
+        return spec if isinstance(spec, ClusterSpec) else ClusterSpec.parse(spec)
+    except SpecError as error:
+        # The one exception that every language host shows without a traceback.
+        raise pulumi.RunError(str(error)) from error
+
+
+def refuse(found: Sequence[Problem]) -> None:
+    """Raises pulumi.RunError with the problems, if there are any."""
+    if found:
+        raise pulumi.RunError(str(SpecError(found)))
+
+
+def problems(
+    spec: ClusterSpec,
+    region: str,
+    tags: Mapping[str, str],
+    options: Mapping[str, AwsPoolOptions],
+    new_vpc: bool = True,
+) -> tuple[Problem, ...]:
+    """Everything that AWS would refuse, or that would not work there.
+
+    tags: those given beside the specification's. options: what client pools have beside it, by name. new_vpc: subnets
+    are made in the zones that the servers name.
+    """
+    return (
+        *_servers(spec, region),
+        *_clients(spec, region, new_vpc),
+        *tag_problems({**spec.tags, **tags}),
+        *_seal(spec),
+        *_options(spec, options),
     )
 
 
@@ -51,10 +79,18 @@ def _servers(spec: ClusterSpec, region: str) -> Iterator[Problem]:
     yield from _held(spec.upgrade, "upgrade")
 
 
-def _clients(spec: ClusterSpec, region: str) -> Iterator[Problem]:
+def _clients(spec: ClusterSpec, region: str, new_vpc: bool) -> Iterator[Problem]:
     for index, pool in enumerate(spec.clients):
         path = f"clients[{index}]"
-        yield from foreign_zones(pool.zones or (), region, f"{path}.zones")
+        foreign = tuple(foreign_zones(pool.zones or (), region, f"{path}.zones"))
+        yield from foreign
+        missing = [zone for zone in pool.zones or () if zone not in (spec.servers.zones or ())]
+        if new_vpc and missing and not foreign:
+            yield Problem(
+                f"{path}.zones",
+                f"the network is made in the zones of the servers, and {missing[0]} is none of them",
+                "Name the zones in `servers.zones`, these among them.",
+            )
         if pool.machine_type:
             yield from machine_types.problems(f"{path}.machine_type", [pool.machine_type], pool.arch)
         yield from machine_types.problems(f"{path}.machine_types", pool.machine_types, pool.arch)
@@ -81,24 +117,19 @@ def _held(policy: UpgradePolicy, path: str) -> Iterator[Problem]:
         )
 
 
-def _tags(tags: Mapping[str, str]) -> Iterator[Problem]:
-    for key, value in tags.items():
-        if not _TAG_KEY.fullmatch(key) or key in (".", "..", "_index"):
+def _options(spec: ClusterSpec, options: Mapping[str, AwsPoolOptions]) -> Iterator[Problem]:
+    pools = {pool.name: pool for pool in spec.clients}
+    for name, option in options.items():
+        path = f"pools[{show(name)}]"
+        if name not in pools:
+            yield Problem(path, "is no pool of clients", f"Known: {', '.join(pools)}.")
+        elif option.warm_pool and (pools[name].spot or pools[name].machine_types):
+            mixed = "spot machines" if pools[name].spot else "several machine types"
             yield Problem(
-                f"tags[{show(key)}]",
-                "AWS starts no machine with this tag key, since machines read their tags in the metadata service",
-                "Use letters, digits and + - = . , _ : @.",
+                f"{path}.warm_pool",
+                f"the pool has {mixed}, of which AWS keeps none warm",
+                "Leave it out, or give the pool one machine type and no spot.",
             )
-        if len(value) > _TAG_VALUE:
-            yield Problem(
-                f"tags[{show(key)}]", f"has {len(value)} characters, a tag's value at most {_TAG_VALUE}", "Shorten it."
-            )
-    if len(tags) > _TAGS - _OWN_TAGS:
-        yield Problem(
-            "tags",
-            f"{len(tags)} and {_OWN_TAGS} of ours are more than the {_TAGS} tags that a machine may have",
-            f"Give at most {_TAGS - _OWN_TAGS}.",
-        )
 
 
 def _seal(spec: ClusterSpec) -> Iterator[Problem]:

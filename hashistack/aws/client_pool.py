@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,7 +13,6 @@ from hashistack.aws import hooks, machine_types, tags
 from hashistack.aws.checks import hook_seconds
 from hashistack.aws.launch import Launch, Volume, group_tags, launch_template, pinned
 from hashistack.spec import ClientPool, UpgradePolicy
-from hashistack.spec.problems import Problem
 
 
 @dataclass(frozen=True)
@@ -109,17 +108,6 @@ class AwsClientPool(pulumi.ComponentResource):
         hooks.attach(name, group, args.upgrade, self)
         self.group, self.template_id, self.template_version = group.name, template.id, pinned(template)
         self.register_outputs({"group": self.group})
-
-
-def problems(path: str, pool: ClientPool, options: AwsPoolOptions) -> Iterator[Problem]:
-    """What of a pool's options does not go with its specification."""
-    if options.warm_pool and (pool.spot or pool.machine_types):
-        mixed = "spot machines" if pool.spot else "several machine types"
-        yield Problem(
-            f"{path}.warm_pool",
-            f'pool "{pool.name}" has {mixed}, of which AWS keeps none warm',
-            "Leave it out, or give the pool one machine type and no spot.",
-        )
 
 
 def _machines(pool: ClientPool, machine_type: str, template: aws.ec2.LaunchTemplate) -> dict[str, Any]:

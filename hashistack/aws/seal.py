@@ -45,7 +45,7 @@ class AwsSeal(pulumi.ComponentResource):
                 policy=policies.seal_key(args.scope),
                 enable_key_rotation=True,
                 deletion_window_in_days=DELETION_DAYS,
-                tags={**tags.of_cluster(args.scope.site, args.tags), "Name": f"{args.scope.site}-seal"},
+                tags=tags.named(f"{args.scope.site}-seal", tags.of_cluster(args.scope.site, args.tags)),
                 opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
             )
             self.key_arn = key.arn

@@ -67,6 +67,6 @@ class AwsSecrets(pulumi.ComponentResource):
             description=description,
             kms_key_id=args.kms_key_arn,
             recovery_window_in_days=RECOVERY_DAYS if args.protect else 0,
-            tags={**tags.of_cluster(args.site, args.tags), "Name": f"{args.site}-{role}"},
+            tags=tags.named(f"{args.site}-{role}", tags.of_cluster(args.site, args.tags)),
             opts=self._child,
         )

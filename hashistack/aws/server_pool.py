@@ -26,7 +26,7 @@ class AwsServerPoolArgs:
     pool: ServerPool
     upgrade: UpgradePolicy
     launch: Launch
-    target_group_arns: Sequence[pulumi.Input[str]] = ()
+    target_group_arns: pulumi.Input[Sequence[pulumi.Input[str]]] = ()
 
 
 class AwsServerPool(pulumi.ComponentResource):
