@@ -1,0 +1,1 @@
+"""A cluster on Amazon Web Services: the same specification, the same boot."""
