@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 TERMINATE_HOOK = "hashistack-terminate"
 _NAMES = 50
 """Groups asked for in one call; AWS answers for at most 100."""
+_PAGE = 1000
+"""Instances in one answer, the most that EC2 gives."""
 _PRESENT = ("pending", "running", "shutting-down", "stopping", "stopped")
 _GOING = ("Terminating", "Terminated", "Detaching", "Detached")
 
@@ -93,7 +95,7 @@ def boxes(ec2: EC2Client, site: str) -> Iterator[Box]:
         {"Name": f"tag:{tags.CLUSTER}", "Values": [site]},
         {"Name": "instance-state-name", "Values": list(_PRESENT)},
     )
-    for page in ec2.get_paginator("describe_instances").paginate(Filters=filters, PaginationConfig={"PageSize": 1000}):
+    for page in ec2.get_paginator("describe_instances").paginate(Filters=filters, PaginationConfig={"PageSize": _PAGE}):
         for reservation in page["Reservations"]:
             for one in reservation["Instances"]:
                 said = {tag["Key"]: tag["Value"] for tag in one.get("Tags", ())}

@@ -59,7 +59,7 @@ def failure(error: exceptions.BotoCoreError | exceptions.ClientError) -> Failure
             | exceptions.SSOTokenLoadError()
         ):
             return Failure(f"the AWS credentials can't be renewed ({_line(str(error))})", "aws sso login, then repeat")
-        case exceptions.HTTPClientError():
+        case exceptions.HTTPClientError() | exceptions.ConnectionError():
             return Failure(f"AWS does not answer ({_line(str(error))})", "look at the network or proxy, then repeat")
     return Failure(_line(str(error)), "mend what it says, then repeat")
 

@@ -14,6 +14,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 
 from hashistack.aws.driver import AwsDriver
 from hashistack.ops.connection import Connection
+
 from .lifecycle import Lifecycle
 
 REGION, SITE = "eu-central-1", "prod-1a2b"
@@ -24,7 +25,9 @@ OLD, NEW = "a" * 64, "b" * 64
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
     for name in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
-    with mock_aws():
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    with mock_aws(config={"core": {"mock_credentials": False}}):
         yield boto3.Session(region_name=REGION)
 
 
@@ -46,7 +49,7 @@ class Site:
         self.ec2, self.autoscaling = self.session.client("ec2"), self.session.client("autoscaling")
         vpc = self.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         self.subnet = self.ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
-        self.image = self.ec2.describe_images()["Images"][0]["ImageId"]
+        self.image = "ami-12c6146b"  # one of those that moto knows
 
     def template(self, pool: str, bundle: str, **tags: str) -> dict[str, Any]:
         """A launch template, or the next version of it, that tags what it makes."""
