@@ -1,35 +1,47 @@
-"""Network load balancers: each of moto's listeners is a TCP port on a loopback address that leads to targets in service."""
+"""Network load balancers: a listener of moto's is a TCP port on a loopback address that leads to targets in service.
+
+Each load balancer has an address of its own, so that it may listen at the ports that it was given, and its name is in
+/etc/hosts for as long as it is there.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Coroutine
 from contextlib import suppress
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any, TypeVar
+from zlib import crc32
 
 from moto.ec2 import ec2_backends
 from moto.elbv2 import elbv2_backends
 
-from .addresses import balancer
-
 CONNECT_SECONDS = 1.0
+HOSTS = Path("/etc/hosts")
+_MARK = "# a test's region"
+Done = TypeVar("Done")
 
 
 class Balancers:
-    """Follows the load balancers of one region: `step` opens and closes ports."""
+    """Follows the load balancers of one region: `step` opens and closes ports, and names them."""
 
     def __init__(self, account: str, region: str) -> None:
         self._account, self._region = account, region
         self._open: dict[tuple[str, int], asyncio.Server] = {}
+        self._named: dict[str, str] = {}
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="balancers", daemon=True).start()
 
     def step(self) -> None:
-        wanted = {}
-        backend = elbv2_backends[self._account][self._region]
-        for each in list(backend.load_balancers.values()):
-            for listener in list(each.listeners.values()):
-                group = listener.default_actions[0].data.get("TargetGroupArn") or _forwarded(listener)
-                wanted[(balancer(each.arn), int(listener.port))] = group
+        there = list(elbv2_backends[self._account][self._region].load_balancers.values())
+        self._name({each.dns_name: _address(each.arn) for each in there})
+        wanted = {
+            (_address(each.arn), int(listener.port)): _forwarded(listener)
+            for each in there
+            for listener in list(each.listeners.values())
+        }
         for place in wanted.keys() - self._open.keys():
             self._open[place] = self._run(self._listen(place, wanted[place]))
         for place in self._open.keys() - wanted.keys():
@@ -38,9 +50,18 @@ class Balancers:
     def close(self) -> None:
         for server in self._open.values():
             self._run(self._shut(server))
+        self._name({})
         self._loop.call_soon_threadsafe(self._loop.stop)
 
-    def _run(self, work):  # type: ignore[no-untyped-def]
+    def _name(self, names: dict[str, str]) -> None:
+        if names == self._named:
+            return
+        kept = [line for line in HOSTS.read_text().splitlines() if not line.endswith(_MARK)]
+        # Written in place: in a container it is a mount.
+        HOSTS.write_text("".join(f"{line}\n" for line in [*kept, *(f"{a} {n} {_MARK}" for n, a in names.items())]))
+        self._named = names
+
+    def _run(self, work: Coroutine[Any, Any, Done]) -> Done:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     async def _listen(self, place: tuple[str, int], group: str) -> asyncio.Server:
@@ -69,13 +90,17 @@ class Balancers:
         instances = {one.id: one for one in ec2_backends[self._account][self._region].all_instances()}
         return [
             (str(instances[name].private_ip), int(target.get("port") or found.port))
-            for name, target in (found.targets if found else {}).items()
+            for name, target in (list(found.targets.items()) if found else ())
             if name in instances
         ]
 
 
-def _forwarded(listener) -> str:  # type: ignore[no-untyped-def]
-    return str(listener.default_actions[0].data["ForwardConfig"]["TargetGroups"][0]["TargetGroupArn"])
+def _address(arn: str) -> str:
+    return str(IPv4Address("127.64.0.0") + 1 + crc32(arn.encode()) % 0xFFFF)
+
+
+def _forwarded(listener: Any) -> str:
+    return str(listener.default_actions[0].data["TargetGroupArn"])
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

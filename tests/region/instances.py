@@ -2,7 +2,7 @@
 
 `Machines.step` starts what moto says is running and has no container, removes what was terminated, and tells moto of
 instances that stopped by themselves. The image is the local provider's, with the test's CA and an init that boots as an
-EC2 instance does: DHCP's resolver, then user data from the metadata service, once.
+EC2 instance does: DHCP's resolver, then user data from the metadata service.
 """
 
 from __future__ import annotations

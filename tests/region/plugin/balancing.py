@@ -1,10 +1,9 @@
-"""Load balancers in moto. Their DNS name is the loopback address that `Balancers` listens at."""
+"""Load balancers in moto. Their DNS names are in the host's /etc/hosts: see `balancer`."""
 
 from __future__ import annotations
 
 from hashistack.provider.handler import Props
 
-from ..addresses import balancer
 from .resource import Echo, client
 
 
@@ -25,7 +24,7 @@ class LoadBalancer(Echo):
             "name": name,
             "arn": arn,
             "arnSuffix": suffix,
-            "dnsName": balancer(arn),
+            "dnsName": made["DNSName"],
             "zoneId": "Z3F0SRJ5LGBH90",
         }
 

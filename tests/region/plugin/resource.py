@@ -116,7 +116,7 @@ class Echo(Handler):
             return str(news["name"])
         if prefix := news.get("namePrefix") or news.get("bucketPrefix"):
             return f"{prefix}{secrets.token_hex(13)}"
-        made = f"{ctx.name}-{secrets.token_hex(4)[:7]}"
+        made = f"{ctx.name.lower() if self.module == 's3' else ctx.name}-{secrets.token_hex(4)[:7]}"
         limit = NAME_LIMITS.get(self.module, 255)
         if len(made) > limit and (self.named or self.module == "iam"):
             raise ValueError(f"failed to generate a name for {ctx.name}: {len(made)} characters, at most {limit}")
