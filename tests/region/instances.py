@@ -46,6 +46,8 @@ class Machines:
     def __init__(self, client: docker.DockerClient, account: str, region: str, ca: Path) -> None:
         self.account, self.region = account, region
         self._client, self._archive = client, _archive(ca)
+        # Here, because it may have to be built, and that takes minutes.
+        self._image = image.ensure(client, lambda text: None)
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="machines")
         self._handled: dict[str, str] = {}
         self._metadata: dict[str, metadata.Instance] = {}
@@ -134,7 +136,7 @@ class Machines:
         )
         address = api.create_endpoint_config(ipv4_address=instance.private_ip)
         api.create_container(
-            image.ensure(self._client, lambda text: None),
+            self._image,
             entrypoint=["/sbin/region/init"],
             name=instance.id,
             hostname=instance.private_dns_name.split(".")[0],
