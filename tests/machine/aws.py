@@ -19,6 +19,8 @@ from ..region.operations import Call, NotInTheModel, call
 from ..region.signatures import Keyring, Refused, Request
 
 REGION = "eu-central-1"
+BUCKET, ASG, ID = "x-bundles", "x-web-asg", "i-0123456789abcdef0"
+"""What the region of a test has: a bucket, a group, and the instance that is this machine."""
 HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "date", "server")
 
 
@@ -77,11 +79,11 @@ class Aws:
         class Handler(_Handler):
             aws = self
 
-        front = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        front.daemon_threads = True
+        front = _Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=front.serve_forever, args=(0.02,), daemon=True).start()
         self.url = f"http://127.0.0.1:{front.server_port}"
         self.metadata_url = self.metadata.start()
+        self.client("ec2").describe_instances()  # the first call takes moto seconds, longer than a machine waits
         try:
             yield self
         finally:
@@ -89,6 +91,19 @@ class Aws:
             front.shutdown()
             front.server_close()
             moto.stop()
+
+    def reset(self) -> None:
+        """All as at the start: nothing is there, nothing was asked."""
+        for instance in self.instances.values():
+            self.metadata.rotate(instance)
+        self.metadata.outage = lambda instance, path: None
+        self.metadata.requests.clear()
+        for noted in (self.instances, self.calls, self.refused, self.faults, self.waiting):
+            noted.clear()
+        connection = http.client.HTTPConnection(*self._moto, timeout=30)
+        connection.request("POST", "/moto-api/reset")
+        connection.getresponse().read()
+        connection.close()
 
     def answer(self, request: Request) -> tuple[int, dict[str, str], bytes]:
         """What AWS answers. Status 0: nothing, the connection is cut."""
@@ -137,6 +152,13 @@ def _error(request: Request, status: int, code: str, text: str) -> tuple[int, di
         return status, {}, json.dumps({"__type": code, "Message": text}).encode()
     error = f"<Error><Code>{code}</Code><Message>{text}</Message></Error>"
     return status, {}, (f"<ErrorResponse>{error}</ErrorResponse>" if request.body else error).encode()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Who asked has gone, as a test that kills a machine means it to."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import re
 import time
-import urllib.request
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from ..region.metadata import Instance
-from .aws import REGION, Aws, Fault
+from .aws import ASG, BUCKET, ID, REGION, Aws, Fault
 from .cases import CASES
 from .conftest import Start, wait_for
 from .sandbox import Sandbox
@@ -20,36 +17,8 @@ from .sandbox import Sandbox
 HOME = "/opt/hashistack/current"
 PLATFORM = f"{HOME}/bin/platform"
 KEPT = "/run/hashistack/aws"
-SITE, BUCKET, GROUP, ID = "shop-beef", "shop-bundles", "shop-web-asg", "i-0123456789abcdef0"
+SITE = "shop-beef"
 LINE = re.compile(r"hashistack: [^\n]+\n")
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Aws]:
-    with Aws().running() as started:
-        yield started
-
-
-@pytest.fixture
-def aws(servers: Aws) -> Iterator[Aws]:
-    """A region with a bucket and empty secrets, in which this machine is the only instance."""
-    servers.instances["127.0.0.1"] = Instance(
-        ID,
-        "10.9.8.7",
-        zone="eu-central-1b",
-        role="web",
-        lifecycle_state="InService",
-        tags={"aws:autoscaling:groupName": GROUP},
-    )
-    servers.metadata.rotate(servers.instances["127.0.0.1"])
-    servers.metadata.outage = lambda instance, path: None
-    servers.metadata.requests.clear()
-    for noted in (servers.calls, servers.refused, servers.faults, servers.waiting):
-        noted.clear()
-    urllib.request.urlopen(urllib.request.Request(f"{servers.moto}/moto-api/reset", method="POST")).close()  # noqa: S310
-    servers.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    yield servers
-    assert servers.refused == []
 
 
 @pytest.fixture
@@ -267,9 +236,9 @@ def test_the_group_that_waits_is_told_to_go_on(machine: Sandbox, aws: Aws, verb:
     aws.instances["127.0.0.1"].id = instance
     if not tagged:
         aws.instances["127.0.0.1"].tags.clear()
-    aws.waiting |= {(GROUP, hook, instance) for hook in HOOKS.values()}
+    aws.waiting |= {(ASG, hook, instance) for hook in HOOKS.values()}
     run(machine, verb)
-    assert aws.waiting == {(GROUP, hook, instance) for hook in HOOKS.values() if hook != HOOKS[verb]}
+    assert aws.waiting == {(ASG, hook, instance) for hook in HOOKS.values() if hook != HOOKS[verb]}
     assert aws.operations == [*([] if tagged else ["DescribeAutoScalingInstances"]), "CompleteLifecycleAction"]
 
 
@@ -279,13 +248,13 @@ def _member(aws: Aws) -> str:
     image = aws.client("ec2").describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
     autoscaling.create_launch_configuration(LaunchConfigurationName="l", ImageId=image, InstanceType="t3.small")
     autoscaling.create_auto_scaling_group(
-        AutoScalingGroupName=GROUP,
+        AutoScalingGroupName=ASG,
         LaunchConfigurationName="l",
         MinSize=1,
         MaxSize=1,
         AvailabilityZones=["eu-central-1b"],
     )
-    group = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])["AutoScalingGroups"][0]
+    group = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[ASG])["AutoScalingGroups"][0]
     return str(group["Instances"][0]["InstanceId"])
 
 
