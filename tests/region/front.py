@@ -1,7 +1,8 @@
-"""One HTTPS endpoint for every name of AWS: checks each request's signature, then moto answers, in this process.
+"""One HTTPS endpoint for every name of AWS: it checks each request's signature, then moto answers, in this process.
 
-Machines reach it under AWS's own names (see `dns`), the host through `AWS_ENDPOINT_URL`. A refused request gets AWS's
-error and stays in `refused`; every request is in `seen`, so that a test can say what nobody may have done.
+Machines reach it under AWS's own names (see `dns`), the host through `AWS_ENDPOINT_URL`. A machine's requests are checked
+against botocore's models too. A refused request gets AWS's error and stays in `refused`; every request is in `seen`, so
+that a test can say what nobody may have done.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from xml.sax.saxutils import escape
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import ThreadedWSGIServer
 
+from . import operations
 from .signatures import Keyring, Refused, Request
 
 HANDSHAKE_SECONDS = 10
@@ -71,6 +73,12 @@ class Front:
             return _error(respond, refusal.status, refusal.code, refusal.reason)
         seen = Seen(signed.credentials.whose, signed.service, _asked(signed.service, environ, body))
         self.seen.append(seen)
+        try:
+            if seen.whose.startswith("i-"):  # an SDK checks its own; what kms is asked is Vault's, which uses one
+                operations.call(signed.service, request)
+        except operations.NotInTheModel as problem:
+            self.refused.append(f"{problem} ({seen})")
+            return _error(respond, 400, "ValidationError", str(problem))
         if status := self.outage(seen):
             return _error(respond, status, "ServiceUnavailable", "the test says that this is down")
         answer: Iterable[bytes] = self._moto(environ, respond)

@@ -1,8 +1,8 @@
 """A region in a box: AWS's endpoints, its metadata service and resolver, and machines, on this host.
 
-Link-local addresses on `lo` are what AWS has at the same ones: the metadata service (.254) and the VPC's resolver (.253);
-the front that stands for every endpoint is at .252. Machines reach them by their default route. Needs root and Docker.
-`python -m tests.region` runs one by hand.
+Link-local addresses on `lo` are what AWS has at the same ones: the metadata service (.254) and the VPC's resolver
+(.253); the front that stands for every endpoint is at .252. Machines reach them by their default route. Needs root and
+Docker. `python -m tests.region` runs one by hand.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STEP_SECONDS = 0.3
 
 
 class Region:
-    """One region of one account, from `with` to its end. `environment` is what a program on the host needs to use it."""
+    """One region of one account, from `with` to its end. `environment`: what a program on the host needs to use it."""
 
     def __init__(self, name: str = "eu-central-1") -> None:
         self.name, self.account = name, ACCOUNT

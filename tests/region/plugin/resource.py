@@ -69,7 +69,7 @@ class Echo(Handler):
     moving: tuple[str, ...] = ()
     """Outputs that an update changes: unknown until it is done."""
 
-    def __init__(self, token: str = "aws:test/echo:Echo") -> None:
+    def __init__(self, token: str) -> None:
         _, module, self.type = token.split(":")
         self.module = module.split("/")[0]
 
@@ -111,7 +111,7 @@ class Echo(Handler):
         self.remove(olds["region"], id, olds)
 
     def _name(self, ctx: Context, news: Props) -> str:
-        """As the real provider names: the given name, a prefix with a long suffix, or the logical name with a short one."""
+        """As the real provider names: as given, by a prefix and a long suffix, or by logical name and a short one."""
         if isinstance(news.get("name"), str):
             return str(news["name"])
         if prefix := news.get("namePrefix") or news.get("bucketPrefix"):

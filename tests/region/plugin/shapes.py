@@ -1,4 +1,4 @@
-"""From Pulumi's inputs to a call's parameters, by botocore's own model of the call: an input it doesn't know is an error."""
+"""From Pulumi's inputs to a call's parameters by botocore's model of it: an input that the model lacks is an error."""
 
 from __future__ import annotations
 
