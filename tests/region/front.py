@@ -1,6 +1,6 @@
 """One HTTPS endpoint for every name of AWS: it checks each request's signature, then moto answers, in this process.
 
-Machines reach it under AWS's own names (see `dns`), the host through `AWS_ENDPOINT_URL`. A machine's requests are checked
+Machines reach it under names of AWS (see `dns`), the host by `AWS_ENDPOINT_URL`. A machine's requests are checked
 against botocore's models too. A refused request gets AWS's error and stays in `refused`; every request is in `seen`, so
 that a test can say what nobody may have done.
 """
