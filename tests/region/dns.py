@@ -8,13 +8,15 @@ import threading
 
 _A, _IN = 1, 1
 _NO_SUCH_NAME = 3
+ZONES = (".amazonaws.com", ".api.aws")
+"""The second one has what answers by IPv6 too: go-discover asks no other."""
 
 
 class Resolver:
-    """Answers UDP queries on port 53 of `address`; names under `zone` have the address `answer`."""
+    """Answers UDP queries on port 53 of `address`; names under `ZONES` have the address `answer`."""
 
-    def __init__(self, address: str, answer: str, zone: str = "amazonaws.com") -> None:
-        self._answer, self._zone = socket.inet_aton(answer), zone
+    def __init__(self, address: str, answer: str) -> None:
+        self._answer = socket.inet_aton(answer)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((address, 53))
         threading.Thread(target=self._serve, name="dns", daemon=True).start()
@@ -42,7 +44,7 @@ class Resolver:
         question = query[12 : place + 5]
         kind, _ = struct.unpack("!HH", question[-4:])
         name = ".".join(labels)
-        ours = name == self._zone or name.endswith(f".{self._zone}")
+        ours = name.endswith(ZONES)
         answers = [self._answer] if ours and kind == _A else []
         flags = 0x8580 | (0 if ours else _NO_SUCH_NAME)  # a response, authoritative, recursion available
         header = query[:2] + struct.pack("!HHHHH", flags, 1, len(answers), 0, 0)

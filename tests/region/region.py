@@ -56,8 +56,8 @@ class Region:
             subprocess.run(["ip", "addr", "add", f"{address}/32", "dev", "lo"], check=True, capture_output=True)
             ending.callback(subprocess.run, ["ip", "addr", "del", f"{address}/32", "dev", "lo"], check=False)
         ending.enter_context(lifecycle.installed())
-        names = ["*.amazonaws.com", f"*.{self.name}.amazonaws.com", f"*.s3.{self.name}.amazonaws.com"]
-        self.front = Front(FRONT, self.authority.server(names, FRONT), self.keyring)
+        places = ("amazonaws.com", f"{self.name}.amazonaws.com", f"s3.{self.name}.amazonaws.com", f"{self.name}.api.aws")
+        self.front = Front(FRONT, self.authority.server([f"*.{place}" for place in places], FRONT), self.keyring)
         ending.callback(self.front.close)
         ending.callback(Resolver(RESOLVER, FRONT).close)
         client = docker.from_env(timeout=120)
