@@ -22,7 +22,7 @@ _ARNS = {
     "aws:kms/key:Key": "arn:aws:kms:{region}:{account}:key/11111111-2222-3333-4444-{hash}",
     "aws:s3/bucket:Bucket": "arn:aws:s3:::{name}",
     "aws:secretsmanager/secret:Secret": "arn:aws:secretsmanager:{region}:{account}:secret:{name}-AbCdEf",
-    "aws:lb/targetGroup:TargetGroup": "arn:aws:elasticloadbalancing:{region}:{account}:targetgroup/{name}/6d0ecf831eec9f09",
+    "aws:lb/targetGroup:TargetGroup": "arn:aws:elasticloadbalancing:{region}:{account}:targetgroup/{name}/6d0ecf83",
 }
 
 
@@ -169,7 +169,7 @@ def _plain(value: Any) -> Any:
 def plan(
     program: Callable[[], Mapping[str, Any] | None], region: str = REGION, project: str = "prod", stack: str = "main"
 ) -> Plan:
-    """Runs a program, and returns what it declares once every output is known. The values it returns are its outputs."""
+    """Runs a program, and returns what it declares once all is known. The values that it returns are its outputs."""
     made = Plan()
     pulumi.runtime.set_mocks(Cloud(region), project=project, stack=stack, monitor=_Recorder(Cloud(region), made))
 
