@@ -12,6 +12,8 @@ from pulumi.runtime import mocks, rpc
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
+MADE_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
+"""The only key that a plan makes."""
 SECRET_MARK = "1b47061264138c4ac30d75fd1eb44270"  # what the engine's protocol marks a secret value with
 SECRET_WORD = "SECRET-"
 """All secret values of the stand-in begin with it: where it appears, a secret does."""
@@ -19,7 +21,7 @@ SECRET_WORD = "SECRET-"
 _ARNS = {
     "aws:iam/role:Role": "arn:aws:iam::{account}:role/{name}",
     "aws:iam/instanceProfile:InstanceProfile": "arn:aws:iam::{account}:instance-profile/{name}",
-    "aws:kms/key:Key": "arn:aws:kms:{region}:{account}:key/11111111-2222-3333-4444-{hash}",
+    "aws:kms/key:Key": "arn:aws:kms:{region}:{account}:key/11111111-2222-3333-4444-555555555555",
     "aws:s3/bucket:Bucket": "arn:aws:s3:::{name}",
     "aws:secretsmanager/secret:Secret": "arn:aws:secretsmanager:{region}:{account}:secret:{name}-AbCdEf",
     "aws:lb/targetGroup:TargetGroup": "arn:aws:elasticloadbalancing:{region}:{account}:targetgroup/{name}/6d0ecf83",
@@ -123,7 +125,7 @@ class Cloud(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         name = f"{args.name}-0abc123"
         state = {"name": name, **_plain(args.inputs)}
-        facts = {"region": self.region, "account": ACCOUNT, "name": name, "hash": f"{hash(name) % 10**12:012}"}
+        facts = {"region": self.region, "account": ACCOUNT, "name": name}
         if args.typ in _ARNS:
             state["arn"] = _ARNS[args.typ].format(**facts)
         if args.typ == "aws:ec2/launchTemplate:LaunchTemplate":
@@ -167,10 +169,17 @@ def _plain(value: Any) -> Any:
 
 
 def plan(
-    program: Callable[[], Mapping[str, Any] | None], region: str = REGION, project: str = "prod", stack: str = "main"
+    program: Callable[[], Mapping[str, Any] | None],
+    region: str = REGION,
+    project: str = "prod",
+    stack: str = "main",
+    into: Plan | None = None,
 ) -> Plan:
-    """Runs a program, and returns what it declares once all is known. The values that it returns are its outputs."""
-    made = Plan()
+    """Runs a program, and returns what it declares once all is known. The values that it returns are its outputs.
+
+    into: where that is put too, for a program that fails.
+    """
+    made = into or Plan()
     pulumi.runtime.set_mocks(Cloud(region), project=project, stack=stack, monitor=_Recorder(Cloud(region), made))
 
     @pulumi.runtime.test
