@@ -14,10 +14,17 @@ import pulumi
 from pulumi.runtime import mocks, rpc
 from pulumi.runtime.stack import run_pulumi_func
 
-Outputs = Callable[[str, str, dict[str, Any]], Mapping[str, Any]]
-"""What a resource's outputs are beside its inputs, by its type, name and inputs."""
-Answers = Mapping[str, Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]]
-"""What invokes answer, by their token: a mapping, or a function of the arguments."""
+
+class Cloud:
+    """What a provider would say. This one has nothing to say: every invoke raises LookupError."""
+
+    def outputs(self, type: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A resource's outputs beside its inputs; may be `pulumi.Output.secret`."""
+        return {}
+
+    def answer(self, token: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What an invoke returns."""
+        raise LookupError(f"no answer for {token} {args}")
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,8 @@ class Registered:
     parent: str
     """The parent's URN; the stack's has the type ``pulumi:pulumi:Stack``."""
     inputs: dict[str, Any]
+    secret_inputs: frozenset[str]
+    """Names of inputs that are, or hold, a secret."""
     custom: bool
     """False: a component."""
     provider: str
@@ -75,22 +84,21 @@ class Recording:
 
 def record(
     program: Callable[[], Any],
+    cloud: Cloud | None = None,
     *,
-    outputs: Outputs = lambda type, name, inputs: {},
-    answers: Answers | None = None,
     preview: bool = False,
     project: str = "project",
     stack: str = "stack",
     disable_default_providers: Collection[str] = (),
 ) -> Recording:
-    """Run ``program`` to its end against mocks, every output resolved. Raises what the program raises.
+    """Run ``program`` to its end against ``cloud``, every output resolved. Raises what the program raises.
 
-    Each resource gets the id ``<name>-id``, its inputs as outputs, and what ``outputs`` adds. An invoke without an
-    entry in ``answers`` raises LookupError. disable_default_providers: packages (``aws``) of which a resource or an
-    invoke without an explicit provider raises, as the engine does under ``pulumi:disable-default-providers``.
+    Each resource gets the id ``<name>-id``, its inputs as outputs, and what the cloud adds. disable_default_providers:
+    packages (``aws``) of which a resource or an invoke without an explicit provider raises, as the engine does under
+    ``pulumi:disable-default-providers``.
     """
     recording = Recording()
-    monitor = _Monitor(recording, _Mocks(outputs, answers or {}), frozenset(disable_default_providers))
+    monitor = _Monitor(recording, _Mocks(cloud or Cloud()), frozenset(disable_default_providers))
 
     async def run() -> None:
         mocks.set_mocks(monitor.mocks, project, stack, preview, monitor=monitor)
@@ -107,18 +115,33 @@ def record(
 
 
 class _Mocks(mocks.Mocks):
-    def __init__(self, outputs: Outputs, answers: Answers) -> None:
-        self._outputs, self._answers = outputs, answers
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        state = {**args.inputs, **self._outputs(args.typ, args.name, args.inputs)}
+        # An input that is secret stays so as an output: the SDK sees to that.
+        state = {**args.inputs, **self._cloud.outputs(args.typ, args.name, _plain(args.inputs))}
         return (f"{args.name}-id" if args.custom else None), state
 
     def call(self, args: mocks.MockCallArgs) -> Any:  # a dict alone says that nothing failed
-        if args.token not in self._answers:
-            raise LookupError(f"no answer for {args.token} {args.args}")
-        answer = self._answers[args.token]
-        return dict(answer(args.args) if callable(answer) else answer)
+        return dict(self._cloud.answer(args.token, args.args))
+
+
+def _plain(value: Any) -> Any:
+    """A value of the protocol without the wrapping of secrets."""
+    if rpc.is_rpc_secret(value):
+        return _plain(rpc.unwrap_rpc_secret(value))
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _has_secret(value: Any) -> bool:
+    if rpc.is_rpc_secret(value):
+        return True
+    if isinstance(value, Mapping):
+        return any(map(_has_secret, value.values()))
+    return isinstance(value, list) and any(map(_has_secret, value))
 
 
 @contextmanager
@@ -146,13 +169,15 @@ class _Monitor(mocks.MockMonitor):
         if request.custom:
             self._refuse_default(request.type, request.provider)
         with _loop():
+            inputs = rpc.deserialize_properties(request.object, keep_unknowns=True)
             self._recording.resources.append(
                 Registered(
                     type=request.type,
                     name=request.name,
                     urn=self.make_urn(request.parent, request.type, request.name),
                     parent=request.parent,
-                    inputs=rpc.deserialize_properties(request.object, keep_unknowns=True),
+                    inputs=_plain(inputs),
+                    secret_inputs=frozenset(name for name, value in inputs.items() if _has_secret(value)),
                     custom=request.custom,
                     provider=request.provider,
                     depends_on=tuple(request.dependencies),
@@ -165,7 +190,9 @@ class _Monitor(mocks.MockMonitor):
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
         with _loop():
-            self._recording.outputs[request.urn] = rpc.deserialize_properties(request.outputs, keep_unknowns=True)
+            self._recording.outputs[request.urn] = _plain(
+                rpc.deserialize_properties(request.outputs, keep_unknowns=True)
+            )
         return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
     def ReadResource(self, request: Any) -> Any:
