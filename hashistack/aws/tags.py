@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 """Tags of a cluster's resources: ours, by which machines and drivers find each other, and the user's. Pure."""
 
 from __future__ import annotations
@@ -36,19 +35,11 @@ def of_pool(site: str, pool: str, role: str, given: Mapping[str, str]) -> dict[s
     """The tags of a pool, and of its machines and their volumes."""
     servers = {SERVERS: site} if role == "server" else {}
     return named(f"{site}-{pool}", {**of_cluster(site, given), POOL: pool, ROLE: role, **servers})
-=======
-"""The tags of a cluster's resources."""
-
-from __future__ import annotations
-
-from collections.abc import Mapping
->>>>>>> network
 
 
 def named(name: str, tags: Mapping[str, str] | None) -> dict[str, str]:
     """``tags`` and the name that the console shows."""
     return {**(tags or {}), "Name": name}
-<<<<<<< HEAD
 
 
 def problems(tags: Mapping[str, str], path: str = "tags") -> Iterator[Problem]:
@@ -69,5 +60,3 @@ def problems(tags: Mapping[str, str], path: str = "tags") -> Iterator[Problem]:
                 f"is {len(value)} characters long, AWS takes {_LONGEST_VALUE} (got {show(value)})",
                 "Shorten it.",
             )
-=======
->>>>>>> network

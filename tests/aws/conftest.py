@@ -1,35 +1,19 @@
-<<<<<<< HEAD
-"""Plans of the cases, each made once."""
+"""Plans of the clusters, each made once."""
 
 from __future__ import annotations
 
-from functools import cache
-=======
-"""Recorded stacks of AWS components."""
-
-from __future__ import annotations
-
->>>>>>> network
 from pathlib import Path
 
 import pytest
 
-<<<<<<< HEAD
-from hashistack import AwsCluster
-
-from .cases import CASES
-from .plan import Plan, plan
+from .cases import CLUSTERS
+from .plan import Plan
+from .stacks import recorded
 
 
-@cache
 def planned(case: str) -> Plan:
-    """What the cluster of a case declares; the cluster's own outputs are the plan's."""
-
-    def program() -> dict[str, object]:
-        made = AwsCluster("prod", CASES[case])
-        return {"connection": made.connection, "bundles": made.bundles, "nomad": made.nomad_address}
-
-    return plan(program)
+    """What the cluster of a case declares."""
+    return Plan(recorded(f"cluster-{case}"))
 
 
 @pytest.fixture(autouse=True)
@@ -40,34 +24,14 @@ def plugin_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     return home
 
 
-@pytest.fixture(params=sorted(CASES))
+@pytest.fixture(params=sorted(CLUSTERS))
 def case(request: pytest.FixtureRequest) -> str:
-    """The name of each case."""
+    """The name of each cluster."""
     name: str = request.param
     return name
 
 
 @pytest.fixture
 def made(case: str) -> Plan:
-    """The plan of each case."""
+    """The plan of each cluster."""
     return planned(case)
-=======
-from hashistack.testing import Recording
-
-from .stacks import recorded
-
-
-@pytest.fixture(autouse=True, scope="session")
-def pulumi_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A program that declares a resource of ours links the plugin into Pulumi's cache: not into the user's."""
-    home = tmp_path_factory.mktemp("pulumi")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PULUMI_HOME", str(home))
-        yield home
-
-
-@pytest.fixture(scope="session")
-def minimal(pulumi_home: Path) -> Recording:
-    """Everything as it is by default."""
-    return recorded("minimal")
->>>>>>> network

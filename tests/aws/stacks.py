@@ -25,8 +25,8 @@ from hashistack.aws.endpoints import NEEDED
 from hashistack.spec import ClientPool, ClusterSpec, Network
 from hashistack.testing import Aws, Recording, record
 
-REGION = "us-east-1"
-"""Not the region of the default provider: whatever asks that one finds another."""
+from .cases import CLUSTERS, program
+from .plan import REGION
 
 
 def explicit() -> pulumi.ResourceOptions:
@@ -90,6 +90,7 @@ CASES: dict[str, Callable[[], Any]] = {
         forward=True,
         cidrs=("10.200.0.0/16",),
     ),
+    **{f"cluster-{name}": program(args) for name, args in CLUSTERS.items()},
 }
 """Name of a case to its program."""
 

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 import pytest
 
-from hashistack import AwsCluster, AwsClusterArgs, AwsPoolOptions
+from hashistack import AwsClusterArgs, AwsPoolOptions
 from hashistack.aws.client_pool import WarmPool
+from hashistack.testing import Aws, record
 
-from .plan import Plan, plan
+from .cases import cluster, program
+from .plan import REGION
 
 WORKERS = {"name": "workers"}
 WARM = {"pools": {"workers": AwsPoolOptions(warm_pool=WarmPool(2))}}
 
 BAD: Mapping[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "a zone of another region": (
-        {"servers": {"zones": ["eu-west-1a", "eu-west-1b", "us-east-1a"]}},
+        {"servers": {"zones": ["us-east-1a", "us-east-1b", "eu-west-1a"]}},
         {},
-        'spec.servers.zones[2]: is not in region eu-west-1 (got "us-east-1a"). Name a zone of eu-west-1.',
+        'spec.servers.zones[2]: is not in region us-east-1 (got "eu-west-1a"). Name a zone of us-east-1.',
     ),
     "a client's zone of another region": (
         {"clients": [{**WORKERS, "zones": ["eu-central-1a"]}]},
         {},
-        'spec.clients[0].zones[0]: is not in region eu-west-1 (got "eu-central-1a"). Name a zone of eu-west-1.',
+        'spec.clients[0].zones[0]: is not in region us-east-1 (got "eu-central-1a"). Name a zone of us-east-1.',
     ),
     "a client's zone without a subnet": (
-        {"clients": [{**WORKERS, "zones": ["eu-west-1a"]}]},
+        {"clients": [{**WORKERS, "zones": ["us-east-1a"]}]},
         {},
-        "spec.clients[0].zones: the network is made in the zones of the servers, and eu-west-1a is none of them. Name"
+        "spec.clients[0].zones: the network is made in the zones of the servers, and us-east-1a is none of them. Name"
         " the zones in `servers.zones`, these among them.",
     ),
     "a type of another architecture": (
@@ -116,30 +118,32 @@ BAD: Mapping[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 }
 
 
-def _program(spec: Mapping[str, Any], more: Mapping[str, Any]) -> Callable[[], dict[str, object]]:
-    return lambda: {"bundles": AwsCluster("prod", AwsClusterArgs(spec=spec, **more)).bundles}
-
-
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_is_one_clear_line(name: str) -> None:
     spec, more, line = BAD[name]
     with pytest.raises(pulumi.RunError) as caught:
-        plan(_program(spec, more))
+        cluster(spec, **more)
     assert str(caught.value) == line
 
 
 def test_nothing_is_made_with_bad_input() -> None:
-    spec, more, _ = BAD["a zone of another region"]
-    made = Plan()
-    with pytest.raises(pulumi.RunError):
-        plan(_program(spec, more), into=made)
-    assert [resource.name for resource in made if resource.custom] == []
+    """The one thing that is asked before is where the provider is."""
+
+    class Bare(Aws):
+        def outputs(self, type: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+            assert type in ("pulumi:providers:aws", "hashistack:index:AwsCluster"), f"{type} is declared"
+            return super().outputs(type, name, inputs)
+
+    spec, _, line = BAD["a zone of another region"]
+    with pytest.raises(pulumi.RunError) as caught:
+        record(program(AwsClusterArgs(spec=spec)), Bare(REGION))
+    assert str(caught.value) == line
 
 
 def test_all_problems_are_told_at_once() -> None:
-    spec = {"servers": {"zones": ["us-east-1a"], "machine_type": "m6g.large"}, "tags": {"a b": "c"}}
+    spec = {"servers": {"zones": ["eu-west-1a"], "machine_type": "m6g.large"}, "tags": {"a b": "c"}}
     with pytest.raises(pulumi.RunError) as caught:
-        plan(_program(spec, {}))
+        cluster(spec)
     assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == [
         "spec.servers.zones[0]",
         "spec.servers.machine_type",

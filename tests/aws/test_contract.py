@@ -8,12 +8,23 @@ import pulumi
 import pytest
 
 import hashistack.aws
-from hashistack.aws.names import BUCKET, LOAD_BALANCER, ROLE, SECURITY_GROUP, TARGET_GROUP
+from hashistack.aws.names import (
+    BUCKET,
+    INSTANCE_PROFILE,
+    LAUNCH_TEMPLATE,
+    LOAD_BALANCER,
+    ROLE,
+    SECURITY_GROUP,
+    TARGET_GROUP,
+)
 from hashistack.testing import Registered
 
-from .stacks import CASES, REGION, recorded
+from .plan import REGION
+from .stacks import CASES, recorded
 
 LIMITS = {
+    "aws:ec2/launchTemplate:LaunchTemplate": (LAUNCH_TEMPLATE, "namePrefix"),
+    "aws:iam/instanceProfile:InstanceProfile": (INSTANCE_PROFILE, "namePrefix"),
     "aws:ec2/securityGroup:SecurityGroup": (SECURITY_GROUP, "namePrefix"),
     "aws:iam/role:Role": (ROLE, "namePrefix"),
     "aws:lb/loadBalancer:LoadBalancer": (LOAD_BALANCER, "namePrefix"),
@@ -89,7 +100,10 @@ def test_what_is_made(case: str, golden: Callable[[str, str], None]) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_no_input_is_a_secret(case: str) -> None:
-    """Row A7 for what a cluster stands on: none of it needs one, so none may get there."""
+    """Row A7: secrets are with our own resources that make them and in Secrets Manager, and nowhere else."""
     for each in recorded(case).resources:
-        assert not each.secret_inputs
-        assert "SECRET-" not in repr(each.inputs)
+        if each.type.endswith(":SecretVersion"):
+            assert each.secret_inputs == {"secretString"}
+        elif each.type.startswith("aws:"):
+            assert not each.secret_inputs, each.name
+            assert "SECRET-" not in repr(each.inputs), each.name

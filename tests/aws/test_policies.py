@@ -14,9 +14,9 @@ import pytest
 from hashistack.aws import policies, tags
 from hashistack.aws.policies import ANYWHERE, Reach, Scope
 
-from .cases import CASES, OWN_KEY
+from .cases import CLUSTERS, OWN_KEY
 from .conftest import planned
-from .plan import ACCOUNT, MADE_KEY, REGION, Plan, document
+from .plan import ACCOUNT, REGION, Plan, document
 
 SCOPE = Scope("aws", REGION, ACCOUNT, "prod-1a2b")
 BUCKET = "arn:aws:s3:::bucket"
@@ -94,10 +94,10 @@ def test_no_resource_is_a_wildcard_where_the_api_knows_resources(made: Plan) -> 
 
 
 def test_every_resource_is_the_clusters_own(made: Plan, case: str) -> None:
-    own = [f"arn:aws:s3:::{bucket.name}-0abc123/" for bucket in made.of("Bucket")]
-    own += [f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{each.name}-0abc123-" for each in made.of("Secret")]
-    own += [MADE_KEY] if made.of("Key") else []
-    own += [OWN_KEY] if CASES[case].kms_key_arn or not made.of("Key") else []
+    own = [f"arn:aws:s3:::{bucket.name}-id/" for bucket in made.of("Bucket")]
+    own += [f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{each.name}-" for each in made.of("Secret")]
+    own += [f"arn:aws:kms:{REGION}:{ACCOUNT}:key/prod-seal-key"] if made.of("Key") else []
+    own += [OWN_KEY] if CLUSTERS[case].kms_key_arn or not made.of("Key") else []
     for pool in _pools(made):
         for sid, statement in _allowed(made, pool).items():
             if sid == "Lifecycle":
@@ -143,7 +143,7 @@ def test_each_pool_has_a_role_of_its_own(made: Plan) -> None:
         template.name: template.inputs["iamInstanceProfile"]["arn"].rpartition("/")[2]
         for template in made.of("LaunchTemplate")
     }
-    assert profiles == {f"prod-{pool}": f"prod-identity-{pool}-0abc123" for pool in _pools(made)}
+    assert profiles == {f"prod-{pool}": f"prod-identity-{pool}" for pool in _pools(made)}
 
 
 def test_a_shell_by_session_manager_is_on_request_and_reads_no_parameters() -> None:
