@@ -14,6 +14,8 @@ from hashistack.aws import (
     AwsApiArgs,
     AwsArtifacts,
     AwsArtifactsArgs,
+    AwsCluster,
+    AwsClusterArgs,
     AwsDns,
     AwsDnsArgs,
     AwsFirewall,
@@ -94,7 +96,13 @@ CASES: dict[str, Callable[[], Any]] = {
 """Name of a case to its program."""
 
 
+def cluster() -> dict[str, Any]:
+    """A whole cluster, for what holds of every component."""
+    made = AwsCluster("prod", AwsClusterArgs(spec={"name": "prod"}, flow_logs=True, forward_dns=True), explicit())
+    return {"ca": made.ca_pem}
+
+
 @cache
 def recorded(case: str) -> Recording:
-    """The recording of a case, run where no default provider is to be had."""
-    return record(CASES[case], Aws(REGION), disable_default_providers=["aws"])
+    """The recording of a case, or of ``cluster``, run where no default provider is to be had."""
+    return record(cluster if case == "cluster" else CASES[case], Aws(REGION), disable_default_providers=["aws"])
