@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
-from pulumi.runtime import mocks, rpc
+from pulumi.runtime import mocks, rpc, settings
 from pulumi.runtime.stack import run_pulumi_func
 
 
@@ -67,6 +67,8 @@ class Recording:
     calls: list[Call] = field(default_factory=list)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What each component registered as its outputs, by URN; a component without an entry never did."""
+    exports: dict[str, Any] = field(default_factory=dict)
+    """What the program exported."""
     result: Any = None
     """What the program returned, with outputs resolved (an unknown one is None)."""
 
@@ -101,12 +103,18 @@ def record(
     monitor = _Monitor(recording, _Mocks(cloud or Cloud()), frozenset(disable_default_providers))
 
     async def run() -> None:
+        # The first error is raised; whatever waited for the same output would repeat it when it is collected.
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        settings.SETTINGS.outputs.clear()  # of a recording that failed
+        settings.SETTINGS.rpc_manager.clear()
         mocks.set_mocks(monitor.mocks, project, stack, preview, monitor=monitor)
 
         async def body() -> None:
             recording.result = await pulumi.Output.from_input(program()).future()
 
         await run_pulumi_func(body)
+        exports: dict[str, Any] = getattr(settings.get_root_resource(), "outputs", {})
+        recording.exports = await pulumi.Output.from_input(exports).future() or {}
 
     # The SDK keeps its state in context variables, and loops a thread: nothing of it outlives the recording.
     with ThreadPoolExecutor(1) as thread:
@@ -190,9 +198,9 @@ class _Monitor(mocks.MockMonitor):
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
         with _loop():
-            self._recording.outputs[request.urn] = _plain(
-                rpc.deserialize_properties(request.outputs, keep_unknowns=True)
-            )
+            found = _plain(rpc.deserialize_properties(request.outputs, keep_unknowns=True))
+        if "::pulumi:pulumi:Stack::" not in request.urn:  # registered before the program runs
+            self._recording.outputs[request.urn] = found
         return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
     def ReadResource(self, request: Any) -> Any:

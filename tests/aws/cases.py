@@ -55,12 +55,16 @@ CLUSTERS: dict[str, AwsClusterArgs] = {
 """Name to arguments."""
 
 
+def explicit(region: str = REGION) -> pulumi.ResourceOptions:
+    """A provider of its own, as under `disable-default-providers`."""
+    return pulumi.ResourceOptions(providers=[aws.Provider("second", region=region)])
+
+
 def program(args: AwsClusterArgs, name: str = "prod", region: str = REGION) -> Callable[[], dict[str, Any]]:
     """A user's program: one cluster under an explicit provider."""
 
     def run() -> dict[str, Any]:
-        opts = pulumi.ResourceOptions(providers=[aws.Provider("second", region=region)])
-        made = AwsCluster(name, args, opts)
+        made = AwsCluster(name, args, explicit(region))
         return {"connection": made.connection, "bundles": made.bundles, "nomad": made.nomad_address}
 
     return run

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from .cases import CLUSTERS
-from .plan import Plan
-from .stacks import recorded
+from .cases import CLUSTERS, program
+from .plan import Plan, plan
 
 
+@cache
 def planned(case: str) -> Plan:
     """What the cluster of a case declares."""
-    return Plan(recorded(f"cluster-{case}"))
+    return plan(program(CLUSTERS[case]))
 
 
-@pytest.fixture(autouse=True)
-def plugin_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Our plugin links itself into Pulumi's home: not the user's."""
-    home = tmp_path_factory.getbasetemp() / "pulumi-home"
-    monkeypatch.setenv("PULUMI_HOME", str(home))
-    return home
+@pytest.fixture(autouse=True, scope="session")
+def pulumi_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A program that declares a resource of ours links the plugin into Pulumi's cache: not into the user's."""
+    home = tmp_path_factory.mktemp("pulumi")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PULUMI_HOME", str(home))
+        yield home
 
 
 @pytest.fixture(params=sorted(CLUSTERS))

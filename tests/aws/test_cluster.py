@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
+from collections.abc import Callable
 
 import pytest
 
@@ -14,6 +15,18 @@ from hashistack.ops.connection import Connection
 from .cases import CLUSTERS, cluster, program
 from .conftest import planned
 from .plan import ACCOUNT, REGION, SECRET_WORD, Plan, document, plan, user_data
+
+
+def test_the_resources_of_a_cluster(made: Plan, case: str, golden: Callable[[str, str], None]) -> None:
+    lines = sorted(f"{each.type} {each.name}" for each in made)
+    golden(f"aws/{case}.txt", "\n".join([f"{len(lines)} resources", *lines, ""]))
+
+
+def test_everything_has_the_clusters_provider(made: Plan) -> None:
+    """Where no default provider is to be had; that it is one and the same is seen here."""
+    asked = [each.provider for each in made if each.type.startswith("aws:")]
+    asked += [call.provider for call in made.calls if call.token.startswith("aws:")]
+    assert {provider.rpartition("::")[0].rpartition("::")[2] for provider in asked} == {"second"}
 
 
 # A1

@@ -12,10 +12,9 @@ from hashistack import AwsClusterArgs, AwsPoolOptions
 from hashistack.aws import AwsServerPool, AwsServerPoolArgs, Launch, Volume, WarmPool, hooks
 from hashistack.spec import ServerPool, UpgradePolicy
 
-from .cases import cluster, program
+from .cases import cluster, explicit, program
 from .conftest import planned
 from .plan import Plan, plan
-from .stacks import explicit
 
 
 def _group(made: Plan, pool: str) -> Mapping[str, Any]:
