@@ -6,7 +6,7 @@ from hashistack import AwsCluster, AwsClusterArgs
 
 config = pulumi.Config()
 
-# The reference cluster, three servers and two pools over three zones, with what the stack's configuration says otherwise.
+# Three servers and two pools of clients over three zones, with what the stack's configuration says otherwise.
 spec = {
     "name": "prod",
     "clients": [

@@ -66,7 +66,7 @@ class AwsCluster(pulumi.ComponentResource):
             f"{name}-firewall", AwsFirewallArgs(vpc, network.endpoints_security_group_id, *dynamic, own), child
         )
         groups = {"servers": firewall.servers_security_group_id, "clients": firewall.clients_security_group_id}
-        entry = network.private_subnet_ids
+        entry = network.zone_subnet_ids
         sources = {**groups, **args.api_sources}
         api = AwsApi(
             f"{name}-api", AwsApiArgs(vpc, entry, groups["servers"], sources, args.api_source_cidrs, own), child

@@ -51,6 +51,8 @@ class AwsNetwork(pulumi.ComponentResource):
     """The VPC's addresses."""
     private_subnet_ids: pulumi.Output[Sequence[str]]
     """Subnets for machines."""
+    zone_subnet_ids: pulumi.Output[Sequence[str]]
+    """One of them in each zone: what load balancers and endpoints take. In a VPC of yours, all of them."""
     public_subnet_ids: pulumi.Output[Sequence[str]]
     """Subnets for what faces the internet: NAT gateways, and load balancers of products. Empty in a VPC of yours."""
     zones: tuple[str, ...]
@@ -72,7 +74,7 @@ class AwsNetwork(pulumi.ComponentResource):
         if tables is not None:
             reachable.gateway("s3", tables)
         self.endpoints_security_group_id = (
-            reachable.interfaces(args.endpoints, self._one_a_zone) if args.endpoints else None
+            reachable.interfaces(args.endpoints, self.zone_subnet_ids) if args.endpoints else None
         )
         self.register_outputs({"vpc_id": self.vpc_id, "private_subnet_ids": self.private_subnet_ids})
 
@@ -98,7 +100,7 @@ class AwsNetwork(pulumi.ComponentResource):
             raise pulumi.RunError("network.private_subnet_ids: are missing. A VPC of yours comes with its subnets.")
         self.vpc_id = pulumi.Output.from_input(vpc_id)
         self.cidr = aws.ec2.get_vpc_output(id=vpc_id, opts=self._invoke).cidr_block
-        self.private_subnet_ids = self._one_a_zone = pulumi.Output.from_input(args.private_subnet_ids)
+        self.private_subnet_ids = self.zone_subnet_ids = pulumi.Output.from_input(args.private_subnet_ids)
         self.public_subnet_ids = pulumi.Output.from_input([])
         return args.route_table_ids
 
@@ -140,7 +142,7 @@ class AwsNetwork(pulumi.ComponentResource):
         self.private_subnet_ids = _ids(subnet for _, subnet in self._private)
         self.public_subnet_ids = _ids(subnet for _, subnet in public)
         first = {placed.zone: subnet for placed, subnet in reversed(self._private)}
-        self._one_a_zone = _ids(first[zone] for zone in self.zones if zone in first)
+        self.zone_subnet_ids = _ids(first[zone] for zone in self.zones if zone in first)
         gateways = self._ways_out(network.nat, public)
         tables = []
         for i, zone in enumerate(self.zones, 1):

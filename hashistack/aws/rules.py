@@ -30,7 +30,7 @@ def machine_rules(min_dynamic_port: int, max_dynamic_port: int) -> tuple[Rule, .
         for protocol in ("tcp", "udp")
     )
     fixed = (
-        Rule(role, source, protocol, port.number, port.number, port.name, port.reason)
+        Rule(role, source, protocol, port.number, port.number, port.name.replace("_", "-"), port.reason)
         for role in ROLES
         for port in allowed_to(role)
         for source in sorted(port.sources - {"operator"}, reverse=True)

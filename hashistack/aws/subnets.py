@@ -111,9 +111,17 @@ def _problems(network: Network, zones: Sequence[str], cidr: IPv4Network) -> Iter
                 f"is not one of the cluster's zones {', '.join(zones)} (got {show(subnet.zone)})",
                 "Choose one of them, or name it in the zones of the servers or of a pool.",
             )
-    if network.subnets and network.nat != "none" and not any(subnet.public for subnet in network.subnets):
+    public = {subnet.zone for subnet in network.subnets if subnet.public}
+    if network.subnets and network.nat != "none" and not public:
         yield Problem(
             "network.subnets",
             f'none is public, and the ways out need one (got nat: "{network.nat}")',
             "Add one for each zone with `public: true`, or set `network.nat: none`.",
+        )
+    bare = [zone for zone in zones if zone not in public]
+    if public and network.nat == "zone" and None not in public and bare:
+        yield Problem(
+            "network.subnets",
+            f'has no public one in {", ".join(bare)}, where a way out is to be (got nat: "zone")',
+            "Add it, or set `network.nat: single`.",
         )
