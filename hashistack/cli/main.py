@@ -228,4 +228,6 @@ def main() -> None:
         if type(error).__module__.partition(".")[0] != "hashistack":
             raise
         print(f"hashistack: {error}", file=sys.stderr)
+        if remedy := getattr(error, "remedy", ""):
+            print(f"Next: {remedy}", file=sys.stderr)
         sys.exit(2)

@@ -109,13 +109,13 @@ def _agreed(raft: Raft, servers: int) -> Result:
 
 def _vault_active(cluster: Cluster) -> Result:
     states = [server.state for server in cluster.vault.health()]
-    if "active" not in states:
+    if not {"active", "standby"} & {*states}:
         return Result(False, ", ".join(states))
     try:
         cluster.vault.login()
     except ApiError as error:
         if error.status in (400, 403):
-            return Result(False, "active; the operator's login is not set up yet")
+            return Result(False, f"{', '.join(states)}; the operator's login is not set up yet")
         raise
     return Result(True, ", ".join(states))
 
