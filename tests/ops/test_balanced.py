@@ -19,7 +19,7 @@ import pytest
 from hashistack.ops import reach
 from hashistack.ops.api import ApiError
 from hashistack.ops.archive import examine
-from hashistack.ops.checks import readiness
+from hashistack.ops.checks import NotReady, readiness, wait
 from hashistack.ops.cluster import Cluster
 from hashistack.ops.connection import Connection, Endpoint
 from hashistack.ops.snapshot import _vault
@@ -159,6 +159,14 @@ def test_a_tunnel_is_used_for_every_product(connection: Connection, monkeypatch:
     with Cluster(through(connection, **hidden)) as cluster:
         reached = {product: live(connection, product) for product in hidden}
         assert cluster.answering() == reached
+
+
+def test_a_cluster_that_never_comes_says_how_to_reach_it(connection: Connection, dead: str) -> None:
+    nowhere = through(connection, nomad=dead, consul=dead, vault=dead)
+    with Cluster(nowhere) as cluster, pytest.raises(NotReady) as late:
+        wait(cluster, readiness(nowhere, smoke=False), 1, lambda update: None)
+    assert str(late.value).count("Next: ") == 1
+    assert "HASHISTACK_VIA" in str(late.value)
 
 
 def test_who_can_not_reach_the_balancer_is_told_how(
