@@ -12,6 +12,7 @@ READY = "hashistack:index:LocalReady"
 PHASES: Mapping[str, str] = {
     "hashistack:index:LocalImage": "image, tools, network",
     "hashistack:index:LocalArtifacts": "image, tools, network",
+    "hashistack:index:Tools": "image, tools, network",
     "hashistack:index:CertificateAuthority": "keys and certificates",
     "hashistack:index:RoleCertificate": "keys and certificates",
     "hashistack:index:GossipKey": "keys and certificates",

@@ -13,7 +13,7 @@ from hashistack.version import VERSION
 HANDLERS: Final[dict[str, str]] = {
     "hashistack:index:CertificateAuthority": "hashistack.secrets.authority:AuthorityHandler",
     "hashistack:index:GossipKey": "hashistack.secrets.tokens:GossipKeyHandler",
-    "hashistack:index:LocalArtifacts": "hashistack.local.supplies:ArtifactsHandler",
+    "hashistack:index:LocalArtifacts": "hashistack.toolchain.handler:ToolsHandler",
     "hashistack:index:LocalClientPool": "hashistack.local.docker_pool:PoolHandler",
     "hashistack:index:LocalImage": "hashistack.local.supplies:ImageHandler",
     "hashistack:index:LocalNetwork": "hashistack.local.docker_network:NetworkHandler",
@@ -22,6 +22,7 @@ HANDLERS: Final[dict[str, str]] = {
     "hashistack:index:LocalSite": "hashistack.local.site:SiteHandler",
     "hashistack:index:RoleCertificate": "hashistack.secrets.role:RoleCertificateHandler",
     "hashistack:index:TokenSet": "hashistack.secrets.tokens:TokenSetHandler",
+    "hashistack:index:Tools": "hashistack.toolchain.handler:ToolsHandler",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pulumi
@@ -21,6 +22,7 @@ _FOR_CLIENTS = ("consul_client_agent", "consul_dns", "consul_nomad_client")
 class ClusterSecrets(pulumi.ComponentResource):
     """A CA, a certificate for each role, gossip keys and token ids, made before the cluster that will know them.
 
+    addresses: more names by which clients of the APIs know the servers, such as a load balancer's.
     A client's document holds nothing of a server's but the CA, the gossip key of Consul and the tokens for clients.
     """
 
@@ -40,6 +42,7 @@ class ClusterSecrets(pulumi.ComponentResource):
         spec: ClusterSpec,
         rotate_ca: str | None = None,
         rotate_certificates: str | None = None,
+        addresses: Sequence[pulumi.Input[str]] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("hashistack:index:ClusterSecrets", name, {}, opts)
@@ -53,10 +56,11 @@ class ClusterSecrets(pulumi.ComponentResource):
             opts=child,
         )
         products = [f"{product}.service.{domain}" for product in ("nomad", "consul", "vault")]
-        names = {
+        names: dict[str, list[pulumi.Input[str]]] = {
             "server": [
                 f"server.{spec.region}.nomad", f"server.{spec.datacenter}.{domain}", *products,
                 f"active.vault.service.{domain}", f"standby.vault.service.{domain}", "localhost",
+                *addresses,
             ],
             "client": [f"client.{spec.region}.nomad", f"client.{spec.datacenter}.{domain}", "localhost"],
             "operator": [f"operator.{spec.datacenter}.{domain}"],
