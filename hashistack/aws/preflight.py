@@ -121,7 +121,7 @@ def _specification(plan: Plan) -> Iterator[Finding]:
 
 def _aging(plan: Plan) -> Iterator[Finding]:
     for one in warnings(plan.spec):
-        yield Finding("nothing is old or alone", None, f"spec.{one.path}: {one.what}", one.remedy)
+        yield Finding("nothing specified is worth a warning", None, f"spec.{one.path}: {one.what}", one.remedy)
 
 
 def _account(account: Account) -> Finding:
