@@ -56,7 +56,8 @@ class Region:
             subprocess.run(["ip", "addr", "add", f"{address}/32", "dev", "lo"], check=True, capture_output=True)
             ending.callback(subprocess.run, ["ip", "addr", "del", f"{address}/32", "dev", "lo"], check=False)
         ending.enter_context(lifecycle.installed())
-        places = ("amazonaws.com", f"{self.name}.amazonaws.com", f"s3.{self.name}.amazonaws.com", f"{self.name}.api.aws")
+        own = f"{self.name}.amazonaws.com"
+        places = ("amazonaws.com", own, f"s3.{own}", f"{self.name}.api.aws")
         self.front = Front(FRONT, self.authority.server([f"*.{place}" for place in places], FRONT), self.keyring)
         ending.callback(self.front.close)
         ending.callback(Resolver(RESOLVER, FRONT).close)
