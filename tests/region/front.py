@@ -38,17 +38,20 @@ class Seen:
 
 
 class Front:
-    """Serves on `address`:443. `outage` may answer any request with a status of its own, as a service that is down."""
+    """Serves on `address`, at port 443 or another (0: any).
 
-    def __init__(self, address: str, context: ssl.SSLContext, keyring: Keyring) -> None:
-        self.url = f"https://{address}"
+    `outage` may answer any request with a status of its own, as a service that is down.
+    """
+
+    def __init__(self, address: str, context: ssl.SSLContext, keyring: Keyring, port: int = 443) -> None:
         self.seen: list[Seen] = []
         self.refused: list[str] = []
         self.outage: Callable[[Seen], int | None] = lambda seen: None
         self._keyring = keyring
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._server = _Server(address, 443, self._answer, handler=_Handler)
+        self._server = _Server(address, port, self._answer, handler=_Handler)
         self._server.tls = context
+        self.url = f"https://{address}" if port == 443 else f"https://{address}:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, name="front", daemon=True).start()
 
     def close(self) -> None:

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from ipaddress import IPv4Network
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from unittest.mock import patch
 
 import docker
 from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
+from moto.core.responses import ActionResult
+from moto.core.types import Base64EncodedString
 from moto.ec2 import ec2_backends
+from moto.ec2.responses.general import General
+from moto.iam import iam_backends
 
 from hashistack.local import image
 from hashistack.local.machines import CAPABILITIES
@@ -52,6 +58,7 @@ class Machines:
         self._handled: dict[str, str] = {}
         self._metadata: dict[str, metadata.Instance] = {}
         self._networks: dict[str, Any] = {}
+        self._consoles: dict[str, str] = {}
         self._lock = Lock()
         self.remove()  # what a test run that was killed left behind
 
@@ -89,6 +96,29 @@ class Machines:
     def container(self, instance_id: str) -> Any:
         return self._client.containers.get(instance_id)
 
+    def console(self, instance_id: str) -> str:
+        """What the machine has written to its console; what it wrote until its end, when it is gone."""
+        with suppress(NotFound):
+            self._consoles[instance_id] = self.container(instance_id).logs().decode(errors="replace")
+        return self._consoles.get(instance_id, "")
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """EC2 shows these consoles instead of moto's sample."""
+
+        def output(response: General) -> ActionResult:
+            said = self.console(response._get_param("InstanceId"))
+            coded = Base64EncodedString.from_raw_string(said)
+            return ActionResult({"InstanceId": response._get_param("InstanceId"), "Output": coded})
+
+        with patch.object(General, "get_console_output", output):
+            yield
+
+    def left(self) -> list[str]:
+        """Names of what of the region Docker still has."""
+        networks = self._client.networks.list(filters={"label": LABEL})
+        return [*(one["Names"][0] for one in self._listed()), *(network.name for network in networks)]
+
     def remove(self) -> None:
         """Everything of the region that Docker has."""
         for found in self._listed():
@@ -118,8 +148,6 @@ class Machines:
         return found
 
     def _role(self, profile: str | None) -> str:
-        from moto.iam import iam_backends
-
         for known in iam_backends[self.account]["aws"].instance_profiles.values():
             if profile in (known.name, known.arn) and known.roles:
                 return str(known.roles[0].name)
@@ -157,6 +185,7 @@ class Machines:
             return str(self._networks[vpc].name)
 
     def _remove(self, container: str) -> None:
+        self.console(container)
         with suppress(NotFound):
             self._client.api.remove_container(container, v=True, force=True)
 

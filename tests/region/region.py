@@ -65,6 +65,7 @@ class Region:
         ending.callback(client.close)
         self.machines = Machines(client, self.account, self.name, self.authority.pem)
         ending.callback(self.machines.remove)
+        ending.enter_context(self.machines.shown())
         self.metadata = Metadata(self.machines.whose, self.keyring)
         self.metadata.start(METADATA, 80)
         ending.callback(self.metadata.stop)
