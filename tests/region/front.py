@@ -59,10 +59,9 @@ class Front:
         self._server.server_close()
 
     def _answer(self, environ: dict[str, Any], respond: Any) -> Iterable[bytes]:
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        environ["wsgi.input"], environ["wsgi.url_scheme"] = io.BytesIO(body), "https"
-        if environ.get("HTTP_TRANSFER_ENCODING"):
-            return _error(respond, 501, "NotImplemented", "a length is needed")
+        chunked = environ.pop("HTTP_TRANSFER_ENCODING", "") == "chunked"
+        body = environ["wsgi.input"].read(*([] if chunked else [int(environ.get("CONTENT_LENGTH") or 0)]))
+        environ.update({"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": f"{len(body)}", "wsgi.url_scheme": "https"})
         headers = tuple(environ["region.headers"])
         request = Request(
             environ["REQUEST_METHOD"], f"https://{environ['HTTP_HOST']}{environ['region.target']}", headers, body
