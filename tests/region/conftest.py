@@ -43,7 +43,16 @@ def prod(region: Region, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
             "network": {"cidr": CIDR},
             "clients": [
                 {"name": "services", "min": 1, "max": 4, "desired": 2},
-                {"name": "batch", "min": 0, "max": 4, "desired": 1, "spot": True, "machine_types": ["m5.large"]},
+                {
+                    "name": "batch",
+                    "min": 0,
+                    "max": 4,
+                    "desired": 1,
+                    "spot": True,
+                    "on_demand_base": 1,
+                    "machine_type": "m6i.large",
+                    "machine_types": ["m5.large"],
+                },
             ],
         },
     )
