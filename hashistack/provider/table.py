@@ -20,6 +20,7 @@ HANDLERS: Final[dict[str, str]] = {
     "hashistack:index:LocalReady": "hashistack.local.ready:ReadyHandler",
     "hashistack:index:LocalServerPool": "hashistack.local.docker_pool:PoolHandler",
     "hashistack:index:LocalSite": "hashistack.local.site:SiteHandler",
+    "hashistack:index:NomadJob": "hashistack.ops.job:JobHandler",
     "hashistack:index:RoleCertificate": "hashistack.secrets.role:RoleCertificateHandler",
     "hashistack:index:TokenSet": "hashistack.secrets.tokens:TokenSetHandler",
     "hashistack:index:Tools": "hashistack.toolchain.handler:ToolsHandler",
