@@ -44,6 +44,11 @@ class AwsDriver:
     session: the operator's credentials; None takes those of the environment.
     """
 
+    boot_seconds = 840.0
+    """Within the 15 min that the launch hook waits: then the group ends the machine, and its console is gone."""
+    leave_seconds = 480.0
+    """A load balancer may hold a target for 5 min before the hook has it leave; EC2 takes a minute or two to end it."""
+
     def __init__(self, connection: Connection, session: boto3.Session | None = None) -> None:
         self._site, self._given = connection.name, session
         self._pools = {pool.name: pool for pool in connection.pools}

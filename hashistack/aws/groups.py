@@ -40,8 +40,9 @@ class Group:
     lifecycles: dict[str, str] = field(default_factory=dict)
 
     def holds(self, instance: str) -> bool:
-        """Whether it counts this instance towards its desired capacity: one that goes is no longer counted."""
-        return instance in self.lifecycles and not going(self.lifecycles[instance])
+        """Whether it counts this instance towards its desired capacity: one that goes, or stands by, is not counted."""
+        lifecycle = self.lifecycles.get(instance, "")
+        return bool(lifecycle) and not going(lifecycle) and not lifecycle.endswith("Standby")
 
 
 @dataclass(frozen=True)

@@ -196,7 +196,10 @@ def _offered(account: Account) -> dict[str, set[str]]:
 def _quotas(account: Account) -> Iterator[Finding]:
     """What is counted by AWS: enough for the first `up`, and worth knowing where a pool could not grow to its `max`."""
     plan = account.plan
-    each = {type_: said["VCpuInfo"]["DefaultVCpus"] for type_, said in account.types.items()}
+    try:
+        each = {type_: said["VCpuInfo"]["DefaultVCpus"] for type_, said in account.types.items()}
+    except (BotoCoreError, ClientError):
+        each = {}  # told already, and the rest can be seen all the same
     wanted = zip(quotas.COUNTED, *(quotas.wanted(plan.needs, each, most=most) for most in (False, True)), strict=True)
     for counted, first, most in wanted:
         if not most:

@@ -108,10 +108,10 @@ def restore(
         part = archive.manifest.part(product)
         told(Update(False, f"{product} takes its snapshot", readable(part.size), 0.0))
         api = getattr(cluster, product).api
-        token, seconds = (cluster.vault.header(), ACTIVE_SECONDS) if product == "vault" else (None, 0.0)
+        token, patience = (cluster.vault.header(), ACTIVE_SECONDS) if product == "vault" else (None, 0.0)
         try:
             start = archive.starts[product]
-            api.upload(_PATHS[product], archive.file, start, part.size, token=token, seconds=seconds)
+            api.upload(_PATHS[product], archive.file, start, part.size, token=token, seconds=patience)
         except ApiError as error:
             raise SnapshotFailed(f"{error}. Next: hashistack status, then repeat") from None
         wait(cluster, after, seconds, told)

@@ -73,6 +73,18 @@ def test_a_group_says_whether_a_machine_runs_or_leaves(cluster: Site, lifecycle_
     assert {one.name: one.state for one in cluster.driver().instances()}[first] == state
 
 
+def test_a_machine_that_stands_by_is_none_of_the_desired_ones() -> None:
+    states = {
+        "i-1": "InService",
+        "i-2": "Pending:Wait",
+        "i-3": "Standby",
+        "i-4": "EnteringStandby",
+        "i-5": "Terminating",
+    }
+    group = asg.Group("g", 0, 2, 4, ("lt", "1"), lifecycles=states)
+    assert [instance for instance in (*states, "i-6") if group.holds(instance)] == ["i-1", "i-2"]
+
+
 def test_stopped_machines_are_listed_and_terminated_ones_are_not(cluster: Site, lifecycle: Lifecycle) -> None:
     first, second = names(cluster, "web")
     cluster.ec2.stop_instances(InstanceIds=[instance_id(first)])
