@@ -169,7 +169,7 @@ def test_a_wrong_digest_is_refused_with_one_line(whole: Datacenter) -> None:
         until(lambda: "refused" in whole.console(bad), 90, f"it refuses:\n{whole.console(bad)}")
         (line,) = [line for line in whole.console(bad).splitlines() if "refused" in line]
         assert f"expected {'0' * 64}: refused, this machine stays as it was" in line
-        assert whole.states("batch")[bad] == "Pending:Wait"
+        until(lambda: whole.states("batch")[bad] == "Pending:Wait", 10, "it is not in service")
     finally:
         _pin(whole, group, policy, version)
     whole.autoscaling.terminate_instance_in_auto_scaling_group(InstanceId=bad, ShouldDecrementDesiredCapacity=True)
