@@ -238,3 +238,11 @@ def test_another_nomad_shows_the_pools_that_roll(pool: str) -> None:
 def _pools(made: Plan) -> list[str]:
     """The servers' first."""
     return [pool.name for pool in Connection.parse(made.outputs["connection"]).pools]
+
+
+def test_a_change_that_no_up_can_make_is_refused_before_anything_else_changes(made: Plan) -> None:
+    """Whatever hangs on the cluster waits for the one resource that refuses."""
+    first = made.one("Specification")
+    for component in made:
+        if component.parent.endswith("::prod") and component is not first:
+            assert first.urn in component.depends_on, component.name
