@@ -82,7 +82,9 @@ class AwsCluster(pulumi.ComponentResource):
         )
         secrets = AwsSecrets(f"{name}-secrets", documents, child)
         seal = AwsSeal(f"{name}-seal", AwsSealArgs(scope, spec.seal.key, args.protect, own), child)
-        stored = AwsArtifactsArgs(spec, kms_key_arn=args.kms_key_arn, tags=own)
+        # Of an image that is not known, it isn't known either whether it has a C library.
+        static = args.image not in ("debian", "ubuntu")
+        stored = AwsArtifactsArgs(spec, static, kms_key_arn=args.kms_key_arn, tags=own)
         artifacts = AwsArtifacts(f"{name}-artifacts", stored, child)
         identity = AwsIdentity(
             f"{name}-identity",

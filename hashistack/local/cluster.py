@@ -119,13 +119,15 @@ class LocalCluster(pulumi.ComponentResource):
             )
             for pool in spec.clients
         ]
+        pools: list[LocalServerPool | LocalClientPool] = [servers, *clients]
         self.connection = pulumi.Output.secret(
-            pulumi.Output.json_dumps(_connection(spec, site, [servers, *clients], secrets), sort_keys=True)
+            pulumi.Output.json_dumps(_connection(spec, site, pools, secrets), sort_keys=True)
         )
         ready = LocalReady(
             f"{name}-ready",
             site=site,
             connection=self.connection,
+            pools=pools,
             rollout=args.rollout,
             wait=args.wait,
             timeout=args.timeout_seconds,

@@ -23,8 +23,8 @@ class PoolHandler(Handler):
 
     Inputs: site, labels, network, port_base, gateway, upstreams, image, tools, spec (JSON text), pool, count,
     secrets (the role document, secret). Outputs: bundle_sha256, renderer (the digest of what rendered it), template
-    (what a machine is made from), endpoints (servers: product to the addresses, on loopback, of every place that a
-    server may take).
+    (what a machine is made from), started (the machines that the resource itself started last), endpoints (servers:
+    product to the addresses, on loopback, of every place that a server may take).
     """
 
     def check(self, news: Props) -> list[Failure]:
@@ -54,7 +54,13 @@ class PoolHandler(Handler):
         return Diff(update=tuple(reasons))
 
     def preview(self, ctx: Context, olds: Props | None, news: Props) -> Props:
-        return _outputs(news) if is_known(template(news)) else {}
+        if not is_known(template(news)):
+            return {}
+        started = (olds or {}).get("started")
+        known = _outputs(news, started or [])
+        if started is None or (news["count"] and not _running(listing(), news)):
+            del known["started"]
+        return known
 
     def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
         from hashistack.local.blueprint import blueprint
@@ -68,10 +74,10 @@ class PoolHandler(Handler):
             _remove_volume(client, plan.volume)  # its Vault is gone, so its keys are of no use
         wanted = [f"{plan.pool}-{number}" for number in range(1, news["count"] + 1)]
         self._start(ctx, client, news, [name for name in wanted if name not in useful])
-        return f"{news['site']}-{news['pool']}", _outputs(news)
+        return f"{news['site']}-{news['pool']}", _outputs(news, wanted)
 
     def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
-        client = engine()
+        client, started = engine(), olds.get("started", [])
         if running := _running(client.api, news):
             machines.put_secrets(client, running[0].id, _documents(news))
         else:
@@ -79,8 +85,9 @@ class PoolHandler(Handler):
             remove_containers(client, [{"Id": machine.id} for machine in found])
             if news["pool"] == SERVER:
                 _remove_volume(client, f"{id}-secrets")
-            self._start(ctx, client, news, machines.fresh_names(news["pool"], news["count"]))
-        return _outputs(news)
+            started = list(machines.fresh_names(news["pool"], news["count"]))
+            self._start(ctx, client, news, started)
+        return _outputs(news, started)
 
     def delete(self, ctx: Context, id: str, olds: Props) -> None:
         client = engine()
@@ -122,7 +129,7 @@ def _documents(news: Props) -> dict[str, bytes]:
     return {SERVER if news["pool"] == SERVER else "client": news["secrets"].encode()}
 
 
-def _outputs(news: Props) -> Props:
+def _outputs(news: Props, started: Sequence[str]) -> Props:
     endpoints: dict[str, list[str]] = {}
     if news["pool"] == SERVER:
         for slot in range(SLOTS):
@@ -135,6 +142,7 @@ def _outputs(news: Props) -> Props:
         "bundle_sha256": bundle(declared).sha256,
         "renderer": renderer("local"),
         "template": declared,
+        "started": list(started),
         "endpoints": endpoints,
     }
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 
 class ReadyHandler(Handler):
-    """Inputs: site, connection (secret), rollout (``up`` or ``command``: whether machines of another bundle are
-    replaced here), wait (``full``, ``servers`` or ``none``), timeout (seconds), keep_on_failure.
+    """Inputs: site, connection (secret), started (what each pool's resource started itself), rollout (``up`` or
+    ``command``: whether machines of another bundle are replaced here), wait (``full``, ``servers`` or ``none``),
+    timeout (seconds), keep_on_failure.
 
     Outputs: endpoints (product to the addresses at which the servers that there are answer).
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -73,12 +74,14 @@ class LocalNetwork(HashistackResource):
 
 
 class _LocalPool(HashistackResource):
-    outputs = ("bundle_sha256", "template", "endpoints")
+    outputs = ("bundle_sha256", "template", "started", "endpoints")
 
     bundle_sha256: pulumi.Output[str]
     """The digest of the pool's bundle: another digest, other machines."""
     template: pulumi.Output[dict[str, Any]]
     """What a machine of the pool is made from: the inputs without secrets."""
+    started: pulumi.Output[list[str]]
+    """The machines that the resource itself started last: the pool's first ones, or all after all were lost."""
     endpoints: pulumi.Output[dict[str, list[str]]]
     """Product to the addresses, on loopback, of every place that a server may take; servers only."""
 
@@ -151,6 +154,7 @@ class LocalReady(HashistackResource):
         *,
         site: LocalSite,
         connection: pulumi.Input[str],
+        pools: Sequence[LocalServerPool | LocalClientPool],
         rollout: str,
         wait: str,
         timeout: float,
@@ -161,6 +165,8 @@ class LocalReady(HashistackResource):
         inputs = {
             "site": site.site,
             "connection": pulumi.Output.secret(connection),
+            # Machines that a pool has started are waited for, also where nothing else has changed.
+            "started": [pool.started for pool in pools],
             "rollout": rollout,
             "wait": wait,
             "timeout": timeout,

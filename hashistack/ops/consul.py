@@ -10,6 +10,9 @@ from hashistack.ops.raft import Peer, Raft
 HEALTH_CHECK = "hashistack"
 """CheckID under which each machine pushes its own health (a TTL check of a service)."""
 
+GOSSIP_CHECK = "serfHealth"
+"""CheckID of what gossip says of a node."""
+
 
 _FAILED = 4
 """Serf's number for a member that stopped answering without having left."""
@@ -68,9 +71,18 @@ class Consul:
         return {node["Node"]: (node.get("Meta") or {}).get("hashistack_pool", "") for node in nodes}
 
     def machine_health(self) -> tuple[MachineHealth, ...]:
-        """The `hashistack` check of every machine that has pushed one."""
-        checks = self.api.call("GET", "/v1/health/state/any", params={"filter": f'CheckID == "{HEALTH_CHECK}"'}).data
-        return tuple(MachineHealth(c["Node"], c["Status"], c["Output"]) for c in checks)
+        """The `hashistack` check of every machine that has pushed one; critical where gossip misses the machine.
+
+        What a machine says of itself holds for 30 s (the check's TTL), and it may have vanished since.
+        """
+        wanted = f'CheckID == "{HEALTH_CHECK}" or (CheckID == "{GOSSIP_CHECK}" and Status != "passing")'
+        checks = self.api.call("GET", "/v1/health/state/any", params={"filter": wanted}).data
+        missed = {c["Node"] for c in checks if c["CheckID"] == GOSSIP_CHECK}
+        return tuple(
+            MachineHealth(c["Node"], "critical" if c["Node"] in missed else c["Status"], c["Output"])
+            for c in checks
+            if c["CheckID"] == HEALTH_CHECK
+        )
 
     def has_auth_method(self, name: str) -> bool:
         """Whether the ACL auth method exists (workloads can't log in before)."""

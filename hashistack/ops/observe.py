@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from hashistack.ops import smoke
 from hashistack.ops.cluster import Cluster
 from hashistack.ops.connection import Pool as Declared
 from hashistack.ops.consul import MachineHealth
@@ -23,6 +24,9 @@ BOOT_SECONDS = 60.0
 
 GHOST_SECONDS = 10.0
 """How long a name without a machine is left to the products' own tidying."""
+
+FADE_SECONDS = 60.0
+"""How long a name without a machine may count as well, before nobody waits any longer for it to be missed."""
 
 
 @dataclass(frozen=True)
@@ -69,17 +73,18 @@ class Observer:
         health = {one.machine: one for one in said["health"]}
         # A name may stand twice while Nomad remembers an earlier machine: the one that is there counts.
         nodes = {node.name: node for node in sorted(said["nodes"], key=lambda node: node.status == "ready")}
-        work = Counter(one.node for one in said["placed"] if one.moves)
+        # The smoke job is deployed by nobody but us: whoever leaves takes care of it, and no pace waits for it.
+        work = Counter(one.node for one in said["placed"] if one.moves and one.job != smoke.JOB)
         machines = {one.name: self._machine(one, rafts, health, nodes, work) for one in instances}
         pools = tuple(self._pool(pool, instances, machines) for pool in wanted(cluster.connection, instances))
         voting = {peer.name for raft in rafts.values() for peer in raft.peers}
-        listed = voting | {node.name for node in nodes.values() if node.status != "ready"}
-        listed |= {name for name, pool in said["machines"].items() if pool and not _passing(health.get(name))}
-        nameless = listed - machines.keys()
-        ghosts = self._ghosts(nameless)
+        missed = voting | {node.name for node in nodes.values() if node.status != "ready"}
+        ours = {name for name, pool in said["machines"].items() if pool}
+        missed |= {name for name in ours if not _passing(health.get(name))}
+        ghosts, fading = self._ghosts((missed | ours) - machines.keys(), missed)
         self._looked = True
         fleet = Fleet(pools, ghosts, frozenset(ghosts) - voting)
-        return Seen(fleet, nodes, said["placed"], rafts, fading=len(nameless) > len(ghosts))
+        return Seen(fleet, nodes, said["placed"], rafts, fading)
 
     def _pool(self, declared: Declared, instances: tuple[Instance, ...], machines: Mapping[str, Machine]) -> Pool:
         mine = tuple(machines[one.name] for one in instances if one.pool == declared.name)
@@ -127,11 +132,17 @@ class Observer:
             self._healthy_since[instance.name] = now
         return 0.0
 
-    def _ghosts(self, names: set[str]) -> tuple[str, ...]:
-        """Those that stay: a machine that has left in good order is gone from everywhere within seconds."""
+    def _ghosts(self, nameless: set[str], missed: set[str]) -> tuple[tuple[str, ...], bool]:
+        """Names that stay without a machine, and whether others may yet become such.
+
+        A machine that has left in good order is gone from everywhere within seconds. One that was lost counts as well
+        until gossip misses it.
+        """
         now = time.monotonic()
-        self._ghost_since = {name: self._ghost_since.get(name, now) for name in names}
-        return tuple(sorted(name for name, since in self._ghost_since.items() if now - since >= GHOST_SECONDS))
+        self._ghost_since = {name: self._ghost_since.get(name, now) for name in nameless}
+        ages = {name: now - since for name, since in self._ghost_since.items()}
+        ghosts = tuple(sorted(name for name, age in ages.items() if name in missed and age >= GHOST_SECONDS))
+        return ghosts, any(age < FADE_SECONDS for name, age in ages.items() if name not in ghosts)
 
     def _role(self, pool: str) -> str:
         return next((one.role for one in self._cluster.connection.pools if one.name == pool), "client")

@@ -80,3 +80,31 @@ def test_f2_a_server_that_is_lost_for_good_is_replaced_by_heal(datacenter: Datac
         assert ghosts(lost, server) == []
     datacenter.healthy()
     assert "nothing to do" in datacenter.project.run("heal")
+
+
+def test_a_server_and_a_client_that_are_lost_are_replaced_by_up(datacenter: Datacenter) -> None:
+    """Both killed outright: the leader of Nomad and, since its job runs there, a client with work."""
+    datacenter.healthy()
+    lost = [leader(datacenter, "nomad"), datacenter.clients[0]]
+    with Cluster(datacenter.connection) as cluster:
+        writes = Writes(cluster)
+        writes.start()
+        try:
+            for machine in lost:
+                machine.container.remove(force=True, v=True)
+            print(datacenter.project.run("up", seconds=400))
+        finally:
+            written = writes.stop()
+    nothing_lost(written)
+    names = sorted(server.name for server in datacenter.servers)
+    assert len(names) == 3
+    assert len(datacenter.clients) == 2
+    assert not {machine.name for machine in lost} & {machine.name for machine in datacenter.machines()}
+    for server in datacenter.servers:
+        assert peers(server) == {product: [(name, True) for name in names] for product in PRODUCTS}
+    until(
+        lambda: {node["Name"] for node in datacenter.nomad("/v1/nodes")} == {one.name for one in datacenter.clients},
+        30,
+        "Nomad has forgotten the client that was lost",
+    )
+    datacenter.healthy()

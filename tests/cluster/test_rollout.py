@@ -7,7 +7,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import docker
@@ -19,7 +19,7 @@ from bench.writes import Writes
 from hashistack.ops.cluster import Cluster
 
 from .conftest import finish
-from .datacenter import Datacenter
+from .datacenter import Datacenter, Machine
 from .project import Project, small, until
 
 OLD = {"nomad": "1.10.5", "consul": "1.21.0", "vault": "1.21.0"}
@@ -54,7 +54,11 @@ def declare(datacenter: Datacenter, **changes: Any) -> None:
 
 
 def names(datacenter: Datacenter) -> set[str]:
-    return {machine.name for machine in datacenter.machines()}
+    return names_of(datacenter.machines())
+
+
+def names_of(machines: Sequence[Machine]) -> set[str]:
+    return {machine.name for machine in machines}
 
 
 def deploy(datacenter: Datacenter, wanted: dict[str, Any]) -> None:
@@ -199,6 +203,38 @@ def test_work_that_fails_on_new_machines_stops_the_roll_at_the_canary(
     assert set(old) <= names(rolled)
     assert len(rolled.clients) == 2
     rolled.vendor("nomad", "job", "stop", "-purge", "-detach", "picky")
+    rolled.healthy()
+
+
+def test_at_their_pace_applications_move_by_their_own_deploys(
+    rolled: Datacenter, docker_client: docker.DockerClient
+) -> None:
+    old = names_of(rolled.clients)
+    web = job("work", rolled.connection.datacenter, rolled.connection.region)
+    deploy(rolled, web)
+    pool = rolled.project.configuration()["cluster"]["clients"][0]
+    pace = {"pace": "applications", "max_surge": 2, "min_healthy_time": "2s"}
+    declare(rolled, clients=[{**pool, "meta": {"pace": "theirs"}, "upgrade": pace}])
+    said = rolled.project.run("rollout", "--no-snapshot", seconds=300)
+    assert "waiting for the applications: " in said
+    assert old <= names_of(rolled.clients)
+    assert len(rolled.clients) == 4
+    nodes = {node["Name"]: node for node in rolled.nomad("/v1/nodes")}
+    eligible = {name for name, node in nodes.items() if node["SchedulingEligibility"] == "eligible"}
+    assert eligible == names_of(rolled.clients) - old
+    assert not any(node["Drain"] for node in nodes.values())
+
+    load = Load(docker_client, rolled.site, f"{JOB}.service.consul", BODY)
+    load.start()
+    try:
+        deploy(rolled, {**web, "Meta": {"release": "next"}})
+        rolled.project.run("rollout", "--no-snapshot", seconds=300)
+    finally:
+        totals = load.stop()
+    assert totals.failed == 0, totals.errors
+    assert len(rolled.clients) == 2
+    assert not names_of(rolled.clients) & old
+    nothing_is_left_of(rolled, old)
     rolled.healthy()
 
 

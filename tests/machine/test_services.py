@@ -142,6 +142,21 @@ def test_an_open_vault_is_left_alone(server: Sandbox, start: Start) -> None:
 
 
 @only_dash
+def test_a_vault_that_takes_connections_and_answers_nobody_is_started_again(server: Sandbox, start: Start) -> None:
+    status, silence = "localhost:8200/v1/sys/seal-status", "curl: (28) Operation timed out after 5000 milliseconds"
+    server.write("/standin/secrets/vault-init", '{"keys_base64":["the-secret-key=="]}')
+    server.answer(status, "curl: (7) Failed to connect to localhost port 8200", 0)
+    start(f"{BIN}/unseal")
+    pass_by(server, "asked", 8)
+    assert lines(server, "sv") == [], "one that starts is waited for"
+    server.answer(status, silence, 0)
+    wait_for(lambda: lines(server, "sv") == ["-w 20 force-restart /etc/service/vault"])
+    server.answer(status, '{"type":"shamir","initialized":true,"sealed":false}')
+    pass_by(server, "asked", 4)
+    assert len(lines(server, "sv")) == 1
+
+
+@only_dash
 def test_a_vault_without_data_joins_through_a_server_that_is_open(server: Sandbox, start: Start) -> None:
     status, unseal = "localhost:8200/v1/sys/seal-status", "localhost:8200/v1/sys/unseal"
     join = "localhost:8200/v1/sys/storage/raft/join"
