@@ -26,8 +26,9 @@ job "web" {
       driver = "exec"
 
       config {
-        command = "/bin/busybox"
-        args    = ["httpd", "-f", "-p", "${NOMAD_PORT_http}", "-h", "local"]
+        command = "/bin/sh"
+        # Alpine keeps busybox's httpd in a program of its own.
+        args = ["-c", "exec $(command -v busybox-extras || command -v busybox) httpd -f -p $NOMAD_PORT_http -h local"]
       }
 
       template {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pulumi
 
 from hashistack.aws import checks, outputs, site, tags
@@ -16,16 +14,17 @@ from hashistack.aws.dns import AwsDns, AwsDnsArgs
 from hashistack.aws.endpoints import NEEDED
 from hashistack.aws.firewall import AwsFirewall, AwsFirewallArgs
 from hashistack.aws.identity import AwsIdentity, AwsIdentityArgs
-from hashistack.aws.launch import Launch
+from hashistack.aws.launch import Launch, made_of
 from hashistack.aws.network import AwsNetwork, AwsNetworkArgs
 from hashistack.aws.outputs import Declared
 from hashistack.aws.seal import AwsSeal, AwsSealArgs
 from hashistack.aws.secrets import AwsSecrets, AwsSecretsArgs
 from hashistack.aws.server_pool import AwsServerPool, AwsServerPoolArgs
 from hashistack.machine.roles import SERVER
+from hashistack.ops.resources import Specification
 from hashistack.provider.early import plugin_starts
 from hashistack.secrets.cluster import ClusterSecrets
-from hashistack.spec.pool import Arch
+from hashistack.spec.pool import ClientPool, ServerPool
 
 
 class AwsCluster(pulumi.ComponentResource):
@@ -42,10 +41,12 @@ class AwsCluster(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AwsClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hashistack:index:AwsCluster", name, {}, opts)
-        child, spec = pulumi.ResourceOptions(parent=self), checks.parsed(args.spec)
+        spec = checks.parsed(args.spec)
         with plugin_starts():
             scope = site.scope(spec.name, parent=self)
         checks.refuse(checks.problems(spec, scope.region, args.tags, args.pools, new_vpc=args.vpc_id is None))
+        first = Specification(f"{name}-specification", spec.model_dump_json(), pulumi.ResourceOptions(parent=self))
+        child = pulumi.ResourceOptions(parent=self, depends_on=[first])
         own, closed = tags.of_cluster(scope.site, {**spec.tags, **args.tags}), spec.network.nat == "none"
         network = AwsNetwork(
             f"{name}-network",
@@ -102,24 +103,26 @@ class AwsCluster(pulumi.ComponentResource):
         )
         boots = Boots(spec, scope.site, scope.region, artifacts, secrets, seal, dns, network)
 
-        def launch(pool: str, group: pulumi.Output[str], arch: Arch, zones: Sequence[str] | None) -> Launch:
-            boot, subnets, profile = boots.of(pool, arch), network.subnet_ids_in(zones), identity.profiles[pool]
+        def launch(name: str, group: pulumi.Output[str], pool: ServerPool | ClientPool) -> Launch:
+            volumes = args.pools.get(name, AwsPoolOptions()).volumes
+            boot = boots.of(name, pool.arch, made_of(args.image, pool, volumes))
+            subnets, profile = network.subnet_ids_in(pool.zones), identity.profiles[name]
             return Launch(
                 scope.site, [group], subnets, profile, boot.bundle, boot.user_data, args.image, args.kms_key_arn, own
             )
 
         # Machines that start before what they ask for is there would only ask again, and be late.
-        after = pulumi.ResourceOptions(parent=self, depends_on=[artifacts, identity, secrets])
+        after = pulumi.ResourceOptions(parent=self, depends_on=[first, artifacts, identity, secrets])
         targets = pulumi.Output.all(api.target_group_arns, dns.target_group_arns).apply(
             lambda both: [*both[0], *both[1]]
         )
-        start = launch(SERVER, groups["servers"], spec.servers.arch, spec.servers.zones)
+        start = launch(SERVER, groups["servers"], spec.servers)
         servers = AwsServerPool(
             f"{name}-{SERVER}", AwsServerPoolArgs(spec.servers, spec.upgrade, start, targets), after
         )
         declared = [Declared(SERVER, SERVER, spec.servers.count, spec.upgrade, start.bundle, servers)]
         for pool in spec.clients:
-            start, upgrade = launch(pool.name, groups["clients"], pool.arch, pool.zones), spec.upgrade_of(pool)
+            start, upgrade = launch(pool.name, groups["clients"], pool), spec.upgrade_of(pool)
             options = args.pools.get(pool.name, AwsPoolOptions())
             clients = AwsClientPool(
                 f"{name}-{pool.name}", AwsClientPoolArgs(pool, upgrade, start, options, args.protect), after

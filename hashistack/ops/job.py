@@ -19,7 +19,7 @@ _HOLD_SECONDS = 5.0
 
 
 class JobHandler(Handler):
-    """Inputs: connection (secret), job (HCL or JSON text). Outputs: job_id, namespace, job_version."""
+    """Inputs: connection (secret), job (HCL or JSON text). Outputs: job_id, job_version."""
 
     def check(self, news: Props) -> list[Failure]:
         if is_known(news.get("job")) and not str(news["job"]).strip():
@@ -36,20 +36,22 @@ class JobHandler(Handler):
     def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
         with _nomad(news) as nomad:
             _, outputs = self._deploy(ctx, nomad, news["job"])
-            if (outputs["job_id"], outputs["namespace"]) != (olds.get("job_id"), olds.get("namespace")):
-                nomad.deregister(olds["job_id"], olds["namespace"])
+            if outputs["job_id"] != olds.get("job_id"):  # it has another name now
+                nomad.deregister(olds["job_id"])
         return outputs
 
     def delete(self, ctx: Context, id: str, olds: Props) -> None:
         with _nomad(olds) as nomad:
-            nomad.deregister(olds["job_id"], olds["namespace"])
+            nomad.deregister(olds["job_id"])
 
     def _deploy(self, ctx: Context, nomad: Nomad, text: str) -> tuple[str, Props]:
         job = _parsed(nomad, text)
-        namespace = job.get("Namespace") or "default"
+        if (namespace := job.get("Namespace") or "default") != "default":
+            raise ResourceFailed(
+                f"job {job['ID']}: is for namespace {namespace}, and only the default one is known here"
+            )
         version = nomad.register(job)
-        id = f"{namespace}/{job['ID']}"
-        outputs = {"job_id": job["ID"], "namespace": namespace, "job_version": version}
+        id, outputs = str(job["ID"]), {"job_id": job["ID"], "job_version": version}
         if why := self._wait(ctx, nomad, job["ID"], version):
             # It is registered: the next `up` changes it, the next `destroy` removes it.
             raise ResourceFailed(f"job {job['ID']}: {why}", id=id, props=outputs)

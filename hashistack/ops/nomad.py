@@ -177,9 +177,9 @@ class Nomad:
         found: dict[str, Any] = self.api.call("POST", "/v1/jobs/parse", body={"JobHCL": hcl, "Canonicalize": True}).data
         return found
 
-    def deregister(self, job_id: str, namespace: str) -> None:
+    def deregister(self, job_id: str) -> None:
         """Stop a job and forget it; one that is not there is no error."""
-        self.api.call("DELETE", f"/v1/job/{job_id}", params={"namespace": namespace, "purge": "true"}, accept=(404,))
+        self.api.call("DELETE", f"/v1/job/{job_id}", params={"purge": "true"}, accept=(404,))
 
     def deploys(self, job_id: str) -> bool:
         """Whether changes of the job are deployments: a service with an update strategy, that is not stopped."""

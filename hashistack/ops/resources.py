@@ -1,4 +1,4 @@
-"""What a product's stack declares in a cluster that another stack made, as its program sees it."""
+"""Resources that belong to no platform, as a program sees them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,17 @@ import pulumi
 from hashistack.provider.resource import HashistackResource
 
 
+class Specification(HashistackResource):
+    """What a cluster is declared to be, as JSON: a change of it that no `up` can make stops the `up` here."""
+
+    resource_type = "hashistack:index:Specification"
+
+    def __init__(self, name: str, spec: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, {"spec": spec}, opts)
+
+
 class NomadJob(HashistackResource):
-    """A job, deployed when `up` ends: a service's deployment has succeeded by then.
+    """A job in a cluster that another stack may have made. When `up` ends, a service's deployment has succeeded.
 
     connection: the cluster's output of that name. job: HCL, or Nomad's own JSON. Another `connection` alone, as after
     a rotation, deploys nothing. Deleting it stops the job and forgets it.

@@ -22,6 +22,7 @@ HANDLERS: Final[dict[str, str]] = {
     "hashistack:index:LocalSite": "hashistack.local.site:SiteHandler",
     "hashistack:index:NomadJob": "hashistack.ops.job:JobHandler",
     "hashistack:index:RoleCertificate": "hashistack.secrets.role:RoleCertificateHandler",
+    "hashistack:index:Specification": "hashistack.ops.specification:SpecificationHandler",
     "hashistack:index:TokenSet": "hashistack.secrets.tokens:TokenSetHandler",
     "hashistack:index:Tools": "hashistack.toolchain.handler:ToolsHandler",
 }
