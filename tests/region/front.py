@@ -83,7 +83,10 @@ class Front:
             return _error(respond, 400, "ValidationError", str(problem))
         if status := self.outage(seen):
             return _error(respond, status, "ServiceUnavailable", "the test says that this is down")
-        answer: Iterable[bytes] = self._moto(environ, respond)
+        try:
+            answer: Iterable[bytes] = self._moto(environ, respond)
+        except NotImplementedError as lack:
+            return _error(respond, 501, "NotImplemented", str(lack))
         return answer
 
 

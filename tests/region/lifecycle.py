@@ -77,8 +77,10 @@ def _move(group: FakeAutoScalingGroup, state: InstanceState, now: float) -> None
             _proceed(state, state.hook.default_result)
         case "Pending:Proceed":
             state.lifecycle_state = "InService"
-        case "Terminating:Proceed":
-            _end(group, state)
+        case "Terminating:Proceed" if state.instance.state == "terminated":
+            group.instance_states = [other for other in group.instance_states if other is not state]
+        case "Terminating:Proceed":  # a group still has it for a moment, as in AWS
+            group.ec2_backend.terminate_instances([state.instance.id])
 
 
 def _wait(group: FakeAutoScalingGroup, state: InstanceState, now: float) -> None:
@@ -99,12 +101,6 @@ def _proceed(state: InstanceState, result: str) -> None:
         state.lifecycle_state = "Terminating:Proceed"
     else:
         state.lifecycle_state = f"{phase}:Proceed"
-
-
-def _end(group: FakeAutoScalingGroup, state: InstanceState) -> None:
-    group.instance_states = [other for other in group.instance_states if other is not state]
-    if state.instance.state != "terminated":
-        group.ec2_backend.terminate_instances([state.instance.id])
 
 
 def _register(group: FakeAutoScalingGroup) -> None:
@@ -147,7 +143,7 @@ def _launch(group: FakeAutoScalingGroup) -> None:
     version = group.ec2_launch_template.get_version(group.launch_template_version)
     used = [state.instance.subnet_id for state in group.instance_states]
     subnet = min(group.vpc_zone_identifier.split(","), key=used.count)
-    profile = version.data.get("IamInstanceProfile", {})
+    profile, interface = version.data.get("IamInstanceProfile", {}), (version.data.get("NetworkInterfaces") or [{}])[0]
     overrides = (group.mixed_instances_policy or {}).get("LaunchTemplate", {}).get("Overrides") or [{}]
     (instance,) = group.ec2_backend.run_instances(
         version.image_id,
@@ -159,7 +155,7 @@ def _launch(group: FakeAutoScalingGroup) -> None:
         is_instance_type_default=False,
         region_name=group.ec2_backend.region_name,
         subnet_id=subnet,
-        security_group_ids=list(version.data.get("SecurityGroupIds") or _interface(version.data).get("Groups") or []),
+        security_group_ids=[*version.data.get("SecurityGroupIds", ()), *interface.get("Groups", ())],
         launch_template={"LaunchTemplateId": group.ec2_launch_template.id, "Version": version.number},
         iam_instance_profile=profile.get("Arn") or profile.get("Name"),
         metadata_options=version.data.get("MetadataOptions"),
@@ -170,10 +166,6 @@ def _launch(group: FakeAutoScalingGroup) -> None:
     state = InstanceState(instance, "Pending", protected_from_scale_in=group.new_instances_protected_from_scale_in)
     state.version = version.number
     group.instance_states.append(state)
-
-
-def _interface(data: dict[str, Any]) -> dict[str, Any]:
-    return next(iter(data.get("NetworkInterfaces") or [{}]))
 
 
 # In place of moto's: calls that only write down.
@@ -207,8 +199,8 @@ def _delete_auto_scaling_group(backend: AutoScalingBackend, name: str, force: bo
             raise ValidationError(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
         if group.instance_states and not force:
             raise ValidationError("You cannot delete an AutoScalingGroup while there are instances still in the group.")
-        for state in list(group.instance_states):
-            _end(group, state)
+        if group.instance_states:
+            group.ec2_backend.terminate_instances([state.instance.id for state in group.instance_states])
         del backend.autoscaling_groups[name]
 
 

@@ -7,6 +7,7 @@ Docker. `python -m tests.region` runs one by hand.
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import tempfile
 import threading
@@ -28,6 +29,7 @@ from .metadata import Metadata
 from .signatures import Keyring
 
 STEP_SECONDS = 0.3
+_LOCK = Path("/run/lock/hashistack-tests-region")
 
 
 class Region:
@@ -50,10 +52,15 @@ class Region:
         self._ending.close()
 
     def _open(self, ending: ExitStack) -> None:
+        only = ending.enter_context(_LOCK.open("w"))
+        try:
+            fcntl.flock(only, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RuntimeError("another region runs on this host, at the same addresses: wait for its end") from None
         place = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="region-")))
         self.authority = Authority(place)
         for address in (METADATA, RESOLVER, FRONT):
-            subprocess.run(["ip", "addr", "add", f"{address}/32", "dev", "lo"], check=True, capture_output=True)
+            subprocess.run(["ip", "addr", "replace", f"{address}/32", "dev", "lo"], check=True, capture_output=True)
             ending.callback(subprocess.run, ["ip", "addr", "del", f"{address}/32", "dev", "lo"], check=False)
         ending.enter_context(lifecycle.installed())
         own = f"{self.name}.amazonaws.com"

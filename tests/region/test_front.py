@@ -111,3 +111,10 @@ def test_a_service_may_be_down(world: World) -> None:
         world.client("ec2", keys).describe_vpcs()
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
     assert world.client("autoscaling", keys).describe_auto_scaling_groups()["AutoScalingGroups"] == []
+
+
+def test_what_moto_lacks_is_not_implemented(world: World) -> None:
+    api = world.client("service-quotas", world.keyring.issue("operator", None))
+    with pytest.raises(ClientError, match="has not been implemented") as refused:
+        api.get_aws_default_service_quota(ServiceCode="ec2", QuotaCode="L-1216C47A")
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
