@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,9 +120,7 @@ class LocalCluster(pulumi.ComponentResource):
             )
             for pool in spec.clients
         ]
-        self.connection = pulumi.Output.secret(
-            pulumi.Output.json_dumps(_connection(spec, site, [servers, *clients], secrets), sort_keys=True)
-        )
+        self.connection = pulumi.Output.secret(_connection(spec, site, [servers, *clients], secrets))
         ready = LocalReady(
             f"{name}-ready",
             site=site,
@@ -153,37 +152,50 @@ def _parsed(spec: ClusterSpec | Mapping[str, Any]) -> ClusterSpec:
 
 def _connection(
     spec: ClusterSpec, site: LocalSite, pools: Sequence[LocalServerPool | LocalClientPool], secrets: ClusterSecrets
-) -> Mapping[str, Any]:
+) -> pulumi.Output[str]:
     from hashistack.ops.fleet import Policy
 
     declared = [(SERVER, SERVER, spec.servers.count, spec.upgrade)]
     declared += [(pool.name, "client", pool.desired, spec.upgrade_of(pool)) for pool in spec.clients]
-    servers = pools[0].endpoints
-    return {
-        "name": site.site,
-        "provider": "local",
-        "datacenter": spec.datacenter,
-        "region": spec.region,
-        "versions": {product: spec.versions.of(product) for product in TOOLS},
-        "ca_pem": secrets.ca_pem,
-        "operator_cert_pem": secrets.operator_cert_pem,
-        "operator_key_pem": secrets.operator_key_pem,
-        "nomad": {"addresses": servers["nomad"], "token": secrets.ids["nomad_management"]},
-        "consul": {"addresses": servers["consul"], "token": secrets.ids["consul_management"]},
-        "vault": {
-            "addresses": servers["vault"],
-            "username": "operator",
-            "password": secrets.ids["vault_operator_password"],
-        },
-        "pools": [
-            {
-                "name": name,
-                "role": role,
-                "count": count,
-                "bundle": pool.bundle_sha256,
-                "policy": vars(Policy.of(upgrade)),
-                "template": pool.template,
-            }
-            for (name, role, count, upgrade), pool in zip(declared, pools, strict=True)
-        ],
-    }
+
+    def connection(known: Mapping[str, Any]) -> str:
+        endpoints, ids = known["endpoints"], known["ids"]
+        told = {
+            "name": known["site"],
+            "provider": "local",
+            "datacenter": spec.datacenter,
+            "region": spec.region,
+            "versions": {product: spec.versions.of(product) for product in TOOLS},
+            "ca_pem": known["certificates"]["ca"],
+            "operator_cert_pem": known["certificates"]["operator"],
+            "operator_key_pem": known["keys"]["operator"],
+            "nomad": {"addresses": endpoints["nomad"], "token": ids["nomad_management"]},
+            "consul": {"addresses": endpoints["consul"], "token": ids["consul_management"]},
+            "vault": {
+                "addresses": endpoints["vault"],
+                "username": "operator",
+                "password": ids["vault_operator_password"],
+            },
+            "pools": [
+                {
+                    "name": name,
+                    "role": role,
+                    "count": count,
+                    "bundle": bundle,
+                    "policy": vars(Policy.of(upgrade)),
+                    "template": template,
+                }
+                for (name, role, count, upgrade), (bundle, template) in zip(declared, known["pools"], strict=True)
+            ],
+        }
+        return json.dumps(told, sort_keys=True)
+
+    # A few outputs as they are: the SDK takes an output in a structure of its own for everything in one.
+    return pulumi.Output.all(
+        site=site.site,
+        certificates=secrets.certificates,
+        keys=secrets.keys,
+        ids=secrets.ids,
+        endpoints=pools[0].endpoints,
+        pools=pulumi.Output.all(*(pulumi.Output.all(pool.bundle_sha256, pool.template) for pool in pools)),
+    ).apply(connection)
