@@ -22,6 +22,7 @@ from hashistack.local.resources import (
 )
 from hashistack.machine.roles import SERVER
 from hashistack.provider.early import plugin_starts
+from hashistack.provider.outputs import together
 from hashistack.secrets.cluster import ClusterSecrets
 
 if TYPE_CHECKING:
@@ -153,22 +154,22 @@ def _parsed(spec: ClusterSpec | Mapping[str, Any]) -> ClusterSpec:
 def _connection(
     spec: ClusterSpec, site: LocalSite, pools: Sequence[LocalServerPool | LocalClientPool], secrets: ClusterSecrets
 ) -> pulumi.Output[str]:
-    from hashistack.ops.fleet import Policy
+    from hashistack.ops.policy import Policy
 
     declared = [(SERVER, SERVER, spec.servers.count, spec.upgrade)]
     declared += [(pool.name, "client", pool.desired, spec.upgrade_of(pool)) for pool in spec.clients]
 
-    def connection(known: Mapping[str, Any]) -> str:
-        endpoints, ids = known["endpoints"], known["ids"]
+    def connection(known: Sequence[Any]) -> str:
+        site_id, certificates, keys, ids, endpoints, *made = known
         told = {
-            "name": known["site"],
+            "name": site_id,
             "provider": "local",
             "datacenter": spec.datacenter,
             "region": spec.region,
             "versions": {product: spec.versions.of(product) for product in TOOLS},
-            "ca_pem": known["certificates"]["ca"],
-            "operator_cert_pem": known["certificates"]["operator"],
-            "operator_key_pem": known["keys"]["operator"],
+            "ca_pem": certificates["ca"],
+            "operator_cert_pem": certificates["operator"],
+            "operator_key_pem": keys["operator"],
             "nomad": {"addresses": endpoints["nomad"], "token": ids["nomad_management"]},
             "consul": {"addresses": endpoints["consul"], "token": ids["consul_management"]},
             "vault": {
@@ -185,17 +186,11 @@ def _connection(
                     "policy": vars(Policy.of(upgrade)),
                     "template": template,
                 }
-                for (name, role, count, upgrade), (bundle, template) in zip(declared, known["pools"], strict=True)
+                for (name, role, count, upgrade), bundle, template in zip(declared, made[::2], made[1::2], strict=True)
             ],
         }
         return json.dumps(told, sort_keys=True)
 
-    # A few outputs as they are: the SDK takes an output in a structure of its own for everything in one.
-    return pulumi.Output.all(
-        site=site.site,
-        certificates=secrets.certificates,
-        keys=secrets.keys,
-        ids=secrets.ids,
-        endpoints=pools[0].endpoints,
-        pools=pulumi.Output.all(*(pulumi.Output.all(pool.bundle_sha256, pool.template) for pool in pools)),
-    ).apply(connection)
+    made = [output for pool in pools for output in (pool.bundle_sha256, pool.template)]
+    endpoints = pools[0].endpoints
+    return together(site.site, secrets.certificates, secrets.keys, secrets.ids, endpoints, *made).apply(connection)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
+from hashistack.provider.outputs import together
 from hashistack.provider.resource import HashistackResource
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class ClusterSecrets(HashistackResource):
         self.ca_pem = self.certificates["ca"]
         self.operator_cert_pem, self.operator_key_pem = self.certificates["operator"], self.keys["operator"]
         # Secret, because the keys are.
-        made = pulumi.Output.all(self.certificates, self.keys, self.gossip_keys, self.ids)
+        made = together(self.certificates, self.keys, self.gossip_keys, self.ids)
         self.server_document = made.apply(lambda made: _document("server", ("consul", "nomad"), _TOKENS, *made))
         self.client_document = made.apply(lambda made: _document("client", ("consul",), _FOR_CLIENTS, *made))
 
