@@ -47,6 +47,10 @@ class ClusterSecrets(HashistackResource):
     """32 bytes, base64, for consul and nomad; secret."""
     ids: pulumi.Output[dict[str, str]]
     """Token name to its secret id; secret."""
+    ca_pem: pulumi.Output[str]
+    operator_cert_pem: pulumi.Output[str]
+    operator_key_pem: pulumi.Output[str]
+    """Secret."""
     server_document: pulumi.Output[str]
     """What a server may read, as JSON; secret."""
     client_document: pulumi.Output[str]
