@@ -11,8 +11,7 @@ from hashistack.provider.handler import Handler, ResourceFailed
 from hashistack.version import VERSION
 
 HANDLERS: Final[dict[str, str]] = {
-    "hashistack:index:CertificateAuthority": "hashistack.secrets.authority:AuthorityHandler",
-    "hashistack:index:GossipKey": "hashistack.secrets.tokens:GossipKeyHandler",
+    "hashistack:index:ClusterSecrets": "hashistack.secrets.handler:ClusterSecretsHandler",
     "hashistack:index:LocalArtifacts": "hashistack.local.supplies:ArtifactsHandler",
     "hashistack:index:LocalClientPool": "hashistack.local.docker_pool:PoolHandler",
     "hashistack:index:LocalImage": "hashistack.local.supplies:ImageHandler",
@@ -20,8 +19,6 @@ HANDLERS: Final[dict[str, str]] = {
     "hashistack:index:LocalReady": "hashistack.local.ready:ReadyHandler",
     "hashistack:index:LocalServerPool": "hashistack.local.docker_pool:PoolHandler",
     "hashistack:index:LocalSite": "hashistack.local.site:SiteHandler",
-    "hashistack:index:RoleCertificate": "hashistack.secrets.role:RoleCertificateHandler",
-    "hashistack:index:TokenSet": "hashistack.secrets.tokens:TokenSetHandler",
 }
 
 

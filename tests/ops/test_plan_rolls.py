@@ -10,9 +10,10 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hashistack.ops.fleet import Fleet, Machine, Policy, Pool
+from hashistack.ops.fleet import Fleet, Machine, Pool
 from hashistack.ops.plan import next_steps, plan
 from hashistack.ops.plan_servers import settled
+from hashistack.ops.policy import Policy
 from hashistack.ops.steps import Cordon, Discard, Drain, Forget, Grow, Leave, OfMachines, Step, Uncordon, Wait
 
 NEW = "new"
