@@ -10,6 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hashistack.aws.args import AwsClusterArgs
+    from hashistack.aws.client_pool import AwsPoolOptions
+    from hashistack.aws.cluster import AwsCluster
     from hashistack.local.cluster import LocalCluster, LocalClusterArgs
     from hashistack.spec.acl import Acl
     from hashistack.spec.cluster import ClusterSpec
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "Acl": "hashistack.spec.acl",
+    "AwsCluster": "hashistack.aws.cluster",
+    "AwsClusterArgs": "hashistack.aws.args",
+    "AwsPoolOptions": "hashistack.aws.client_pool",
     "ClientPool": "hashistack.spec.pool",
     "ClusterSpec": "hashistack.spec.cluster",
     "Dns": "hashistack.spec.dns",
@@ -46,6 +52,9 @@ _MODULES = {
 __all__ = [
     "VERSION",
     "Acl",
+    "AwsCluster",
+    "AwsClusterArgs",
+    "AwsPoolOptions",
     "ClientPool",
     "ClusterSpec",
     "Dns",

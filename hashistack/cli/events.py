@@ -13,6 +13,7 @@ PHASES: Mapping[str, str] = {
     "hashistack:index:LocalImage": "image, tools, network",
     "hashistack:index:LocalArtifacts": "image, tools, network",
     "hashistack:index:ClusterSecrets": "keys and certificates",
+    "hashistack:index:Tools": "image, tools, network",
     "hashistack:index:LocalNetwork": "image, tools, network",
     "hashistack:index:LocalServerPool": "machines",
     "hashistack:index:LocalClientPool": "machines",

@@ -12,6 +12,7 @@ from hashistack.local.labels import DOMAIN
 from hashistack.machine.bundle import Binary, Bundle, render
 from hashistack.machine.platform import Platform
 from hashistack.machine.roles import SERVER
+from hashistack.machine.roles import tools as needed
 from hashistack.machine.user_data import user_data
 from hashistack.provider.handler import Props
 from hashistack.spec import ClusterSpec
@@ -54,7 +55,7 @@ def bundle(template: Props) -> Bundle:
             template["tools"][name]["sha256"],
             f"file://{_mounted(name, template)}",
         )
-        for name in _needed(template["pool"])
+        for name in needed(template["pool"])
     )
     return render(_spec(template), template["pool"], _platform(template), binaries)
 
@@ -84,7 +85,7 @@ def blueprint(template: Props) -> Blueprint:
             servers=spec.servers.count,
             upgrade=next((spec.upgrade_of(found) for found in spec.clients if found.name == pool), spec.upgrade),
         ),
-        mounts={template["tools"][name]["path"]: _mounted(name, template) for name in _needed(pool)},
+        mounts={template["tools"][name]["path"]: _mounted(name, template) for name in needed(pool)},
     )
 
 
@@ -96,7 +97,7 @@ def difference(before: Props, after: Props) -> str:
     moved = [
         f"{name} {old} → {new}"
         for name, (old, new) in sorted(tools.items())
-        if old != new and name in _needed(after["pool"])
+        if old != new and name in needed(after["pool"])
     ]
     if moved:
         return ", ".join(moved)
@@ -114,10 +115,6 @@ def bundle_path(digest: str) -> str:
 
 def _spec(template: Props) -> ClusterSpec:
     return ClusterSpec.parse(json.loads(template["spec"]))
-
-
-def _needed(pool: str) -> tuple[str, ...]:
-    return ("consul", "nomad", "vault") if pool == SERVER else ("cni", "consul", "nomad")
 
 
 def _mounted(name: str, template: Props) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
 
 from hashistack.local.dns import LocalDns
 from hashistack.provider.resource import HashistackResource
+from hashistack.toolchain.resources import Tools
 
 
 class LocalSite(HashistackResource):
@@ -46,26 +47,10 @@ class LocalImage(HashistackResource):
         super().__init__(name, {}, opts)
 
 
-class LocalArtifacts(HashistackResource):
+class LocalArtifacts(Tools):
     """The pinned binaries, in this machine's cache; machines mount them read-only."""
 
     resource_type = "hashistack:index:LocalArtifacts"
-    outputs = ("tools",)
-
-    tools: pulumi.Output[dict[str, Any]]
-    """Tool to ``version``, ``sha256`` and ``path``."""
-
-    def __init__(
-        self,
-        name: str,
-        versions: Mapping[str, str],
-        digests: Mapping[str, str],
-        arch: str,
-        static: pulumi.Input[bool],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        inputs = {"versions": dict(versions), "digests": dict(digests), "arch": arch, "static": static}
-        super().__init__(name, inputs, opts)
 
 
 class LocalNetwork(HashistackResource):

@@ -23,8 +23,13 @@ from hashistack.spec import ClusterSpec
 
 _PROGRAMS = (
     *("api.sh", "boot", "dns-servers", "fetch", "health", "install", "leave", "led", "log", "machine.sh", "node-watch"),
-    *("refresh", "render"),
+    *("refresh", "render", "stop"),
 )
+_PLATFORM_PROGRAMS: dict[str, tuple[str, ...]] = {
+    "local": (),
+    # A machine from any image: what the image lacks, and a place in its init.
+    "aws": ("aws.sh", "enable", "provision", "supervise"),
+}
 _ROLE_PROGRAMS = {
     "client": ("await-leader", "leave-client.sh"),
     SERVER: (
@@ -107,11 +112,15 @@ def render(spec: ClusterSpec, pool: str, platform: Platform, binaries: tuple[Bin
     )
     if role == SERVER:
         contents["bootstrap.json"] = _json({**bootstrap(spec), "seal": platform.seal})
-    contents |= {f"bin/{name}": _program(name) for name in (*_PROGRAMS, *_ROLE_PROGRAMS[role])}
+    contents |= {f"bin/{name}": _program(name) for name in _programs(platform.name, role)}
     contents["bin/platform"] = _program(f"platform-{platform.name}")
     for name, script in services(role, tools, seal_in_store=platform.seal is None).items():
         contents[f"sv/{name}"] = script.encode()
     return Bundle(contents)
+
+
+def _programs(platform: str, role: str) -> tuple[str, ...]:
+    return (*_PROGRAMS, *_ROLE_PROGRAMS[role], *_PLATFORM_PROGRAMS[platform])
 
 
 def _program(name: str) -> bytes:

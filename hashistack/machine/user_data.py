@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from shlex import quote
 
 from hashistack.spec.durations import seconds
@@ -10,9 +13,53 @@ from hashistack.spec.policy import UpgradePolicy
 LIMIT_BYTES = 4096
 """Ours; the clouds' own limit is 16 KiB (EC2). Short enough to be read in one look."""
 
-_FETCH = {
-    # The first fetch comes before the bundle, so before its platform program: one line a platform.
-    "local": 'cp "${1#file://}" "$2"',
+
+@dataclass(frozen=True)
+class _Start:
+    """What a platform does in its own way: the first fetch comes before the bundle, so before its platform program."""
+
+    fetch: str
+    """Puts what is at the address ``$1`` into the file ``$2``; fails when it can't yet."""
+
+    hand_over: str
+    """The program of the bundle that goes on."""
+
+    before: str = ""
+
+
+_START = {
+    "local": _Start('cp "${1#file://}" "$2"', "boot"),
+    "aws": _Start(
+        r"""
+  command -v curl >/dev/null || apk add -q curl || { apt-get -qq update && apt-get -qq install curl; } ||
+    { echo "hashistack: this image has no curl, and it can't be installed"; return 1; }
+  token=
+  token=$(imds api/token -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 300') &&
+    role=$(imds meta-data/iam/security-credentials/) &&
+    keys=$(imds "meta-data/iam/security-credentials/$role") || return
+  path=${1#s3://} base=${AWS_ENDPOINT_URL_S3:-${AWS_ENDPOINT_URL:-}}
+  [ -z "$base" ] || base=$base/${path%%/*}
+  printf 'user="%s:%s"\nheader="x-amz-security-token: %s"' \
+    "$(key AccessKeyId)" "$(key SecretAccessKey)" "$(key Token)" |
+    curl -sSf -K - --connect-timeout 5 --speed-time 30 --aws-sigv4 "aws:amz:$HS_REGION:s3" -o "$2" \
+      -H 'x-amz-content-sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855' \
+      "${base:-https://${path%%/*}.s3.$HS_REGION.amazonaws.com}/${path#*/}"
+""",
+        "enable",
+        r"""
+# cloud-init runs this once in a machine's life: it tries until it succeeds.
+if [ "${1-}" != once ]; then
+  until sh "$0" once; do sleep 15; done
+  exit
+fi
+imds() { # PATH OPTIONS...: with its token in a pipe, where no process shows it
+  at=${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254}/latest/$1
+  shift
+  printf 'header="X-aws-ec2-metadata-token: %s"' "$token" | curl -sSf -m 5 -K - "$@" "$at"
+}
+key() { printf '%s' "$keys" | sed -n "s/.*\"$1\" *: *\"\([^\"]*\)\".*/\1/p"; }
+""",
+    ),
 }
 
 
@@ -26,6 +73,7 @@ def user_data(
     bundle_sha256: str,
     servers: int,
     upgrade: UpgradePolicy,
+    environment: Mapping[str, str] | None = None,
 ) -> str:
     """The script: fetch the bundle, check its digest, unpack it under that digest, hand over to its ``boot``.
 
@@ -34,7 +82,17 @@ def user_data(
 
     ``servers``, how many there are to be, and the deadlines of ``upgrade`` are not in the bundle, because a change of
     them replaces no machine: those that run keep what they were told.
+
+    ``environment``: more metadata, which the platform's program reads (on AWS ``HS_REGION``, ``HS_BUCKET``,
+    ``HS_SECRET_*``, and the SDKs' ``AWS_ENDPOINT_URL*``). Names of secrets, never their values.
+
+    Raises:
+        ValueError: the script is longer than `LIMIT_BYTES`, or a name of ``environment`` is none that sh takes.
     """
+    environment = environment or {}
+    for name in environment:
+        if not re.fullmatch(r"(HS|AWS)_[A-Z0-9_]+", name):
+            raise ValueError(f"environment {name!r}: a name of metadata is HS_* or AWS_*, of [A-Z0-9_]")
     metadata = {
         "HS_CLUSTER": cluster,
         "HS_ROLE": role,
@@ -43,16 +101,26 @@ def user_data(
         "HS_SERVERS": f"{servers}",
         "HS_DRAIN_DEADLINE": f"{seconds(upgrade.drain_deadline):.0f}",
         "HS_KILL_TIMEOUT": f"{seconds(upgrade.max_kill_timeout):.0f}",
+        **environment,
     }
+    start = _START[platform]
     script = f"""\
 #!/bin/sh
 # hashistack: fetch this machine's bundle, check it, boot from it.
 set -eu
-umask 022
+umask 022{start.before.rstrip()}
 url={quote(bundle_url)}
 sha256={quote(bundle_sha256)}
 home=/opt/hashistack
-fetch() {{ {_FETCH[platform]}; }}
+fetch() {{
+  {start.fetch.strip()}
+}}
+mkdir -p /etc/hashistack
+cat >/etc/hashistack/metadata.new <<'METADATA'
+{chr(10).join(f"{key}={quote(value)}" for key, value in metadata.items())}
+METADATA
+# shellcheck source=/dev/null
+. /etc/hashistack/metadata.new
 
 if [ ! -d "$home/bundles/$sha256" ]; then
   new=$home/bundles/.new
@@ -74,12 +142,9 @@ if [ ! -d "$home/bundles/$sha256" ]; then
   rm "$new.tar" "$new.tar.gz"
   mv "$new" "$home/bundles/$sha256"
 fi
-mkdir -p /etc/hashistack
-cat >/etc/hashistack/metadata <<'METADATA'
-{chr(10).join(f"{key}={quote(value)}" for key, value in metadata.items())}
-METADATA
+mv /etc/hashistack/metadata.new /etc/hashistack/metadata
 ln -sfn "$home/bundles/$sha256" "$home/current"
-exec "$home/current/bin/boot"
+exec "$home/current/bin/{start.hand_over}"
 """
     if len(script.encode()) > LIMIT_BYTES:
         raise ValueError(

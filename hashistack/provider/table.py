@@ -12,13 +12,14 @@ from hashistack.version import VERSION
 
 HANDLERS: Final[dict[str, str]] = {
     "hashistack:index:ClusterSecrets": "hashistack.secrets.handler:ClusterSecretsHandler",
-    "hashistack:index:LocalArtifacts": "hashistack.local.supplies:ArtifactsHandler",
+    "hashistack:index:LocalArtifacts": "hashistack.toolchain.handler:ToolsHandler",
     "hashistack:index:LocalClientPool": "hashistack.local.docker_pool:PoolHandler",
     "hashistack:index:LocalImage": "hashistack.local.supplies:ImageHandler",
     "hashistack:index:LocalNetwork": "hashistack.local.docker_network:NetworkHandler",
     "hashistack:index:LocalReady": "hashistack.local.ready:ReadyHandler",
     "hashistack:index:LocalServerPool": "hashistack.local.docker_pool:PoolHandler",
     "hashistack:index:LocalSite": "hashistack.local.site:SiteHandler",
+    "hashistack:index:Tools": "hashistack.toolchain.handler:ToolsHandler",
 }
 
 

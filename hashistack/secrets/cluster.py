@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pulumi
@@ -30,6 +30,7 @@ class ClusterSecrets(HashistackResource):
     compromised key. rotate_ca, rotate_certificates: any text; another one makes new ones. What nothing asks for anew is
     kept.
 
+    addresses: more names by which clients of the APIs know the servers, such as a load balancer's.
     A client's document holds nothing of a server's but the CA, the gossip key of Consul and the tokens for clients.
     """
 
@@ -62,12 +63,13 @@ class ClusterSecrets(HashistackResource):
         spec: ClusterSpec,
         rotate_ca: str | None = None,
         rotate_certificates: str | None = None,
+        addresses: Sequence[pulumi.Input[str]] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {
             "common_name": f"{spec.name} CA",
             "ca_validity_days": spec.tls.ca_validity_days,
-            "roles": _roles(spec),
+            "roles": _roles(spec, addresses),
             "validity_days": spec.tls.validity_days,
             "renew_before_days": spec.tls.renew_before_days,
             "gossip": ["consul", "nomad"],
@@ -84,14 +86,15 @@ class ClusterSecrets(HashistackResource):
         self.client_document = made.apply(lambda made: _document("client", ("consul",), _FOR_CLIENTS, *made))
 
 
-def _roles(spec: ClusterSpec) -> dict[str, dict[str, object]]:
+def _roles(spec: ClusterSpec, addresses: Sequence[pulumi.Input[str]]) -> dict[str, dict[str, object]]:
     """What the certificate of each role says; the first name is its common name."""
     domain = spec.dns.domain
     products = [f"{product}.service.{domain}" for product in ("nomad", "consul", "vault")]
-    names = {
+    names: dict[str, list[pulumi.Input[str]]] = {
         "server": [
             f"server.{spec.region}.nomad", f"server.{spec.datacenter}.{domain}", *products,
             f"active.vault.service.{domain}", f"standby.vault.service.{domain}", "localhost",
+            *addresses,
         ],
         "client": [f"client.{spec.region}.nomad", f"client.{spec.datacenter}.{domain}", "localhost"],
         "operator": [f"operator.{spec.datacenter}.{domain}"],

@@ -1,0 +1,239 @@
+"""AwsArtifacts: the bucket from which machines fetch what they boot from, everything under its digest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+import pulumi_aws as aws
+
+from hashistack.aws.names import BUCKET, prefix
+from hashistack.aws.tags import named
+from hashistack.machine.roles import SERVER
+from hashistack.machine.roles import tools as needed
+from hashistack.toolchain.resources import Tools
+
+if TYPE_CHECKING:
+    from hashistack.spec import ClusterSpec
+
+NONCURRENT_DAYS = 30
+"""How long what was overwritten or deleted can be brought back."""
+
+
+@dataclass(frozen=True)
+class AwsArtifactsArgs:
+    """What the bucket holds.
+
+    spec: the cluster, which says the tools, their versions and the architectures of its pools.
+    static: whether only binaries without a C library will do; Alpine, the default image, has none.
+    kms_key_arn: key for the bucket's encryption, which machines must then be allowed to use; None: S3's own.
+    force_destroy: whether destroying the stack empties the bucket. By default it does: all in it can be made again.
+    Snapshots cannot: they belong elsewhere. tags: for the bucket.
+    """
+
+    spec: ClusterSpec
+    static: bool = True
+    kms_key_arn: pulumi.Input[str] | None = None
+    force_destroy: bool = True
+    tags: Mapping[str, str] | None = None
+
+
+class AwsArtifacts(pulumi.ComponentResource):
+    """A versioned, encrypted, private bucket that speaks TLS only, and in it the cluster's binaries and bundles.
+
+    An object is never changed and never removed while the bucket is there: machines that still run an older bundle
+    fetch its binaries, and an Auto Scaling group may start one more of those at any time.
+    """
+
+    bucket: pulumi.Output[str]
+    bucket_arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: AwsArtifactsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("hashistack:index:AwsArtifacts", name, {}, opts)
+        self._name, self._child = name, pulumi.ResourceOptions(parent=self)
+        bucket = aws.s3.Bucket(
+            f"{name}-bucket",
+            bucket_prefix=prefix(f"{name}-bucket", BUCKET),
+            force_destroy=args.force_destroy,
+            tags=named(name, args.tags),
+            opts=self._child,
+        )
+        self.bucket, self.bucket_arn = bucket.id, bucket.arn
+        # What is put there must find all of this: an object keeps the encryption that it was put with.
+        self._object = pulumi.ResourceOptions(
+            parent=self, retain_on_delete=True, depends_on=self._protected(bucket, args.kms_key_arn)
+        )
+        self._binaries = {
+            (arch, tool): pushed for arch, tools in _wanted(args.spec).items() for tool, pushed in
+            self._pushed(args, arch, tools).items()
+        }  # fmt: skip
+        self.register_outputs({"bucket": self.bucket, "bucket_arn": self.bucket_arn})
+
+    def binaries(self, pool: str, arch: str) -> pulumi.Output[list[dict[str, str]]]:
+        """What `machine.bundle.Binary` is made of, for the machines of a pool: known once it has been uploaded."""
+        found: pulumi.Output[list[dict[str, str]]] = pulumi.Output.all(
+            *(self._binaries[arch, tool] for tool in needed(pool))
+        )
+        return found
+
+    def bundle(self, pool: str, sha256: pulumi.Input[str], archive_base64: pulumi.Input[str]) -> pulumi.Output[str]:
+        """Uploads a pool's bundle; returns its URL (``s3://<bucket>/bundles/<sha256>.tar.gz``), once it is there."""
+        pushed = aws.s3.BucketObjectv2(
+            f"{self._name}-bundle-{pool}",
+            bucket=self.bucket,
+            key=pulumi.Output.concat("bundles/", sha256, ".tar.gz"),
+            content_base64=archive_base64,
+            content_type="application/gzip",
+            opts=self._object,
+        )
+        return _url(pushed)
+
+    def _pushed(
+        self, args: AwsArtifactsArgs, arch: str, tools: tuple[Any, ...]
+    ) -> dict[str, pulumi.Output[dict[str, str]]]:
+        """The tools of one architecture, uploaded from the cache of the machine that runs Pulumi."""
+        versions = args.spec.versions
+        found = Tools(
+            f"{self._name}-tools-{arch}",
+            versions={tool: versions.of(tool) for tool in tools},
+            digests={tool: versions.digests(tool)[arch] for tool in tools if versions.digests(tool)},
+            arch=arch,
+            static=args.static,
+            packed=True,
+            opts=self._child,
+        ).tools
+        pushed = {}
+        for tool in tools:
+            facts = found[tool]
+            pushed[tool] = pulumi.Output.all(
+                name=tool,
+                version=facts["version"],
+                sha256=facts["sha256"],
+                url=_url(
+                    aws.s3.BucketObjectv2(
+                        f"{self._name}-{tool}-{arch}",
+                        bucket=self.bucket,
+                        key=facts.apply(_key(tool)),
+                        source=facts["path"].apply(pulumi.FileAsset),
+                        content_type="application/octet-stream",
+                        opts=self._object,
+                    )
+                ),
+            )
+        return pushed
+
+    def _protected(self, bucket: aws.s3.Bucket, kms_key_arn: pulumi.Input[str] | None) -> list[pulumi.Resource]:
+        """Everything that makes the bucket safe."""
+        access = aws.s3.BucketPublicAccessBlock(
+            f"{self._name}-access",
+            bucket=bucket.id,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=self._child,
+        )
+        # One change of a bucket's access at a time: S3 refuses a second one meanwhile.
+        after = pulumi.ResourceOptions(parent=self, depends_on=[access])
+        default = aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+            sse_algorithm="AES256" if kms_key_arn is None else "aws:kms", kms_master_key_id=kms_key_arn
+        )
+        versioning = aws.s3.BucketVersioning(
+            f"{self._name}-versioning",
+            bucket=bucket.id,
+            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+            opts=self._child,
+        )
+        aws.s3.BucketLifecycleConfiguration(
+            f"{self._name}-lifecycle",
+            bucket=bucket.id,
+            rules=[
+                aws.s3.BucketLifecycleConfigurationRuleArgs(
+                    id="noncurrent",
+                    status="Enabled",
+                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+                    noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+                        noncurrent_days=NONCURRENT_DAYS
+                    ),
+                    abort_incomplete_multipart_upload=(
+                        aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                            days_after_initiation=7
+                        )
+                    ),
+                )
+            ],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
+        )
+        return [
+            access,
+            versioning,
+            aws.s3.BucketOwnershipControls(
+                f"{self._name}-ownership",
+                bucket=bucket.id,
+                rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
+                opts=after,
+            ),
+            aws.s3.BucketServerSideEncryptionConfiguration(
+                f"{self._name}-encryption",
+                bucket=bucket.id,
+                rules=[
+                    aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+                        apply_server_side_encryption_by_default=default, bucket_key_enabled=kms_key_arn is not None
+                    )
+                ],
+                opts=self._child,
+            ),
+            aws.s3.BucketPolicy(
+                f"{self._name}-policy",
+                bucket=bucket.id,
+                policy=bucket.arn.apply(lambda arn: json.dumps(tls_only(arn))),
+                opts=after,
+            ),
+        ]
+
+
+def tls_only(bucket_arn: str) -> dict[str, Any]:
+    """The bucket's policy: nothing without TLS, or with one older than 1.2. It allows nobody anything."""
+    resources = [bucket_arn, f"{bucket_arn}/*"]
+    conditions = {
+        "Plain": {"Bool": {"aws:SecureTransport": "false"}},
+        "OldTls": {"NumericLessThan": {"s3:TlsVersion": "1.2"}},
+    }
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": sid,
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": resources,
+                "Condition": condition,
+            }
+            for sid, condition in conditions.items()
+        ],
+    }
+
+
+def _wanted(spec: ClusterSpec) -> dict[str, tuple[Any, ...]]:
+    """Architecture to the tools that the pools of it need, each once."""
+    wanted: dict[str, dict[str, None]] = {}
+    for pool, arch in ((SERVER, spec.servers.arch), *((each.name, each.arch) for each in spec.clients)):
+        wanted.setdefault(arch, {}).update(dict.fromkeys(needed(pool)))
+    return {arch: tuple(sorted(tools)) for arch, tools in wanted.items()}
+
+
+def _key(tool: str) -> Any:
+    """The object's key for what is known of a tool; a tool of several files is a tar."""
+
+    def key(facts: Mapping[str, str]) -> str:
+        return f"tools/{tool}/{facts['version']}/{facts['sha256']}/{facts['path'].rpartition('/')[2]}"
+
+    return key
+
+
+def _url(pushed: aws.s3.BucketObjectv2) -> pulumi.Output[str]:
+    return pulumi.Output.concat("s3://", pushed.bucket, "/", pushed.key)

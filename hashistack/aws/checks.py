@@ -1,0 +1,148 @@
+"""What stands against a specification on AWS, told at plan time: pure, no call is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+from hashistack.aws import machine_types
+from hashistack.aws.tags import problems as tag_problems
+from hashistack.spec import ClusterSpec
+from hashistack.spec.durations import seconds
+from hashistack.spec.names import foreign_zones
+from hashistack.spec.policy import UpgradePolicy
+from hashistack.spec.problems import Problem, SpecError, show
+
+if TYPE_CHECKING:
+    from hashistack.aws.client_pool import AwsPoolOptions
+
+HOOK_LONGEST = 7200
+"""Seconds that Auto Scaling holds a machine without a heartbeat.
+https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html"""
+HOOK_SLACK = 180
+"""Seconds of a terminate hook beyond drain and stop: to notice it, to leave the cluster, to say so."""
+
+_DNS_LABEL = 63
+_INSTANCE_ID = 17
+_KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
+
+
+def hook_seconds(policy: UpgradePolicy) -> int:
+    """How long a termination may be held: what a drain and the last stop may take, and a little more."""
+    return round(seconds(policy.drain_deadline) + seconds(policy.max_kill_timeout)) + HOOK_SLACK
+
+
+def parsed(spec: ClusterSpec | Mapping[str, Any]) -> ClusterSpec:
+    """The specification, from plain data too. Raises pulumi.RunError with all its problems."""
+    try:
+        return spec if isinstance(spec, ClusterSpec) else ClusterSpec.parse(spec)
+    except SpecError as error:
+        # The one exception that every language host shows without a traceback.
+        raise pulumi.RunError(str(error)) from error
+
+
+def refuse(found: Sequence[Problem]) -> None:
+    """Raises pulumi.RunError with the problems, if there are any."""
+    if found:
+        raise pulumi.RunError(str(SpecError(found)))
+
+
+def problems(
+    spec: ClusterSpec,
+    region: str,
+    tags: Mapping[str, str],
+    options: Mapping[str, AwsPoolOptions],
+    new_vpc: bool = True,
+) -> tuple[Problem, ...]:
+    """Everything that AWS would refuse, or that would not work there.
+
+    tags: those given beside the specification's. options: what client pools have beside it, by name. new_vpc: subnets
+    are made in the zones that the servers name.
+    """
+    return (
+        *_servers(spec, region),
+        *_clients(spec, region, new_vpc),
+        *tag_problems({**spec.tags, **tags}),
+        *_seal(spec),
+        *_options(spec, options),
+    )
+
+
+def _servers(spec: ClusterSpec, region: str) -> Iterator[Problem]:
+    pool = spec.servers
+    yield from foreign_zones(pool.zones or (), region, "servers.zones")
+    if pool.machine_type:
+        yield from machine_types.problems("servers.machine_type", [pool.machine_type], pool.arch)
+    yield from _held(spec.upgrade, "upgrade")
+
+
+def _clients(spec: ClusterSpec, region: str, new_vpc: bool) -> Iterator[Problem]:
+    for index, pool in enumerate(spec.clients):
+        path = f"clients[{index}]"
+        foreign = tuple(foreign_zones(pool.zones or (), region, f"{path}.zones"))
+        yield from foreign
+        missing = [zone for zone in pool.zones or () if zone not in (spec.servers.zones or ())]
+        if new_vpc and missing and not foreign:
+            yield Problem(
+                f"{path}.zones",
+                f"the network is made in the zones of the servers, and {missing[0]} is none of them",
+                "Name the zones in `servers.zones`, these among them.",
+            )
+        if pool.machine_type:
+            yield from machine_types.problems(f"{path}.machine_type", [pool.machine_type], pool.arch)
+        yield from machine_types.problems(f"{path}.machine_types", pool.machine_types, pool.arch)
+        most = _DNS_LABEL - 1 - _INSTANCE_ID
+        if len(pool.name) > most:
+            yield Problem(
+                f"{path}.name",
+                f"is {len(pool.name)} characters long; machines are called <pool>-<instance id>, a DNS label of at most"
+                f" {_DNS_LABEL} (got {show(pool.name)})",
+                f"Shorten it to {most}.",
+            )
+        if pool.upgrade is not None:
+            yield from _held(spec.upgrade_of(pool), f"{path}.upgrade")
+
+
+def _held(policy: UpgradePolicy, path: str) -> Iterator[Problem]:
+    if hook_seconds(policy) > HOOK_LONGEST:
+        longest = HOOK_LONGEST - HOOK_SLACK - round(seconds(policy.max_kill_timeout))
+        yield Problem(
+            f"{path}.drain_deadline",
+            f"with max_kill_timeout {policy.max_kill_timeout} it exceeds the {HOOK_LONGEST} s for which AWS holds a"
+            f" machine (got {show(policy.drain_deadline)})",
+            f'Give at most "{longest}s".',
+        )
+
+
+def _options(spec: ClusterSpec, options: Mapping[str, AwsPoolOptions]) -> Iterator[Problem]:
+    pools = {pool.name: pool for pool in spec.clients}
+    for name, option in options.items():
+        path = f"pools[{show(name)}]"
+        if name not in pools:
+            yield Problem(path, "is no pool of clients", f"Known: {', '.join(pools)}.")
+        elif option.warm_pool and (pools[name].spot or pools[name].machine_types):
+            mixed = "spot machines" if pools[name].spot else "several machine types"
+            yield Problem(
+                f"{path}.warm_pool",
+                f"the pool has {mixed}, of which AWS keeps none warm",
+                "Leave it out, or give the pool one machine type and no spot.",
+            )
+
+
+def _seal(spec: ClusterSpec) -> Iterator[Problem]:
+    if spec.seal.type == "gcpckms":
+        yield Problem(
+            "seal.type",
+            'machines on AWS have no identity of their own at Google (got "gcpckms")',
+            'Give "platform", or "awskms" with a key.',
+        )
+    elif spec.seal.type == "awskms" and not _KEY_ARN.fullmatch(spec.seal.key or ""):
+        # An alias can be pointed at another key, and then Vault stays sealed.
+        yield Problem(
+            "seal.key",
+            f"is not the ARN of a KMS key (got {show(spec.seal.key)})",
+            "Give arn:aws:kms:<region>:<account>:key/<id>, as `aws kms describe-key` prints it.",
+        )

@@ -1,0 +1,131 @@
+"""AwsCluster: a whole datacenter on AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+
+from hashistack.aws import checks, outputs, site, tags
+from hashistack.aws.api import AwsApi, AwsApiArgs
+from hashistack.aws.args import AwsClusterArgs
+from hashistack.aws.artifacts import AwsArtifacts, AwsArtifactsArgs
+from hashistack.aws.boot import Boots
+from hashistack.aws.client_pool import AwsClientPool, AwsClientPoolArgs, AwsPoolOptions
+from hashistack.aws.dns import AwsDns, AwsDnsArgs
+from hashistack.aws.endpoints import NEEDED
+from hashistack.aws.firewall import AwsFirewall, AwsFirewallArgs
+from hashistack.aws.identity import AwsIdentity, AwsIdentityArgs
+from hashistack.aws.launch import Launch
+from hashistack.aws.network import AwsNetwork, AwsNetworkArgs
+from hashistack.aws.outputs import Declared
+from hashistack.aws.seal import AwsSeal, AwsSealArgs
+from hashistack.aws.secrets import AwsSecrets, AwsSecretsArgs
+from hashistack.aws.server_pool import AwsServerPool, AwsServerPoolArgs
+from hashistack.machine.roles import SERVER
+from hashistack.provider.early import plugin_starts
+from hashistack.secrets.cluster import ClusterSecrets
+from hashistack.spec.pool import Arch
+
+
+class AwsCluster(pulumi.ComponentResource):
+    """Servers, client pools, network, DNS, secrets and seal on AWS, from the specification that all providers take."""
+
+    connection: pulumi.Output[str]
+    """Everything that `hashistack` and product stacks need to reach the cluster, as JSON; secret."""
+    nomad_address: pulumi.Output[str]
+    consul_address: pulumi.Output[str]
+    vault_address: pulumi.Output[str]
+    ca_pem: pulumi.Output[str]
+    bundles: pulumi.Output[dict[str, str]]
+    """Pool to the digest that its machines are to boot from."""
+
+    def __init__(self, name: str, args: AwsClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("hashistack:index:AwsCluster", name, {}, opts)
+        child, spec = pulumi.ResourceOptions(parent=self), checks.parsed(args.spec)
+        with plugin_starts():
+            scope = site.scope(spec.name, parent=self)
+        checks.refuse(checks.problems(spec, scope.region, args.tags, args.pools, new_vpc=args.vpc_id is None))
+        own, closed = tags.of_cluster(scope.site, {**spec.tags, **args.tags}), spec.network.nat == "none"
+        network = AwsNetwork(
+            f"{name}-network",
+            AwsNetworkArgs(
+                network=spec.network,
+                zones=spec.servers.zones,
+                endpoints=NEEDED if args.endpoints or (closed and args.vpc_id is None) else (),
+                flow_logs=args.flow_logs,
+                vpc_id=args.vpc_id,
+                private_subnet_ids=args.private_subnet_ids,
+                route_table_ids=args.route_table_ids,
+                tags=own,
+            ),
+            child,
+        )
+        vpc, dynamic = network.vpc_id, (spec.network.min_dynamic_port, spec.network.max_dynamic_port)
+        firewall = AwsFirewall(
+            f"{name}-firewall", AwsFirewallArgs(vpc, network.endpoints_security_group_id, *dynamic, own), child
+        )
+        groups = {"servers": firewall.servers_security_group_id, "clients": firewall.clients_security_group_id}
+        entry = network.zone_subnet_ids
+        sources = {**groups, **args.api_sources}
+        api = AwsApi(
+            f"{name}-api", AwsApiArgs(vpc, entry, groups["servers"], sources, args.api_source_cidrs, own), child
+        )
+        dns = AwsDns(f"{name}-dns", AwsDnsArgs(spec.dns, args.forward_dns, vpc, entry, groups["servers"], own), child)
+        rotations = {"rotate_ca": args.rotate_ca, "rotate_certificates": args.rotate_certificates}
+        keys = ClusterSecrets(f"{name}-keys", spec, addresses=[api.dns_name], opts=child, **rotations)
+        documents = AwsSecretsArgs(
+            scope.site, keys.server_document, keys.client_document, args.kms_key_arn, args.protect, own
+        )
+        secrets = AwsSecrets(f"{name}-secrets", documents, child)
+        seal = AwsSeal(f"{name}-seal", AwsSealArgs(scope, spec.seal.key, args.protect, own), child)
+        stored = AwsArtifactsArgs(spec, kms_key_arn=args.kms_key_arn, tags=own)
+        artifacts = AwsArtifacts(f"{name}-artifacts", stored, child)
+        identity = AwsIdentity(
+            f"{name}-identity",
+            AwsIdentityArgs(
+                scope,
+                pools=[pool.name for pool in spec.clients],
+                bucket_arn=artifacts.bucket_arn,
+                server_secret_arn=secrets.server_arn,
+                client_secret_arn=secrets.client_arn,
+                vault_init_arn=secrets.vault_init_arn,
+                seal_key_arn=seal.key_arn,
+                key_arns=[args.kms_key_arn] if args.kms_key_arn is not None else [],
+                sessions=args.sessions,
+                permissions_boundary_arn=args.permissions_boundary_arn,
+                tags=own,
+            ),
+            child,
+        )
+        boots = Boots(spec, scope.site, scope.region, artifacts, secrets, seal, dns, network)
+
+        def launch(pool: str, group: pulumi.Output[str], arch: Arch, zones: Sequence[str] | None) -> Launch:
+            boot, subnets, profile = boots.of(pool, arch), network.subnet_ids_in(zones), identity.profiles[pool]
+            return Launch(
+                scope.site, [group], subnets, profile, boot.bundle, boot.user_data, args.image, args.kms_key_arn, own
+            )
+
+        # Machines that start before what they ask for is there would only ask again, and be late.
+        after = pulumi.ResourceOptions(parent=self, depends_on=[artifacts, identity, secrets])
+        targets = pulumi.Output.all(api.target_group_arns, dns.target_group_arns).apply(
+            lambda both: [*both[0], *both[1]]
+        )
+        start = launch(SERVER, groups["servers"], spec.servers.arch, spec.servers.zones)
+        servers = AwsServerPool(
+            f"{name}-{SERVER}", AwsServerPoolArgs(spec.servers, spec.upgrade, start, targets), after
+        )
+        declared = [Declared(SERVER, SERVER, spec.servers.count, spec.upgrade, start.bundle, servers)]
+        for pool in spec.clients:
+            start, upgrade = launch(pool.name, groups["clients"], pool.arch, pool.zones), spec.upgrade_of(pool)
+            options = args.pools.get(pool.name, AwsPoolOptions())
+            clients = AwsClientPool(
+                f"{name}-{pool.name}", AwsClientPoolArgs(pool, upgrade, start, options, args.protect), after
+            )
+            declared.append(Declared(pool.name, "client", pool.desired, upgrade, start.bundle, clients))
+        addresses = outputs.addresses(api.dns_name)
+        self.nomad_address, self.consul_address = addresses["nomad"], addresses["consul"]
+        self.vault_address, self.ca_pem = addresses["vault"], keys.ca_pem
+        self.connection = outputs.connection(spec, scope.site, scope.region, addresses, keys, declared)
+        self.bundles = pulumi.Output.all(**{pool.name: pool.bundle for pool in declared})
+        self.register_outputs({"connection": self.connection, "ca_pem": self.ca_pem, "bundles": self.bundles})

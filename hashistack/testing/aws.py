@@ -1,0 +1,93 @@
+"""What AWS would say, and our own plugin: plausible ids and ARNs, for `record`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from hashistack.testing.recording import Cloud
+
+_DIGEST = "5e" * 32
+
+
+@dataclass(frozen=True)
+class Aws(Cloud):
+    """An account in one region with three zones, in which everything that is asked for is found."""
+
+    region: str = "eu-west-1"
+    account: str = "123456789012"
+
+    def answer(self, token: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the invokes of our components return; others raise LookupError."""
+        match token.rpartition(":")[2]:
+            case "getRegion":
+                return {"region": self.region, "name": self.region, "id": self.region}
+            case "getCallerIdentity":
+                return {"accountId": self.account, "arn": f"arn:aws:iam::{self.account}:root"}
+            case "getPartition":
+                return {"partition": "aws", "dnsSuffix": "amazonaws.com"}
+            case "getAvailabilityZones":
+                return {"names": [f"{self.region}{letter}" for letter in "abc"]}
+            case "getVpc":
+                return {"id": args["id"], "cidrBlock": "10.9.0.0/16"}
+            case "getSubnets":
+                return {"ids": args["filters"][0]["values"]}
+            case "getAmi":
+                return {"id": "ami-0123456789abcdef0", "rootDeviceName": "/dev/xvda"}
+            case "getNetworkInterfaces":
+                return {"ids": ["eni-b", "eni-a", "eni-c"]}
+            case "getNetworkInterface":
+                return {"privateIp": f"10.0.{ord(args['id'][-1]) - ord('a')}.9"}
+        return super().answer(token, args)
+
+    def outputs(self, type: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What a resource of AWS, or one of ours, says beside its inputs."""
+        package, _, kind = type.rpartition(":")
+        if package == "hashistack:index":
+            return _ours(kind, name, inputs)
+        service, _, resource = package.removeprefix("aws:").partition("/")
+        scope = f"{self.region}:{self.account}"
+        arn = f"arn:aws:{service}:{scope}:{resource}/{name}"
+        named = {"name": inputs.get("name", name)}
+        match kind:
+            case "Bucket":
+                return {"arn": f"arn:aws:s3:::{name}-id", "bucket": f"{name}-id", "region": self.region}
+            case "InstanceProfile" | "Role":
+                prefix = "role" if kind == "Role" else "instance-profile"
+                return {"arn": f"arn:aws:iam::{self.account}:{prefix}/{name}", **named}
+            case "LaunchTemplate":
+                return {"arn": arn, "latestVersion": 1, **named}
+            case "LoadBalancer":
+                balancer = f"arn:aws:elasticloadbalancing:{scope}:loadbalancer/net/{name}/0123456789abcdef"
+                return {"arn": balancer, "dnsName": f"{name}-0123456789abcdef.elb.{self.region}.amazonaws.com"}
+            case "Secret":
+                return {"arn": f"arn:aws:secretsmanager:{scope}:secret:{name}-AbCdEf"}
+            case "TargetGroup":
+                return {"arn": f"arn:aws:elasticloadbalancing:{scope}:targetgroup/{name}/0123456789abcdef"}
+            case "Vpc":
+                return {"arn": arn, "ownerId": self.account}
+        return {"arn": arn, **named} if kind == "Group" else {"arn": arn}
+
+
+def _ours(kind: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    secret = pulumi.Output.secret
+    match kind:
+        case "CertificateAuthority" | "RoleCertificate":
+            key = secret(f"SECRET-key-of-{name}")
+            return {"cert_pem": f"certificate-of-{name}", "key_pem": key, "not_after": "2036-01-01T00:00:00+00:00"}
+        case "GossipKey":
+            return {"key": secret(f"SECRET-{name}")}
+        case "TokenSet":
+            return {"ids": secret({token: f"SECRET-{token}" for token in inputs["names"]})}
+        case "Tools":
+            files = {tool: "cni.tar" if tool == "cni" else tool for tool in inputs["versions"]}
+            return {
+                "tools": {
+                    tool: {"version": version, "sha256": _DIGEST, "path": f"/cache/{tool}/{files[tool]}"}
+                    for tool, version in inputs["versions"].items()
+                }
+            }
+    return {}

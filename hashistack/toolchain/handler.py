@@ -1,0 +1,44 @@
+"""The handler of Tools: the pinned binaries that machines get, in this machine's cache."""
+
+from __future__ import annotations
+
+from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed, changed
+
+
+class ToolsHandler(Handler):
+    """The pinned binaries in the toolchain's cache, resolved when they change or are no longer there.
+
+    Inputs: versions (name to version), digests (name to the sha256 that alone is accepted), arch, static (only
+    binaries without a C library will do), packed (None: tools as they are used; true: a file each, to be uploaded).
+    Outputs: tools (name to version, sha256 and path: the directory to mount, or the file, whose digest it then is).
+    """
+
+    def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
+        from pathlib import Path
+
+        gone = any(not Path(tool["path"]).exists() for tool in olds["tools"].values())
+        return Diff(update=("tools",)) if gone else Diff(update=changed(olds, news))
+
+    def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
+        return "artifacts", self._resolved(ctx, news)
+
+    def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
+        return self._resolved(ctx, news)
+
+    def _resolved(self, ctx: Context, news: Props) -> Props:
+        from hashistack.toolchain import ToolError, resolve
+        from hashistack.toolchain.packing import packed
+
+        tools = {}
+        for name, version in news["versions"].items():
+            try:
+                pinned = (news.get("digests") or {}).get(name)
+                tool = resolve(name, version, news["arch"], ctx.progress, sha256=pinned, static=news["static"])
+            except ToolError as error:
+                raise ResourceFailed(str(error)) from error
+            if news.get("packed"):
+                path, sha256 = packed(tool)
+            else:
+                path, sha256 = tool.path if tool.path.is_dir() else tool.path.parent, tool.sha256
+            tools[name] = {"version": version, "sha256": sha256, "path": str(path)}
+        return {"tools": tools}

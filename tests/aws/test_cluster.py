@@ -1,0 +1,274 @@
+"""AwsCluster as it is planned: what there is, and what must hold of it in every case."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from collections.abc import Callable
+
+import pulumi
+import pulumi_aws as aws
+import pytest
+
+from hashistack import AwsCluster, AwsClusterArgs
+from hashistack.aws import tags
+from hashistack.machine.user_data import LIMIT_BYTES
+from hashistack.ops.connection import Connection
+
+from .cases import CASES
+from .conftest import planned
+from .plan import ACCOUNT, SECRET_WORD, Plan, Resource, document, plan
+
+
+def test_the_resources_of_a_cluster(made: Plan, case: str, golden: Callable[[str, str], None]) -> None:
+    golden(f"aws/{case}.txt", made.lines)
+
+
+# A1
+def test_machines_ask_the_metadata_service_with_a_token_from_one_hop_and_have_no_public_address(made: Plan) -> None:
+    for template in made.of("LaunchTemplate"):
+        options = template.inputs["metadataOptions"]
+        assert (options["httpTokens"], options["httpPutResponseHopLimit"]) == ("required", 1)
+        assert options["instanceMetadataTags"] == "enabled"
+        (interface,) = template.inputs["networkInterfaces"]
+        assert interface["associatePublicIpAddress"] == "false"
+        assert interface["securityGroups"]
+    assert not any(subnet.inputs["mapPublicIpOnLaunch"] for subnet in made.of("Subnet"))
+
+
+# A3
+def test_every_disk_is_encrypted_gp3_and_goes_with_its_machine(made: Plan, case: str) -> None:
+    for template in made.of("LaunchTemplate"):
+        for mapping in template.inputs["blockDeviceMappings"]:
+            ebs = mapping["ebs"]
+            assert (ebs["encrypted"], ebs["volumeType"], ebs["deleteOnTermination"]) == ("true", "gp3", "true")
+            assert ebs.get("kmsKeyId") == CASES[case].kms_key_arn
+    (root,) = made.one("LaunchTemplate", "-server").inputs["blockDeviceMappings"]
+    assert (root["deviceName"], root["ebs"]["volumeSize"]) == ("/dev/xvda", 50)
+
+
+# A4
+def test_pools_span_three_zones(made: Plan) -> None:
+    for group in made.of("Group"):
+        assert len(set(group.inputs["vpcZoneIdentifiers"])) == 3
+
+
+def test_servers_are_behind_the_apis_load_balancer_but_no_balancer_decides_over_them(made: Plan) -> None:
+    """An API that is down everywhere would end all servers at once, and with them the quorum."""
+    group = made.one("Group", "-server").inputs
+    assert len(group["targetGroupArns"]) == 3
+    assert group["healthCheckType"] == "EC2"
+
+
+# A7
+def test_user_data_is_short_and_holds_no_secret(made: Plan) -> None:
+    for template in made.of("LaunchTemplate"):
+        text = _user_data(template)
+        assert len(text.encode()) <= LIMIT_BYTES
+        assert SECRET_WORD not in text
+        assert not template.secrets, "an input that came from a secret"
+
+
+def test_user_data_names_what_the_machine_needs(made: Plan) -> None:
+    server, *clients = (_user_data(made.one("LaunchTemplate", f"prod-{pool}")) for pool in _pools(made))
+    assert "HS_SECRET_VAULT_INIT=arn:" in server and "HS_SECRET_SERVER=arn:" in server
+    for client in clients:
+        assert "HS_SECRET_CLIENT=arn:" in client
+        assert "HS_SECRET_SERVER" not in client and "HS_SECRET_VAULT_INIT" not in client
+        assert "HS_REGION=eu-west-1" in client
+
+
+def test_secrets_are_in_secrets_manager_alone_and_marked(made: Plan) -> None:
+    for resource in made:
+        if not resource.type.startswith("aws:"):
+            continue
+        told = json.dumps(resource.inputs, default=str)
+        if resource.type.endswith(":SecretVersion"):
+            assert resource.secrets == {"secretString"}
+        else:
+            assert SECRET_WORD not in told, resource.name
+            assert not resource.secrets, resource.name
+
+
+def test_the_clients_document_holds_nothing_of_the_servers(made: Plan) -> None:
+    client = document(made.one("SecretVersion", "client-version").inputs["secretString"])
+    server = document(made.one("SecretVersion", "server-version").inputs["secretString"])
+    assert not {"nomad_gossip", "nomad_management", "consul_management", "vault_operator_password"} & client.keys()
+    assert client["key"] != server["key"]
+
+
+def test_no_version_of_vaults_recovery_keys_is_made(made: Plan) -> None:
+    assert {secret.name for secret in made.of("Secret")} >= {"prod-secrets-vault-init"}
+    assert len(made.of("SecretVersion")) == 2
+
+
+# V7
+def test_the_seals_key_rotates_and_is_protected() -> None:
+    key = planned("minimal").one("Key")
+    assert key.protect
+    assert key.inputs["enableKeyRotation"] is True
+    assert key.inputs["deletionWindowInDays"] == 30
+
+
+def test_an_existing_seal_key_is_used_and_none_is_made() -> None:
+    assert planned("private").of("Key") == []
+
+
+def test_a_throw_away_cluster_leaves_nothing_behind() -> None:
+    made = plan(lambda: {"c": AwsCluster("prod", AwsClusterArgs(spec={"name": "prod"}, protect=False)).connection})
+    assert not any(resource.protect for resource in made)
+    assert {secret.inputs["recoveryWindowInDays"] for secret in made.of("Secret")} == {0}
+    assert all(group.inputs["forceDelete"] for group in made.of("Group"))
+
+
+def test_a_launch_template_is_pinned_by_its_number(made: Plan) -> None:
+    versions = []
+    for group in made.of("Group"):
+        mixed = group.inputs.get("mixedInstancesPolicy")
+        where = mixed["launchTemplate"]["launchTemplateSpecification"] if mixed else group.inputs["launchTemplate"]
+        versions.append(where["version"])
+        assert "instanceRefresh" not in group.inputs
+    assert set(versions) == {"7"}
+
+
+def test_tags_are_on_machines_volumes_groups_and_everything_that_takes_them(made: Plan) -> None:
+    connection = Connection.parse(made.outputs["connection"])
+    bundles = {pool.name: pool.bundle for pool in connection.pools}
+    for template, group in zip(made.of("LaunchTemplate"), made.of("Group"), strict=True):
+        on_group = {tag["key"]: tag["value"] for tag in group.inputs["tags"]}
+        assert all(tag["propagateAtLaunch"] for tag in group.inputs["tags"])
+        pool = on_group[tags.POOL]
+        assert on_group[tags.CLUSTER] == connection.name
+        assert on_group["Name"] == f"{connection.name}-{pool}"
+        assert (tags.SERVERS in on_group) is (pool == "server") is (on_group[tags.ROLE] == "server")
+        specifications = {one["resourceType"]: one["tags"] for one in template.inputs["tagSpecifications"]}
+        assert specifications.keys() == {"instance", "volume", "network-interface"}
+        for given in specifications.values():
+            assert given == {**on_group, tags.BUNDLE: bundles[pool]}
+    for resource in made:
+        if resource.custom and "tags" in resource.inputs and not resource.type.endswith(":Group"):
+            assert resource.inputs["tags"][tags.CLUSTER] == connection.name, resource.name
+
+
+def test_the_users_tags_are_everywhere() -> None:
+    made = planned("own-vpc")
+    tagged = [resource for resource in made if resource.custom and resource.type.startswith("aws:")]
+    for resource in tagged:
+        if isinstance(resource.inputs.get("tags"), dict):
+            assert resource.inputs["tags"]["team"] == "platform", resource.name
+    assert {"key": "team", "value": "platform", "propagateAtLaunch": True} in made.one("Group", "-server").inputs[
+        "tags"
+    ]
+
+
+def test_the_connection_says_what_a_rollout_needs(made: Plan) -> None:
+    connection = Connection.parse(made.outputs["connection"])
+    assert connection.provider == "aws"
+    assert connection.nomad.addresses[0].startswith("https://prod-api-") and connection.nomad.addresses[0].endswith(
+        ":4646"
+    )
+    assert connection.consul.addresses[0].endswith(":8501") and connection.vault.addresses[0].endswith(":8200")
+    groups = {group.name: f"{group.name}-0abc123" for group in made.of("Group")}
+    for pool in connection.pools:
+        assert pool.template == {
+            "region": "eu-west-1",
+            "group": groups[f"prod-{pool.name}"],
+            "launch_template": {"id": "lt-0123456789abcdef0", "version": "7"},
+        }
+        assert made.outputs["bundles"][pool.name] == pool.bundle
+
+
+def test_the_servers_certificate_names_the_load_balancer(made: Plan) -> None:
+    names = made.one("RoleCertificate", "-server").inputs["dns_names"]
+    assert made.outputs["nomad"].removeprefix("https://").removesuffix(":4646") in names
+
+
+def test_a_bundle_is_uploaded_before_its_machines_start(made: Plan) -> None:
+    uploaded = {each.inputs["key"] for each in made.of("BucketObjectv2")}
+    for pool, digest in made.outputs["bundles"].items():
+        assert f"bundles/{digest}.tar.gz" in uploaded
+        group = made.one("Group", f"prod-{pool}")
+        assert group.parent.endswith(f"::prod-{pool}")
+
+
+def test_the_seal_and_the_discovery_are_in_the_servers_bundle() -> None:
+    import gzip
+    import io
+    import tarfile
+
+    made = planned("minimal")
+    content = made.one("BucketObjectv2", "-bundle-server").inputs["contentBase64"]
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(b64decode(content)))) as archive:
+        texts = {m.name: archive.extractfile(m).read().decode() for m in archive.getmembers()}  # type: ignore[union-attr]
+    site = Connection.parse(made.outputs["connection"]).name
+    join = f"provider=aws tag_key=hashistack:servers tag_value={site} region=eu-west-1 addr_type=private_v4"
+    vault = json.loads(texts["conf/vault/20-base.json"])
+    assert vault["seal"]["awskms"]["region"] == "eu-west-1"
+    assert vault["seal"]["awskms"]["kms_key_id"].startswith(f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/")
+    assert vault["storage"]["raft"]["retry_join"][0]["auto_join"] == join
+    consul = json.loads(texts["conf/consul/20-base.json"])
+    assert consul["retry_join"] == [join]
+    assert consul["http_config"]["allow_write_http_from"] == ["127.0.0.0/8", "10.0.0.0/16"]
+    assert "forward-addr: 169.254.169.253" in texts["conf/unbound/20-base.json"]
+
+
+def _explicit(region: str) -> Plan:
+    def program() -> dict[str, object]:
+        provider = aws.Provider("elsewhere", region=region)
+        made = AwsCluster("prod", AwsClusterArgs(spec={"name": "prod"}), pulumi.ResourceOptions(providers=[provider]))
+        return {"connection": made.connection}
+
+    return plan(program, region=region)
+
+
+def test_a_second_region_by_an_explicit_provider() -> None:
+    """As under `disable-default-providers: [aws]`: nothing, no look-up either, may use the default one."""
+    made = _explicit("us-west-2")
+    for resource in made:
+        if resource.custom and resource.type.startswith("aws:"):
+            assert "::elsewhere::" in resource.provider, resource.name
+    asked = [(token, provider) for token, _, provider in made.calls if token.startswith("aws:")]
+    assert {token for token, _ in asked} >= {"aws:index/getRegion:getRegion", "aws:ec2/getAmi:getAmi"}
+    assert all("::elsewhere::" in provider for _, provider in asked)
+    assert "HS_REGION=us-west-2" in _user_data(made.one("LaunchTemplate", "server"))
+
+
+def _roll(first: AwsClusterArgs, second: AwsClusterArgs) -> tuple[Plan, Plan]:
+    def program(args: AwsClusterArgs) -> Callable[[], dict[str, object]]:
+        return lambda: {"bundles": AwsCluster("prod", args).bundles}
+
+    return plan(program(first)), plan(program(second))
+
+
+def test_a_tag_rolls_no_machine() -> None:
+    before, after = _roll(AwsClusterArgs(spec={}), AwsClusterArgs(spec={}, tags={"cost": "42"}))
+    assert before.outputs == after.outputs
+    old, new = ([_user_data(one) for one in made.of("LaunchTemplate")] for made in (before, after))
+    assert old == new
+
+
+def test_more_machines_roll_none_and_are_no_more_resources() -> None:
+    def sized(machines: int) -> Plan:
+        spec = {"clients": [{"name": "workers", "min": machines, "max": machines}], "network": {"cidr": "10.0.0.0/16"}}
+        return plan(lambda: {"bundles": AwsCluster("prod", AwsClusterArgs(spec=spec)).bundles})
+
+    plans = [sized(machines) for machines in (3, 300, 3000)]
+    assert len({made.lines for made in plans}) == 1
+    assert len({json.dumps(made.outputs) for made in plans}) == 1
+
+
+@pytest.mark.parametrize("pool", ["server", "workers"])
+def test_another_nomad_shows_the_pools_that_roll(pool: str) -> None:
+    before, after = _roll(AwsClusterArgs(spec={}), AwsClusterArgs(spec={"versions": {"nomad": "1.10.5"}}))
+    assert before.outputs["bundles"][pool] != after.outputs["bundles"][pool]
+    one, other = (made.one("LaunchTemplate", f"-{pool}").inputs["tagSpecifications"] for made in (before, after))
+    assert one != other
+
+
+def _pools(made: Plan) -> list[str]:
+    """The servers' first."""
+    return [pool.name for pool in Connection.parse(made.outputs["connection"]).pools]
+
+
+def _user_data(template: Resource) -> str:
+    return b64decode(template.inputs["userData"]).decode()
