@@ -28,7 +28,7 @@ _PROGRAMS = (
 _PLATFORM_PROGRAMS: dict[str, tuple[str, ...]] = {
     "local": (),
     # A machine from any image: what the image lacks, and a place in its init.
-    "aws": ("aws.sh", "enable", "provision", "supervise"),
+    "aws": ("enable", "platform-aws.sh", "provision", "supervise"),
 }
 _ROLE_PROGRAMS = {
     "client": ("await-leader", "leave-client.sh"),

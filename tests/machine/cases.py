@@ -29,6 +29,15 @@ KMS = Platform(
     upstreams=("10.0.0.2", "169.254.169.253"),
     seal={"awskms": {"kms_key_id": "arn:aws:kms:eu-central-1:111122223333:alias/x", "region": "eu-central-1"}},
 )
+_JOIN = "provider=aws tag_key=hashistack:servers tag_value=x-beef region=eu-central-1 addr_type=private_v4"
+AWS = Platform(
+    name="aws",
+    join=(_JOIN,),
+    vault_join=({"auto_join": _JOIN, "auto_join_scheme": "https"},),
+    upstreams=("169.254.169.253",),
+    seal={"awskms": {"kms_key_id": "arn:aws:kms:eu-central-1:111122223333:key/x", "region": "eu-central-1"}},
+)
+_SECRET = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:x-{}-AbCdEf"
 
 
 @dataclass(frozen=True)
@@ -45,16 +54,23 @@ class Case:
     def bundle(self, pool: str) -> Bundle:
         return render(self.spec, pool, self.platform, binaries(pool))
 
-    def user_data(self, pool: str, sha256: str) -> str:
+    def user_data(self, pool: str, sha256: str, **environment: str) -> str:
+        place = "file:///opt/hashistack/artifacts"
+        if self.platform.name == "aws":
+            place = "s3://x-bundles/bundles"
+            names = ("server", "vault-init") if pool == SERVER else ("client",)
+            secrets = {f"HS_SECRET_{name.upper().replace('-', '_')}": _SECRET.format(name) for name in names}
+            environment = {"HS_REGION": "eu-central-1", "HS_BUCKET": "x-bundles", **secrets, **environment}
         return user_data(
             platform=self.platform.name,
             cluster=self.spec.name,
             role=role(pool),
             pool=pool,
-            bundle_url=f"file:///opt/hashistack/artifacts/{sha256}.tar.gz",
+            bundle_url=f"{place}/{sha256}.tar.gz",
             bundle_sha256=sha256,
             servers=self.spec.servers.count,
             upgrade=self.spec.upgrade,
+            environment=environment,
         )
 
 
@@ -106,6 +122,7 @@ CASES = {
         ),
     ),
     "awskms-seal": Case(ClusterSpec(name="x"), KMS),
+    "aws": Case(ClusterSpec(name="x", clients=(ClientPool(name="web"),)), AWS),
 }
 
 POOLS = [(name, pool) for name, case in CASES.items() for pool in case.pools]

@@ -7,10 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import Popen
+from typing import TYPE_CHECKING
 
 import pytest
 
 from .sandbox import SHELLS, Sandbox, missing
+
+if TYPE_CHECKING:
+    from .aws import Aws
 
 Start = Callable[..., "Popen[bytes]"]
 
@@ -55,3 +59,26 @@ def start(machine: Sandbox) -> Iterator[Start]:
     for process in running:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Aws]:
+    from .aws import Aws  # moto takes a while to import, and few tests need it
+
+    with Aws().running() as started:
+        yield started
+
+
+@pytest.fixture
+def aws(servers: Aws) -> Iterator[Aws]:
+    """A region with an empty bucket, in which this machine is the only instance. Nothing unexpected may be refused."""
+    from ..region.metadata import Instance
+    from .aws import ASG, BUCKET, ID, REGION
+
+    tags = {"aws:autoscaling:groupName": ASG}
+    own = Instance(ID, "10.9.8.7", zone=f"{REGION}b", role="web", lifecycle_state="InService", tags=tags)
+    servers.reset()
+    servers.instances["127.0.0.1"] = own
+    servers.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    yield servers
+    assert servers.refused == []

@@ -28,8 +28,8 @@ NEEDED = ("unshare", "setpriv", "chroot", "mount", "ip", "jq", "curl", *SHELLS)
 _CURRENT = "/opt/hashistack/current"
 
 _ENTER = """
-root=$1 standins=$2 name=$3
-shift 3
+root=$1 standins=$2 name=$3 network=$4
+shift 4
 while [ "$1" != -- ]; do mkdir -p "$root$2"; mount -o bind,ro "$1" "$root$2"; shift 2; done
 shift
 mount --bind /usr "$root/usr"
@@ -38,10 +38,12 @@ mount --bind "$standins" "$root/usr/local"
 mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc"
 hostname "$name"
-ip link set lo up
-ip link add eth0 type veth peer name peer0
-ip addr add ADDRESS/24 dev eth0
-ip link set eth0 up
+if [ "$network" = own ]; then
+  ip link set lo up
+  ip link add eth0 type veth peer name peer0
+  ip addr add ADDRESS/24 dev eth0
+  ip link set eth0 up
+fi
 cd /
 # Not as process 1, to which signals are something else.
 env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin chroot "$root" "$@" || exit
@@ -59,7 +61,7 @@ fetch)
   if [ -s /standin/failures ]; then sed -i 1d /standin/failures; exit 1; fi
   cp "/standin/store/${2##*/}" "$3"
   ;;
-prepare | let_go) ;;
+prepare | arrived | let_go) ;;
 terminating) [ -e /standin/terminating ] && cat /standin/terminating ;;
 await_terminating) until [ -e /standin/terminating ]; do sleep 0.1; done ;;
 *) exit 2 ;;
@@ -98,6 +100,8 @@ class Sandbox:
     shell: str
     name: str = "web-1"
     mounts: dict[Path, str] = field(default_factory=dict)
+    network: str = "own"
+    """``own``: one with nobody else in it. ``host``: ours, for servers that the test runs."""
 
     def __post_init__(self) -> None:
         for path in ("bin", "usr", "dev", "proc", "tmp", "root", "standin/secrets", "standin/store", "etc/hashistack"):
@@ -198,9 +202,11 @@ class Sandbox:
     def _command(self, command: tuple[str, ...]) -> list[str]:
         mounts = [part for source, target in self.mounts.items() for part in (str(source), target)]
         # A test run that is killed takes its machines with it.
-        own = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork"]
+        own = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--pid", "--uts", "--ipc", "--fork"]
+        if self.network == "own":
+            own.append("--net")
         enter = ["--kill-child", "/bin/sh", "-euc", _ENTER, "enter", str(self.root), str(self.directory / "local")]
-        return [*own, *enter, self.name, *mounts, "--", *command]
+        return [*own, *enter, self.name, self.network, *mounts, "--", *command]
 
     def run(self, *command: str, stdin: str = "", timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """A program of the machine, to its end."""

@@ -185,10 +185,26 @@ ANY: dict[str, Any] = {
 LONGEST = {"cluster": "c" * 63 + "-beef", "pool": "p" * 128, "bundle_url": "file:///" + "b" * 1016}
 
 
-@pytest.mark.parametrize("platform", ["local"])
+ARN = "arn:aws:secretsmanager:ap-southeast-1:123456789012:secret:"
+AWS = {
+    "HS_REGION": "ap-southeast-1",
+    "HS_BUCKET": "b" * 63,
+    "HS_SECRET_SERVER": ARN + "s" * 80,
+    "HS_SECRET_VAULT_INIT": ARN + "v" * 80,
+}
+ON_AWS = {"bundle_url": f"s3://{'b' * 63}/bundles/{'0' * 64}.tar.gz", "environment": AWS}
+
+
+@pytest.mark.parametrize("platform", ["local", "aws"])
 def test_user_data_is_small_even_with_the_longest_names(platform: str) -> None:
-    text = user_data(platform=platform, **ANY, **LONGEST)
+    text = user_data(platform=platform, **{**ANY, **LONGEST, **(ON_AWS if platform == "aws" else {})})
     assert len(text.encode()) <= LIMIT_BYTES == 4096
+
+
+@pytest.mark.parametrize("name", ["HS_X=1; reboot", "hs_x", "PATH", "HS_", "", "HS_X\n"])
+def test_metadata_of_a_name_that_sh_would_run_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="a name of metadata is"):
+        user_data(platform="aws", cluster="x", pool="p", bundle_url="s3://b/k", environment={name: "x"}, **ANY)
 
 
 def test_user_data_that_is_too_long_is_refused_with_its_size() -> None:

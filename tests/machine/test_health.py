@@ -293,3 +293,31 @@ def test_a_client_reminds_nomad_of_vault_once_when_it_appears(client: Sandbox, s
     wait_for(lambda: client.read("/standin/asked").count(PUSHED) > asked + 1)
     # One that starts looks by itself, and the signal would end it.
     assert client.tree("/standin").get("sv", "") == ("hup /etc/service/nomad\n" if nomad == "ready" else "")
+
+
+@pytest.mark.parametrize("role", ["server", "client"])
+def test_watch_tells_the_platform_once_that_the_machine_is_well(either: Sandbox, role: str, start: Start) -> None:
+    either.path("/standin/dns").unlink()  # unwell: it looks again soon
+    either.answer(PUSHED, "")
+    process = start(HEALTH, "watch")
+    wait_for(lambda: (either.sent(PUSHED) or "") and either.read("/standin/asked").count(PUSHED) > 1)
+    assert "arrived" not in either.tree("/standin").get("verbs", "")
+    either.write("/standin/dns", "")
+    wait_for(lambda: "arrived\n" in either.tree("/standin").get("verbs", ""))
+    wait_for(lambda: either.path("/run/hashistack/arrived").exists())
+    # Nor does one that is started again, in the same boot.
+    process.kill()
+    process.wait()
+    start(HEALTH, "watch")
+    wait_for(lambda: len([line for line in either.said() if '"ok":true' in line]) > 1)  # said after it would tell
+    assert either.read("/standin/verbs").splitlines().count("arrived") == 1
+
+
+def test_watch_tells_the_platform_again_until_it_takes_it(server: Sandbox, start: Start) -> None:
+    platform = server.bundle_path("bin/platform")
+    failing = 'echo "$1" >>/standin/verbs; [ "$(grep -c "$1" /standin/verbs)" -gt 1 ]'
+    platform.write_text(f"#!/bin/sh\n{failing}\n")
+    server.answer(PUSHED, "", 500)  # it pushes again soon
+    start(HEALTH, "watch")
+    wait_for(lambda: server.path("/run/hashistack/arrived").exists())
+    assert server.read("/standin/verbs") == "arrived\narrived\n"

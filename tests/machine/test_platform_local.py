@@ -118,6 +118,11 @@ def test_a_machine_is_taken_away_when_it_is_marked(container: Sandbox) -> None:
     assert container.run(PLATFORM, "let_go").returncode == 0
 
 
+def test_nobody_waits_for_a_container_to_arrive(container: Sandbox) -> None:
+    done = container.run(PLATFORM, "arrived")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_whoever_waits_for_it_is_told(container: Sandbox, start: Start) -> None:
     waiting = start(PLATFORM, "await_terminating")
     container.run("sleep", "0.3")

@@ -102,6 +102,11 @@ class Metadata:
                 found = self._credentials[instance.id] = self.keyring.issue(instance.id, instance.lifetime)
             return found
 
+    def rotate(self, instance: Instance) -> None:
+        """The instance's role has new credentials from now on; the old ones stay good until they expire."""
+        with self._lock:
+            self._credentials.pop(instance.id, None)
+
     def forget_tokens(self) -> None:
         """All session tokens are void, as after a restart of the service."""
         with self._lock:

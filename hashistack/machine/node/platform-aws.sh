@@ -145,12 +145,12 @@ query() {
   )"
 }
 
-# secrets_manager ACTION: an action with the JSON body of standard input: sets $answer, JSON
+# secrets_manager ACTION JSON: sets $answer, JSON too
 secrets_manager() {
   call secretsmanager "$(endpoint secretsmanager)/" "$(
     echo 'header = "content-type: application/x-amz-json-1.1"'
     echo "header = \"x-amz-target: secretsmanager.$1\""
     echo 'max-time = 10'
-    printf 'data-raw = %s\n' "$(quoted)"
+    printf 'data-raw = %s\n' "$(printf '%s' "$2" | quoted)"
   )"
 }
