@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hashistack.aws.client_pool import AwsPoolOptions
     from hashistack.aws.cluster import AwsCluster
     from hashistack.local.cluster import LocalCluster, LocalClusterArgs
+    from hashistack.ops.resources import NomadJob
     from hashistack.spec.acl import Acl
     from hashistack.spec.cluster import ClusterSpec
     from hashistack.spec.dns import Dns
@@ -38,6 +39,7 @@ _MODULES = {
     "LocalCluster": "hashistack.local.cluster",
     "LocalClusterArgs": "hashistack.local.cluster",
     "Network": "hashistack.spec.network",
+    "NomadJob": "hashistack.ops.resources",
     "Problem": "hashistack.spec.problems",
     "Seal": "hashistack.spec.seal",
     "ServerPool": "hashistack.spec.pool",
@@ -61,6 +63,7 @@ __all__ = [
     "LocalCluster",
     "LocalClusterArgs",
     "Network",
+    "NomadJob",
     "Problem",
     "Seal",
     "ServerPool",

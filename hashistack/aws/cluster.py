@@ -23,6 +23,7 @@ from hashistack.aws.seal import AwsSeal, AwsSealArgs
 from hashistack.aws.secrets import AwsSecrets, AwsSecretsArgs
 from hashistack.aws.server_pool import AwsServerPool, AwsServerPoolArgs
 from hashistack.machine.roles import SERVER
+from hashistack.ops.resources import Specification
 from hashistack.provider.early import plugin_starts
 from hashistack.secrets.cluster import ClusterSecrets
 from hashistack.spec.pool import Arch
@@ -42,10 +43,12 @@ class AwsCluster(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AwsClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hashistack:index:AwsCluster", name, {}, opts)
-        child, spec = pulumi.ResourceOptions(parent=self), checks.parsed(args.spec)
+        spec = checks.parsed(args.spec)
         with plugin_starts():
             scope = site.scope(spec.name, parent=self)
         checks.refuse(checks.problems(spec, scope.region, args.tags, args.pools, new_vpc=args.vpc_id is None))
+        first = Specification(f"{name}-specification", spec.model_dump_json(), pulumi.ResourceOptions(parent=self))
+        child = pulumi.ResourceOptions(parent=self, depends_on=[first])
         own, closed = tags.of_cluster(scope.site, {**spec.tags, **args.tags}), spec.network.nat == "none"
         network = AwsNetwork(
             f"{name}-network",
@@ -79,7 +82,9 @@ class AwsCluster(pulumi.ComponentResource):
         )
         secrets = AwsSecrets(f"{name}-secrets", documents, child)
         seal = AwsSeal(f"{name}-seal", AwsSealArgs(scope, spec.seal.key, args.protect, own), child)
-        stored = AwsArtifactsArgs(spec, kms_key_arn=args.kms_key_arn, tags=own)
+        # Of an image that is not known, it isn't known either whether it has a C library.
+        static = args.image not in ("debian", "ubuntu")
+        stored = AwsArtifactsArgs(spec, static, kms_key_arn=args.kms_key_arn, tags=own)
         artifacts = AwsArtifacts(f"{name}-artifacts", stored, child)
         identity = AwsIdentity(
             f"{name}-identity",
@@ -107,7 +112,7 @@ class AwsCluster(pulumi.ComponentResource):
             )
 
         # Machines that start before what they ask for is there would only ask again, and be late.
-        after = pulumi.ResourceOptions(parent=self, depends_on=[artifacts, identity, secrets])
+        after = pulumi.ResourceOptions(parent=self, depends_on=[first, artifacts, identity, secrets])
         targets = pulumi.Output.all(api.target_group_arns, dns.target_group_arns).apply(
             lambda both: [*both[0], *both[1]]
         )

@@ -52,21 +52,24 @@ def environment(project: Project, shell: Shell, output: Output) -> str:
     return export(values, [tool.parent for tool in tools], shell)
 
 
-def doctor(output: Output) -> bool:
-    """Show every finding of the preflight; answers whether a cluster can come up here."""
-    from hashistack.local.preflight import run
+def doctor(output: Output, project: Project | None = None) -> bool:
+    """Show every finding of the preflight; answers whether the project's cluster (or a local one) can come up."""
+    from hashistack.cli.preflight import findings, on_aws
+    from hashistack.ops.findings import lines
 
-    found = run()
+    if project and on_aws(project):
+        found = findings(project)
+    else:
+        from hashistack.local.preflight import run
+
+        found = run()
     if output is Output.JSON:
         for one in found:
             print(json.dumps({"sentence": one.sentence, "ok": one.ok, "detail": one.detail, "remedy": one.remedy}))
         return all(one.ok is not False for one in found)
     console = Console(highlight=False, soft_wrap=True)
-    for one in found:
-        mark = {True: "✓", None: "!", False: "✗"}[one.ok]
-        console.print(f" {mark} {one.sentence:<52} {one.detail}", markup=False)
-        if one.remedy and one.ok is not True:
-            console.print(f"     {one.remedy}", markup=False)
+    for line in lines(found):
+        console.print(line, markup=False)
     return all(one.ok is not False for one in found)
 
 

@@ -198,11 +198,12 @@ def env(
 
 
 @app.command()
-def doctor(output: OutputOption = Output.TEXT) -> None:
-    """Look at this machine: what a local cluster needs, and what to do about what is missing."""
+def doctor(directory: DirectoryOption = None, stack: StackOption = None, output: OutputOption = Output.TEXT) -> None:
+    """Look at this machine, or with -C at the account of a project on AWS, and say what to do about what is missing."""
     from hashistack.cli.look import doctor as run
 
-    if not run(output):
+    project = named_project(directory, stack, None, deployed=False) if directory else None
+    if not run(output, project):
         raise typer.Exit(2)
 
 
@@ -228,4 +229,6 @@ def main() -> None:
         if type(error).__module__.partition(".")[0] != "hashistack":
             raise
         print(f"hashistack: {error}", file=sys.stderr)
+        if remedy := getattr(error, "remedy", ""):
+            print(f"Next: {remedy}", file=sys.stderr)
         sys.exit(2)

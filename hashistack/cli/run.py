@@ -8,6 +8,7 @@ from typing import Any
 
 from hashistack.cli.engine import Ended, Engine
 from hashistack.cli.events import Condenser, Line, clean
+from hashistack.cli.preflight import on_aws, refuse_unfit
 from hashistack.cli.project import Project
 from hashistack.cli.refusal import Refusal
 from hashistack.cli.show import Show
@@ -20,6 +21,7 @@ def up(project: Project, show: Show) -> None:
     Raises:
         Refusal: it did not become so; says why and what to do next.
     """
+    refuse_unfit(project, show)
     ended, condenser, seconds = _run(Engine(project, show.say), "up", Condenser(), show)
     if ended.code:
         raise Refusal(_failure(ended, condenser, project, "up"))
@@ -37,7 +39,7 @@ def up(project: Project, show: Show) -> None:
 
 
 def down(project: Project, show: Show) -> None:
-    """Destroy the project's cluster, and prove by its labels that nothing is left.
+    """Destroy the project's cluster, and prove by its labels that nothing is left on this machine.
 
     Raises:
         Refusal: the engine failed, or something is left; says what.
@@ -52,7 +54,7 @@ def down(project: Project, show: Show) -> None:
         raise Refusal(_failure(ended, condenser, project, "down"))
     if left := _left(project):
         raise Refusal("\n  ".join(["destroyed, but this is left:", *left]))
-    proof = "no container, network or volume of it is left"
+    proof = "the stack is empty" if on_aws(project) else "no container, network or volume of it is left"
     show.result({"ok": True, "seconds": round(seconds, 1), "left": []}, f"gone in {seconds:.1f} s · {proof}")
 
 
@@ -110,5 +112,7 @@ def _changes(changes: Mapping[str, int]) -> str:
 
 
 def _left(project: Project) -> list[str]:
-    """What still carries the labels of the project's stack on this Docker host."""
+    """What still carries the labels of the project's stack on this Docker host, where its cluster is here at all."""
+    if on_aws(project):
+        return []
     return found.left(project.directory, f"{project.name}/{project.stack}")

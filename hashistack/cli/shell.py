@@ -11,10 +11,10 @@ from pathlib import Path
 from hashistack.ops.connection import Connection
 
 NAMES = (
-    *("NOMAD_ADDR", "NOMAD_TOKEN", "NOMAD_CACERT", "NOMAD_REGION"),
+    *("NOMAD_ADDR", "NOMAD_TOKEN", "NOMAD_CACERT", "NOMAD_REGION", "NOMAD_TLS_SERVER_NAME"),
     *("CONSUL_HTTP_ADDR", "CONSUL_HTTP_SSL", "CONSUL_HTTP_TOKEN"),
-    *("CONSUL_CACERT", "CONSUL_CLIENT_CERT", "CONSUL_CLIENT_KEY"),
-    *("VAULT_ADDR", "VAULT_TOKEN", "VAULT_CACERT"),
+    *("CONSUL_CACERT", "CONSUL_CLIENT_CERT", "CONSUL_CLIENT_KEY", "CONSUL_TLS_SERVER_NAME"),
+    *("VAULT_ADDR", "VAULT_TOKEN", "VAULT_CACERT", "VAULT_TLS_SERVER_NAME"),
 )
 """What `--unset` takes back, with the tools' directories on PATH."""
 
@@ -66,15 +66,18 @@ def variables(
         "NOMAD_TOKEN": connection.nomad.secret,
         "NOMAD_CACERT": files["ca"],
         "NOMAD_REGION": connection.region,
+        "NOMAD_TLS_SERVER_NAME": connection.server_name,
         "CONSUL_HTTP_ADDR": addresses["consul"],
         "CONSUL_HTTP_SSL": "true",
         "CONSUL_HTTP_TOKEN": connection.consul.secret,
         "CONSUL_CACERT": files["ca"],
         "CONSUL_CLIENT_CERT": files["cert"],
         "CONSUL_CLIENT_KEY": files["key"],
+        "CONSUL_TLS_SERVER_NAME": connection.server_name,
         "VAULT_ADDR": addresses["vault"],
         "VAULT_TOKEN": vault_token,
         "VAULT_CACERT": files["ca"],
+        "VAULT_TLS_SERVER_NAME": connection.server_name,
     }
 
 

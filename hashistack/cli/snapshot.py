@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,14 +30,19 @@ TICK_SECONDS = 0.5
 _LIVE = 160
 """Characters of what is waited for; a machine's whole report is longer than anybody reads."""
 
-ArchiveArgument = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="a file that `snapshot save` wrote")]
+ArchiveArgument = Annotated[
+    str, typer.Argument(metavar="ARCHIVE", help="a file that `snapshot save` wrote, or its s3://BUCKET/KEY")
+]
 
 
 @app.command()
 def save(
     target: Annotated[
-        Path | None,
-        typer.Argument(help="the archive, or a directory for it; else the project's .hashistack", show_default=False),
+        str | None,
+        typer.Argument(
+            help="the archive, or a directory or s3://BUCKET/PREFIX for it; else the project's .hashistack",
+            show_default=False,
+        ),
     ] = None,
     directory: DirectoryOption = None,
     stack: StackOption = None,
@@ -45,6 +50,7 @@ def save(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Take a snapshot of all three products into one archive, which is written whole or not at all."""
+    from hashistack.cli import archives
     from hashistack.cli.driver import driver
     from hashistack.cli.events import Line
     from hashistack.cli.show import Show
@@ -54,33 +60,36 @@ def save(
     from hashistack.ops.journal import stamp
 
     project = named_project(directory, stack, cluster)
-    file = target or _place(project)
-    if file.is_dir():
-        file /= f"{stamp()}.tar"
     connection, started = _connection(project), time.monotonic()
     with Cluster(connection) as opened, Show(output) as show:
         key = driver(connection).vault_init()
-        snapshot.save(opened, file, key, lambda text: show.line(Line("done", text, time.monotonic() - started)))
-        show.result({"ok": True, **_row(look(file))}, f"{file}")
+        with archives.written(target or str(_place(project)), f"{stamp()}.tar") as (file, where):
+            snapshot.save(opened, file, key, lambda text: show.line(Line("done", text, time.monotonic() - started)))
+            row = _row(look(file), where)
+        show.result({"ok": True, **row}, where)
 
 
 @app.command()
 def verify(file: ArchiveArgument, output: OutputOption = Output.TEXT) -> None:
     """Check an archive to its last byte, without a cluster; exit code 2 when it is not whole and sound."""
+    from hashistack.cli import archives
     from hashistack.cli.show import Show
     from hashistack.ops import archive
 
-    found = archive.verify(file)
+    with archives.fetched(file) as here:
+        found = archive.verify(here)
+        row = _row(found, file)
     parts = found.manifest.parts
     lines = [f"  {part.product} {part.version}, index {part.index}, sha256 {part.sha256}" for part in parts]
     told = f"whole and sound: {found.manifest.cluster} as of {found.manifest.taken}"
-    Show(output).result({"ok": True, **_row(found)}, "\n".join([told, *lines]))
+    Show(output).result({"ok": True, **row}, "\n".join([told, *lines]))
 
 
 @app.command("list")
 def list_(
     place: Annotated[
-        Path | None, typer.Argument(help="the directory; else the project's .hashistack", show_default=False)
+        str | None,
+        typer.Argument(help="the directory, or s3://BUCKET/PREFIX; else the project's .hashistack", show_default=False),
     ] = None,
     directory: DirectoryOption = None,
     stack: StackOption = None,
@@ -91,22 +100,24 @@ def list_(
     from rich.console import Console
     from rich.table import Table
 
+    from hashistack.cli import archives
     from hashistack.ops import archive
 
-    where = place or _place(named_project(directory, stack, cluster))
-    found, bad = archive.listed(where)
+    where = place or str(_place(named_project(directory, stack, cluster)))
+    found, bad = archives.listed(where)
     if output is Output.JSON:
-        typer.echo(json.dumps({"archives": [_row(one) for one in found], "bad": bad}, indent=2))
+        rows = [_row(one.archive, one.where, one.size) for one in found]
+        typer.echo(json.dumps({"archives": rows, "bad": bad}, indent=2))
         return
     if found:
         table = Table(box=None, pad_edge=False)
         for column in ("taken", *archive.PRODUCTS, "size", "file"):
             table.add_column(column, overflow="fold")
         for one in found:
-            versions = (one.manifest.part(product).version for product in archive.PRODUCTS)
-            size = archive.readable(one.file.stat().st_size)
-            taken = one.manifest.taken[:16].replace("T", " ")
-            table.add_row(taken, *versions, size, one.file.name)
+            manifest = one.archive.manifest
+            versions = (manifest.part(product).version for product in archive.PRODUCTS)
+            taken = manifest.taken[:16].replace("T", " ")
+            table.add_row(taken, *versions, archive.readable(one.size), one.archive.file.name)
         Console(highlight=False, soft_wrap=True).print(table)
     for text in bad or ([] if found else [f"{where} holds no snapshot archive"]):
         typer.echo(text)
@@ -126,6 +137,7 @@ def restore(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Put an archive back, onto the machines that run or onto new ones of its stack; ends when it is ready for jobs."""
+    from hashistack.cli import archives
     from hashistack.cli.driver import driver
     from hashistack.cli.refusal import Refusal
     from hashistack.cli.show import Show
@@ -137,10 +149,11 @@ def restore(
     from hashistack.ops.restore import restore as put_back
     from hashistack.ops.smoke import SmokeFailed
 
-    found = archive.verify(file)
-    connection = _connection(named_project(directory, stack, cluster, changes=True))
-    key = custody.document(unseal_key_file.read_text()) if unseal_key_file else ""
-    with Cluster(connection) as opened:
+    with ExitStack() as open_:
+        found = archive.verify(open_.enter_context(archives.fetched(file)))
+        connection = _connection(named_project(directory, stack, cluster, changes=True))
+        key = custody.document(unseal_key_file.read_text()) if unseal_key_file else ""
+        opened = open_.enter_context(Cluster(connection))
         refuse_unfit(opened, found, key)
         question = f"Replace {contents(opened)} of {connection.name} by what it held on {found.manifest.taken}?"
         if not yes:
@@ -155,7 +168,7 @@ def restore(
             raise Refusal(f"{late}\nNext: hashistack status says more; repeating the same command is safe") from None
         seconds = time.monotonic() - started
         text = f"restored in {seconds:.1f} s · {connection.name} as of {found.manifest.taken}"
-        show.result({"ok": True, "seconds": round(seconds, 1), **_row(found)}, text)
+        show.result({"ok": True, "seconds": round(seconds, 1), **_row(found, file)}, text)
 
 
 @app.command()
@@ -210,10 +223,10 @@ def _connection(project: Project) -> Connection:
     return Engine(project, lambda text: None).connection()
 
 
-def _row(archive: Archive) -> dict[str, Any]:
+def _row(archive: Archive, where: str, size: int | None = None) -> dict[str, Any]:
     """An archive for programs; the closed key is nobody's business."""
     told = {key: value for key, value in asdict(archive.manifest).items() if key not in ("vault_init", "stack")}
-    return {"file": str(archive.file), "size": archive.file.stat().st_size, **told}
+    return {"file": where, "size": archive.file.stat().st_size if size is None else size, **told}
 
 
 @contextmanager

@@ -31,6 +31,7 @@ def look(cluster: Cluster) -> dict[str, Any]:
         "servers": cluster.vault.health,
     }
     problems: list[str] = []
+    remedies: dict[str, None] = {}
     seen: dict[str, Any] = {}
     with ThreadPoolExecutor(len(asked)) as workers:
         futures = {name: workers.submit(call) for name, call in asked.items()}
@@ -39,6 +40,8 @@ def look(cluster: Cluster) -> dict[str, Any]:
                 seen[name] = future.result()
             except ApiError as error:
                 problems.append(str(error))
+                if error.remedy:
+                    remedies[error.remedy] = None
     rafts = {name: seen[name] for name in ("nomad", "consul", "vault") if name in seen}
     machines: Mapping[str, str] = seen.get("machines", {})
     health = {one.machine: one for one in seen.get("health", ())}
@@ -69,6 +72,7 @@ def look(cluster: Cluster) -> dict[str, Any]:
         if server.state not in ("active", "standby")
     ]
     problems += [f"{one.machine}: {one.output or one.status}" for one in health.values() if one.status != "passing"]
+    problems += remedies
     servers = where.machines("server")
     problems += [f"{name}: {raft.describe(servers)}" for name, raft in rafts.items() if not raft.agrees(servers)]
     missing = where.machines() - len(rows)

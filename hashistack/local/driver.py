@@ -22,6 +22,10 @@ from hashistack.provider.handler import ResourceFailed
 class LocalDriver:
     """The machines of one local cluster, by the labels of its containers. See `ops.driver.PoolDriver`."""
 
+    boot_seconds = 240.0
+    """On a busy machine a Vault that joins takes the longest."""
+    leave_seconds = 90.0
+
     def __init__(self, connection: Connection, client: docker.DockerClient | None = None) -> None:
         self._connection, self._client = connection, client or engine()
 

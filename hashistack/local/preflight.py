@@ -20,22 +20,13 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from hashistack.local import image, ranges
+from hashistack.ops.findings import Finding
 from hashistack.spec import Network
 
 OLDEST_API = (1, 41)  # Docker 20.10
 _GIB = 1 << 30
 _SOCKET = Path("/var/run/docker.sock")
 _REGISTRY_PATIENCE = 0.6  # seconds
-
-
-@dataclass(frozen=True)
-class Result:
-    """One finding. `ok` False stops an `up`; None doesn't: not to be seen from here, or worth knowing."""
-
-    sentence: str
-    ok: bool | None
-    detail: str
-    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +45,7 @@ class Engine:
         return here and "Docker Desktop" not in self.info.get("OperatingSystem", "")
 
 
-def run(client: docker.DockerClient | None = None) -> list[Result]:
+def run(client: docker.DockerClient | None = None) -> list[Finding]:
     """Every finding, in the order in which one would repair them; only the first when Docker doesn't answer.
 
     `client` is a Docker client to use; without it, the one that the environment names.
@@ -64,7 +55,7 @@ def run(client: docker.DockerClient | None = None) -> list[Result]:
         engine = Engine(client, client.info(), client.version()["ApiVersion"], tuple(_subnets(client)))
     except (DockerException, RequestException, OSError) as error:
         return [_unreachable(error)]
-    reached = Result("Docker answers", True, f"version {engine.info.get('ServerVersion', '?')}")
+    reached = Finding("Docker answers", True, f"version {engine.info.get('ServerVersion', '?')}")
     return [reached, *(check(engine) for check in _CHECKS)]
 
 
@@ -75,58 +66,58 @@ def _subnets(client: docker.DockerClient) -> Iterator[IPv4Network]:
                 yield IPv4Network(pool["Subnet"])
 
 
-def _unreachable(error: Exception) -> Result:
+def _unreachable(error: Exception) -> Finding:
     sentence = "Docker answers"
     if host := os.environ.get("DOCKER_HOST"):
-        return Result(sentence, False, f"{host} (DOCKER_HOST) does not: {error}", "start it, or unset DOCKER_HOST")
+        return Finding(sentence, False, f"{host} (DOCKER_HOST) does not: {error}", "start it, or unset DOCKER_HOST")
     desktop = Path.home() / ".docker/run/docker.sock"
     if not _SOCKET.exists() and desktop.exists():
-        return Result(sentence, False, f"{_SOCKET} is missing", f"export DOCKER_HOST=unix://{desktop}")
+        return Finding(sentence, False, f"{_SOCKET} is missing", f"export DOCKER_HOST=unix://{desktop}")
     if not _SOCKET.exists() and not shutil.which("dockerd"):
-        return Result(sentence, False, "it is not installed", "make setup, or https://docs.docker.com/engine/install")
+        return Finding(sentence, False, "it is not installed", "make setup, or https://docs.docker.com/engine/install")
     try:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.connect(str(_SOCKET))
     except PermissionError:
         remedy = "sudo usermod -aG docker $USER, then log in again"
-        return Result(sentence, False, f"this user may not use {_SOCKET}", remedy)
+        return Finding(sentence, False, f"this user may not use {_SOCKET}", remedy)
     except OSError:
-        return Result(sentence, False, "it is installed and not running", "sudo systemctl start docker, or make setup")
-    return Result(sentence, False, str(error), "restart Docker and look at its log")
+        return Finding(sentence, False, "it is installed and not running", "sudo systemctl start docker, or make setup")
+    return Finding(sentence, False, str(error), "restart Docker and look at its log")
 
 
-def _api(engine: Engine) -> Result:
+def _api(engine: Engine) -> Finding:
     oldest = ".".join(map(str, OLDEST_API))
     ok = tuple(map(int, engine.api.split("."))) >= OLDEST_API
-    return Result(f"Docker's API is {oldest} or newer", ok, engine.api, "" if ok else "install Docker 20.10 or newer")
+    return Finding(f"Docker's API is {oldest} or newer", ok, engine.api, "" if ok else "install Docker 20.10 or newer")
 
 
-def _kind(engine: Engine) -> Result:
+def _kind(engine: Engine) -> Finding:
     sentence = "containers run on a kernel we know how to use"
     name = engine.info.get("OperatingSystem", "?")
     if "name=rootless" in engine.info.get("SecurityOptions", ()):
         remedy = "if machines don't start, use a Docker that runs as root"
-        return Result(sentence, None, "rootless Docker: Nomad's exec driver may not run in it", remedy)
-    return Result(sentence, True, f"{name}{'' if engine.native else ' (not this machine itself)'}")
+        return Finding(sentence, None, "rootless Docker: Nomad's exec driver may not run in it", remedy)
+    return Finding(sentence, True, f"{name}{'' if engine.native else ' (not this machine itself)'}")
 
 
-def _cgroups(engine: Engine) -> Result:
+def _cgroups(engine: Engine) -> Finding:
     version = engine.info.get("CgroupVersion", "?")
-    return Result("cgroups are version 1 or 2", version in ("1", "2") or None, f"version {version}")
+    return Finding("cgroups are version 1 or 2", version in ("1", "2") or None, f"version {version}")
 
 
-def _inotify(engine: Engine) -> Result:
+def _inotify(engine: Engine) -> Finding:
     sentence = "enough inotify instances and watches"
     wanted = {"max_user_instances": 128, "max_user_watches": 8192}
     found = {name: _number(Path("/proc/sys/fs/inotify", name)) if engine.native else None for name in wanted}
     if None in found.values():
-        return Result(sentence, None, "can't be seen from here")
+        return Finding(sentence, None, "can't be seen from here")
     detail = ", ".join(f"{name} {found[name]}" for name in wanted)
     low = [name for name, least in wanted.items() if (found[name] or 0) < least]
-    return Result(sentence, not low or None, detail, "; ".join(f"sudo sysctl fs.inotify.{n}={wanted[n]}" for n in low))
+    return Finding(sentence, not low or None, detail, "; ".join(f"sudo sysctl fs.inotify.{n}={wanted[n]}" for n in low))
 
 
-def _memory(engine: Engine) -> Result:
+def _memory(engine: Engine) -> Finding:
     sentence = "4 GiB of memory are free"
     free, word = int(engine.info.get("MemTotal", 0)), "in all, as Docker says"
     if engine.native:
@@ -134,19 +125,19 @@ def _memory(engine: Engine) -> Result:
         free, word = int(lines["MemAvailable"].split()[0]) * 1024, "free"
     ok = True if free >= 4 * _GIB else None if free >= 2 * _GIB else False
     remedy = "" if ok else "stop something, or give Docker more memory: five machines need about 4 GiB"
-    return Result(sentence, ok, f"{free / _GIB:.1f} GiB {word}", remedy)
+    return Finding(sentence, ok, f"{free / _GIB:.1f} GiB {word}", remedy)
 
 
-def _disk(engine: Engine) -> Result:
+def _disk(engine: Engine) -> Finding:
     sentence = "5 GiB of disk are free for Docker"
     place = Path(engine.info.get("DockerRootDir", "/var/lib/docker"))
     if not engine.native:
-        return Result(sentence, None, "can't be seen from here")
+        return Finding(sentence, None, "can't be seen from here")
     while not place.exists():  # also when this user may not look into its parent
         place = place.parent
     free = shutil.disk_usage(place).free
     ok = free >= 5 * _GIB
-    return Result(
+    return Finding(
         sentence,
         ok,
         f"{free / _GIB:.1f} GiB in {place}",
@@ -154,29 +145,29 @@ def _disk(engine: Engine) -> Result:
     )
 
 
-def _ports(engine: Engine) -> Result:
+def _ports(engine: Engine) -> Finding:
     sentence = f"a block of {ranges.PORTS} ports is free on loopback"
     for index in range(ranges.CLUSTERS):
         base = ranges.port_base(index)
         if ranges.ports_free(base):
-            return Result(sentence, True, f"{base} to {base + ranges.PORTS - 1}")
+            return Finding(sentence, True, f"{base} to {base + ranges.PORTS - 1}")
     remedy = "hashistack down for clusters that nobody needs"
-    return Result(sentence, False, f"none from {ranges.FIRST_PORT} on", remedy)
+    return Finding(sentence, False, f"none from {ranges.FIRST_PORT} on", remedy)
 
 
-def _subnet(engine: Engine) -> Result:
+def _subnet(engine: Engine) -> Finding:
     sentence = "a subnet is free"
     routes = list(_routes()) if engine.native else []
     bridge = IPv4Network(Network().bridge)
     if clash := next((route for route in routes if route.overlaps(bridge) and route not in engine.subnets), None):
         remedy = "set network.bridge to a range that nothing here uses"
-        return Result(sentence, None, f"tasks use {bridge} by default; this machine reaches {clash} elsewhere", remedy)
+        return Finding(sentence, None, f"tasks use {bridge} by default; this machine reaches {clash} elsewhere", remedy)
     for index in range(ranges.CLUSTERS):
         cidr = ranges.subnet(index)
         if not any(cidr.overlaps(taken) for taken in (*engine.subnets, *routes)):
-            return Result(sentence, True, str(cidr))
+            return Finding(sentence, True, str(cidr))
     remedy = "set network.cidr to a free one, or hashistack down for clusters that nobody needs"
-    return Result(sentence, False, f"all of {ranges.SUPERNET} is taken by Docker networks or routes", remedy)
+    return Finding(sentence, False, f"all of {ranges.SUPERNET} is taken by Docker networks or routes", remedy)
 
 
 def _routes() -> Iterator[IPv4Network]:
@@ -188,19 +179,19 @@ def _routes() -> Iterator[IPv4Network]:
             yield IPv4Network((swapped, mask.bit_count()))
 
 
-def _machine_image(engine: Engine) -> Result:
+def _machine_image(engine: Engine) -> Finding:
     sentence = "the machine image is there or can be made"
     if engine.client.images.list(name=image.tag()):
-        return Result(sentence, True, f"{image.tag()} is there")
+        return Finding(sentence, True, f"{image.tag()} is there")
     if os.geteuid() == 0:
-        return Result(sentence, True, "from a registry where one answers, else from Debian packages (1 to 2 minutes)")
+        return Finding(sentence, True, "from a registry where one answers, else from Debian packages (1 to 2 minutes)")
     if image.registry_answers(engine.client, _REGISTRY_PATIENCE):
-        return Result(sentence, True, f"from {image.ALPINE}")
+        return Finding(sentence, True, f"from {image.ALPINE}")
     remedy = "give Docker a way to its registry, or run once as root (sudo -E), to build it from Debian packages"
-    return Result(sentence, None, f"no registry answered within {_REGISTRY_PATIENCE} s, and this is not root", remedy)
+    return Finding(sentence, None, f"no registry answered within {_REGISTRY_PATIENCE} s, and this is not root", remedy)
 
 
-def _modules(engine: Engine) -> Result:
+def _modules(engine: Engine) -> Finding:
     sentence = "the kernel has bridge, br_netfilter and overlay"
     seen = {
         "bridge": Path("/sys/module/bridge").exists(),
@@ -208,34 +199,34 @@ def _modules(engine: Engine) -> Result:
         "overlay": "\toverlay\n" in Path("/proc/filesystems").read_text() if engine.native else False,
     }
     if not engine.native:
-        return Result(sentence, None, "can't be seen from here")
+        return Finding(sentence, None, "can't be seen from here")
     missing = [name for name, there in seen.items() if not there]
     if not missing:
-        return Result(sentence, True, "all three")
-    return Result(sentence, None, f"not loaded: {', '.join(missing)}", f"sudo modprobe -a {' '.join(missing)}")
+        return Finding(sentence, True, "all three")
+    return Finding(sentence, None, f"not loaded: {', '.join(missing)}", f"sudo modprobe -a {' '.join(missing)}")
 
 
-def _iptables(engine: Engine) -> Result:
+def _iptables(engine: Engine) -> Finding:
     sentence = "iptables works, nf_tables or legacy"
     if not engine.native or not shutil.which("iptables"):
-        return Result(sentence, None, "can't be seen from here; machines take the one that works")
+        return Finding(sentence, None, "can't be seen from here; machines take the one that works")
     said = subprocess.run(["iptables", "-V"], capture_output=True, text=True, timeout=5, check=False).stdout.strip()
-    return Result(sentence, True, f"{said or '?'} here; machines take the one that works")
+    return Finding(sentence, True, f"{said or '?'} here; machines take the one that works")
 
 
-def _clock(engine: Engine) -> Result:
+def _clock(engine: Engine) -> Finding:
     sentence = "the clocks agree"
     said = engine.info.get("SystemTime", "")
     try:
         apart = abs(datetime.fromisoformat(said).timestamp() - time.time())
     except ValueError:
-        return Result(sentence, None, "Docker names no time")
+        return Finding(sentence, None, "Docker names no time")
     ok = apart < 30
     remedy = "" if ok else "set the clock, or restart Docker Desktop: certificates are dated by this machine's clock"
-    return Result(sentence, ok, f"Docker's is {apart:.0f} s off ours", remedy)
+    return Finding(sentence, ok, f"Docker's is {apart:.0f} s off ours", remedy)
 
 
-_CHECKS: tuple[Callable[[Engine], Result], ...] = (
+_CHECKS: tuple[Callable[[Engine], Finding], ...] = (
     _api,
     _kind,
     _cgroups,

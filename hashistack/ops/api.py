@@ -21,6 +21,9 @@ READ_SECONDS = 10.0
 PAUSE_SECONDS = 0.2
 """Between two rounds over all addresses, when a call has a deadline."""
 
+TRIES = 4
+"""How often a lone address is asked where several would be asked once each: a load balancer is behind it."""
+
 CHUNK_BYTES = 1 << 18
 """What of a file that is sent is held in memory at a time."""
 FILE_SECONDS = 300.0
@@ -39,7 +42,10 @@ class ApiError(Exception):
         product: nomad, consul or vault.
         status: the HTTP status, or None when no server answered.
         excerpt: the start of the server's answer (or the transport's error), without secrets.
+        remedy: what to do about a server that can't be reached, "" where nothing special is to be said.
     """
+
+    remedy = ""
 
     def __init__(self, product: str, method: str, path: str, status: int | None, excerpt: str) -> None:
         said = f"answered {status}" if status is not None else "did not answer"
@@ -81,12 +87,17 @@ def tls_context(ca_pem: str, cert_pem: str = "", key_pem: str = "") -> ssl.SSLCo
 class Api:
     """One product's API on all of its servers.
 
+    A lone address is a load balancer's. Each call there is a connection of its own, since only a new connection may
+    lead to another server.
+
     Args:
         product: its name in errors.
         addresses: base URLs; the one that answered last is asked first.
         token: the header's name and value; ("", "") asks without one.
         secrets: values struck out of every error text.
         index_header: the header that carries the blocking query's index.
+        server_name: whom the certificate must name; "" takes the address's own host.
+        remedy: what errors say to do where no server can be reached.
     """
 
     def __init__(
@@ -97,6 +108,8 @@ class Api:
         token: tuple[str, str] = ("", ""),
         secrets: Sequence[str] = (),
         index_header: str = "",
+        server_name: str = "",
+        remedy: str = "",
     ) -> None:
         self.product = product
         self.addresses = tuple(addresses)
@@ -104,8 +117,12 @@ class Api:
         self._secrets = tuple(secret for secret in secrets if secret)
         self._index_header = index_header
         self._first = 0
+        self._extensions = {"sni_hostname": server_name} if server_name else {}
+        self._remedy = remedy
+        kept = 0 if len(self.addresses) == 1 else 20
+        limits = httpx.Limits(max_connections=32, max_keepalive_connections=kept)
         # trust_env=False: a proxy of the environment must never see the cluster's tokens.
-        self._http = httpx.Client(verify=context, trust_env=False, limits=httpx.Limits(max_connections=32))
+        self._http = httpx.Client(verify=context, trust_env=False, limits=limits)
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -147,11 +164,11 @@ class Api:
         )
 
     def download(
-        self, path: str, file: Path, *, token: tuple[str, str] | None = None, address: str | None = None
+        self, path: str, file: Path, *, token: tuple[str, str] | None = None, seconds: float = 0.0
     ) -> Mapping[str, str]:
         """GET `path` of the first server that answers into `file`, piece by piece; answers the headers.
 
-        What `file` held is gone. It is not whole before this returns.
+        What `file` held is gone. It is not whole before this returns. `seconds` is as in `call`.
 
         Raises:
             ApiError: no server answered, the answer's status is an error, or it broke off.
@@ -163,7 +180,7 @@ class Api:
                     out.write(piece)
                 return dict(reply.headers)
 
-        return self._first_of(ask, address)
+        return self._first_of(ask, None, seconds)
 
     def upload(
         self,
@@ -173,9 +190,11 @@ class Api:
         size: int,
         *,
         token: tuple[str, str] | None = None,
-        address: str | None = None,
+        seconds: float = 0.0,
     ) -> None:
         """PUT `size` bytes of `file`, from byte `start` on, to `path` on the first server that answers, piece by piece.
+
+        `seconds` is as in `call`.
 
         Raises:
             ApiError: no server answered, or the answer's status is an error.
@@ -186,7 +205,7 @@ class Api:
             with self._stream(base, "PUT", path, token or self._token, content, size) as reply:
                 reply.read()
 
-        self._first_of(ask, address)
+        self._first_of(ask, None, seconds)
 
     def _first_of(self, ask: Callable[[str], Made], address: str | None, seconds: float = 0.0) -> Made:
         deadline = time.monotonic() + seconds
@@ -196,7 +215,8 @@ class Api:
                 try:
                     answer = ask(base)
                 except ApiError as failure:
-                    if failure.status is not None and failure.status < 500:
+                    # 3xx: another server does this, at an address that may be good inside the cluster alone.
+                    if failure.status is not None and 400 <= failure.status < 500:
                         raise
                     error = failure
                 else:
@@ -204,6 +224,7 @@ class Api:
                         self._first = self.addresses.index(base)
                     return answer
             if error and time.monotonic() + PAUSE_SECONDS >= deadline:
+                error.remedy = "" if error.status else self._remedy
                 raise error
             time.sleep(PAUSE_SECONDS)
 
@@ -213,6 +234,8 @@ class Api:
         return self.addresses[self._first]
 
     def _order(self) -> tuple[str, ...]:
+        if len(self.addresses) == 1:
+            return self.addresses * TRIES
         return self.addresses[self._first :] + self.addresses[: self._first]
 
     def _ask(
@@ -230,7 +253,15 @@ class Api:
         timeout = httpx.Timeout(READ_SECONDS + hold * 17 / 16, connect=CONNECT_SECONDS)
         headers = {token[0]: token[1]} if token[0] else {}
         try:
-            reply = self._http.request(method, base + path, params=params, json=body, headers=headers, timeout=timeout)
+            reply = self._http.request(
+                method,
+                base + path,
+                params=params,
+                json=body,
+                headers=headers,
+                timeout=timeout,
+                extensions=self._extensions,
+            )
         except (httpx.HTTPError, ssl.SSLError) as failure:
             reason = str(failure) or type(failure).__name__
             raise ApiError(self.product, method, path, None, self._clean(f"{base}: {reason}")) from None
@@ -253,9 +284,10 @@ class Api:
         headers = {"Accept-Encoding": "identity", **({token[0]: token[1]} if token[0] else {})}
         if content:
             headers["Content-Length"] = str(size)
+        more: dict[str, Any] = {"content": content, "extensions": self._extensions}
         timeout = httpx.Timeout(FILE_SECONDS, connect=CONNECT_SECONDS)
         try:
-            with self._http.stream(method, base + path, headers=headers, timeout=timeout, content=content) as reply:
+            with self._http.stream(method, base + path, headers=headers, timeout=timeout, **more) as reply:
                 if not reply.is_success:
                     reply.read()
                     raise ApiError(self.product, method, path, reply.status_code, self._clean(reply.text))

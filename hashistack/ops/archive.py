@@ -174,13 +174,15 @@ class Archive:
     starts: Mapping[Product, int]
 
 
-def look(file: Path) -> Archive:
+def look(file: Path, content: IO[bytes] | None = None) -> Archive:
     """An archive's manifest and members; their contents are not read, so this is quick.
+
+    `content` is what to read where that is no file here: it can seek, and `file` is its name.
 
     Raises:
         BadArchive: it is no archive, or cut off.
     """
-    with _opened(file) as (tar, manifest):
+    with _opened(file, content) as (tar, manifest):
         starts = {part.product: tar.getmember(part.file).offset_data for part in manifest.parts}
         return Archive(file, manifest, starts)
 
@@ -222,9 +224,9 @@ def readable(size: int) -> str:
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[tuple[tarfile.TarFile, Manifest]]:
+def _opened(file: Path, content: IO[bytes] | None = None) -> Iterator[tuple[tarfile.TarFile, Manifest]]:
     try:
-        with tarfile.open(file, "r:") as tar:
+        with tarfile.open(file, "r:", fileobj=content) as tar:
             yield tar, _manifest(tar)
     except BadArchive as bad:
         raise BadArchive(f"{file}: {bad}") from None

@@ -26,10 +26,14 @@ END_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Result:
-    """What a probe saw: whether its sentence is true, and the evidence either way."""
+    """What a probe saw: whether its sentence is true, and the evidence either way.
+
+    remedy: what to do if it stays so, "" where only waiting helps.
+    """
 
     done: bool
     detail: str
+    remedy: str = ""
 
 
 Probe = Callable[[Cluster], Result]
@@ -61,8 +65,9 @@ class Update:
 class NotReady(Exception):
     """A sentence did not come true in time; says which, what was seen last, and who is late."""
 
-    def __init__(self, seconds: float, missing: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, seconds: float, missing: Sequence[tuple[str, str]], remedies: Iterable[str] = ()) -> None:
         lines = [f"{sentence}: {detail}" for sentence, detail in missing]
+        lines += [f"Next: {remedy}" for remedy in dict.fromkeys(remedies) if remedy]
         super().__init__("\n".join([f"not ready after {seconds:.0f} s; still not true:", *lines]))
         self.missing = tuple(missing)
 
@@ -109,13 +114,13 @@ def _agreed(raft: Raft, servers: int) -> Result:
 
 def _vault_active(cluster: Cluster) -> Result:
     states = [server.state for server in cluster.vault.health()]
-    if "active" not in states:
+    if not {"active", "standby"} & {*states}:
         return Result(False, ", ".join(states))
     try:
         cluster.vault.login()
     except ApiError as error:
         if error.status in (400, 403):
-            return Result(False, "active; the operator's login is not set up yet")
+            return Result(False, f"{', '.join(states)}; the operator's login is not set up yet")
         raise
     return Result(True, ", ".join(states))
 
@@ -173,6 +178,7 @@ def wait(
     started, stop = time.monotonic(), threading.Event()
     news: queue.Queue[tuple[Check, Result | Exception]] = queue.Queue()
     seen: dict[str, str] = {}
+    remedies: dict[str, str] = {}
     pending = {check.sentence: check for check in checks}
     running: dict[str, threading.Thread] = {}
     told_at = started
@@ -185,7 +191,8 @@ def wait(
                     watcher.start()
             now = time.monotonic()
             if now - started > seconds or (cancelled and cancelled.is_set()):
-                raise NotReady(now - started, [(s, seen.get(s, "not looked at yet")) for s in pending])
+                missing = [(sentence, seen.get(sentence, "not looked at yet")) for sentence in pending]
+                raise NotReady(now - started, missing, [remedies.get(sentence, "") for sentence in pending])
             if now - told_at >= TICK_SECONDS:
                 told_at = now
                 on_change(_open(pending, running, seen, now - started))
@@ -195,7 +202,7 @@ def wait(
                 continue
             if isinstance(result, Exception):
                 raise result
-            seen[check.sentence] = result.detail
+            seen[check.sentence], remedies[check.sentence] = result.detail, result.remedy
             if result.done:
                 del pending[check.sentence]
                 told_at = time.monotonic()
@@ -225,7 +232,7 @@ def _watch(
         except ApiError as failure:
             # An API that is not there yet, or refuses until its tokens exist, is what we wait for.
             silent = f"{failure.product} does not answer yet ({failure.excerpt})"
-            result = Result(False, str(failure) if failure.status else silent)
+            result = Result(False, str(failure) if failure.status else silent, failure.remedy)
         except Exception as failure:
             news.put((check, failure))
             return

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ssl import SSLContext
 from types import TracebackType
 
+from hashistack.ops import reach
 from hashistack.ops.api import Api, tls_context
-from hashistack.ops.connection import Connection
+from hashistack.ops.connection import Connection, Endpoint
 from hashistack.ops.consul import Consul
 from hashistack.ops.nomad import Nomad
 from hashistack.ops.vault import Vault
@@ -19,24 +21,18 @@ class Cluster:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        secrets = connection.secrets
         plain = tls_context(connection.ca_pem)
         mutual = tls_context(connection.ca_pem, connection.operator_cert_pem, connection.operator_key_pem)
         nomad, consul, vault = connection.nomad, connection.consul, connection.vault
-        self.nomad = Nomad(
-            Api("nomad", nomad.addresses, plain, ("X-Nomad-Token", nomad.secret), secrets, "X-Nomad-Index")
-        )
-        self.consul = Consul(
-            Api(
-                "consul",
-                consul.addresses,
-                mutual,
-                ("X-Consul-Token", consul.secret),
-                secrets,
-                "X-Consul-Index",
-            )
-        )
-        self.vault = Vault(Api("vault", vault.addresses, plain, secrets=secrets), vault)
+
+        def api(product: str, endpoint: Endpoint, context: SSLContext, token: tuple[str, str], index: str = "") -> Api:
+            asked = reach.addresses(endpoint.addresses)
+            names = {"server_name": connection.server_name, "remedy": reach.remedy(asked), "index_header": index}
+            return Api(product, asked, context, token, connection.secrets, **names)
+
+        self.nomad = Nomad(api("nomad", nomad, plain, ("X-Nomad-Token", nomad.secret), "X-Nomad-Index"))
+        self.consul = Consul(api("consul", consul, mutual, ("X-Consul-Token", consul.secret), "X-Consul-Index"))
+        self.vault = Vault(api("vault", vault, plain, ("", "")), vault)
 
     def answering(self) -> dict[str, str]:
         """Product to the address of a server that answers now.

@@ -89,6 +89,11 @@ class Connection:
         """Every value that must never be shown."""
         return (self.nomad.secret, self.consul.secret, self.vault.secret, self.operator_key_pem)
 
+    @property
+    def server_name(self) -> str:
+        """Whom a server's certificate names, of whichever product and at whichever address; a client's does not."""
+        return f"server.{self.region}.nomad"
+
     def machines(self, role: Literal["server", "client"] | None = None) -> int:
         """How many machines are declared, in all or of one role."""
         return sum(pool.count for pool in self.pools if role in (None, pool.role))

@@ -41,11 +41,11 @@ def contents(cluster: Cluster) -> Contents:
     """
     jobs = cluster.nomad.api.call("GET", "/v1/jobs", params={"namespace": "*"}).data
     keys = cluster.consul.api.call("GET", "/v1/kv/", params={"keys": "true"}, accept=(404,)).data
-    active = any(server.state == "active" for server in cluster.vault.health())
+    opened = any(server.state in ("active", "standby") for server in cluster.vault.health())
     return Contents(
         jobs=sum(job["ID"] not in OWN_JOBS and not job["ParentID"] for job in jobs),
         keys=sum(not key.startswith("hashistack/") for key in keys) if isinstance(keys, list) else 0,
-        secrets=sum(1 for _ in islice(_secrets(cluster, ""), MANY)) if active else None,
+        secrets=sum(1 for _ in islice(_secrets(cluster, ""), MANY)) if opened else None,
     )
 
 

@@ -23,7 +23,17 @@ class Instance:
 
 
 class PoolDriver(Protocol):
-    """Lists, grows and shrinks pools. Every call may be repeated, and finds the work of an earlier one done."""
+    """Lists, grows and shrinks pools. Every call may be repeated, and finds the work of an earlier one done.
+
+    boot_seconds: for a machine from its start to healthy. leave_seconds: for one without work to leave and be gone;
+    beside its drain and its tasks' own time to stop. Beyond either something is wrong with it.
+    """
+
+    @property
+    def boot_seconds(self) -> float: ...
+
+    @property
+    def leave_seconds(self) -> float: ...
 
     def instances(self) -> tuple[Instance, ...]:
         """Every machine of the cluster that the platform has, oldest first in each pool."""

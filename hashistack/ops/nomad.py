@@ -172,6 +172,21 @@ class Nomad:
         self.api.call("PUT", "/v1/jobs", body={"Job": job})
         return int(self.api.call("GET", f"/v1/job/{job['ID']}").data["Version"])
 
+    def parse(self, hcl: str) -> dict[str, Any]:
+        """A job written in HCL as the JSON of Nomad's job API. Raises ApiError with Nomad's words for a bad one."""
+        found: dict[str, Any] = self.api.call("POST", "/v1/jobs/parse", body={"JobHCL": hcl, "Canonicalize": True}).data
+        return found
+
+    def deregister(self, job_id: str) -> None:
+        """Stop a job and forget it; one that is not there is no error."""
+        self.api.call("DELETE", f"/v1/job/{job_id}", params={"purge": "true"}, accept=(404,))
+
+    def deploys(self, job_id: str) -> bool:
+        """Whether changes of the job are deployments: a service with an update strategy, that is not stopped."""
+        job = self.api.call("GET", f"/v1/job/{job_id}").data
+        groups = job.get("TaskGroups") or []
+        return job["Type"] == "service" and not job["Stop"] and any(g.get("Update") and g["Count"] for g in groups)
+
     def deployment(self, job_id: str) -> Deployment | None:
         """The job's newest deployment, None while it has none."""
         data = self.api.call("GET", f"/v1/job/{job_id}/deployment").data

@@ -28,7 +28,7 @@ from hashistack.ops.checks import Check, Result, Update, readiness, wait
 from hashistack.ops.cluster import Cluster
 from hashistack.ops.lock import Lock, release
 from hashistack.ops.raft import names
-from hashistack.ops.snapshot import SnapshotFailed, active_vault, version
+from hashistack.ops.snapshot import ACTIVE_SECONDS, SnapshotFailed, version
 
 WAIT_SECONDS = 180.0
 """For each product to answer again, and at last for the whole cluster to be ready."""
@@ -108,10 +108,10 @@ def restore(
         part = archive.manifest.part(product)
         told(Update(False, f"{product} takes its snapshot", readable(part.size), 0.0))
         api = getattr(cluster, product).api
-        token, address = (cluster.vault.header(), active_vault(cluster)) if product == "vault" else (None, None)
+        token, patience = (cluster.vault.header(), ACTIVE_SECONDS) if product == "vault" else (None, 0.0)
         try:
             start = archive.starts[product]
-            api.upload(_PATHS[product], archive.file, start, part.size, token=token, address=address)
+            api.upload(_PATHS[product], archive.file, start, part.size, token=token, seconds=patience)
         except ApiError as error:
             raise SnapshotFailed(f"{error}. Next: hashistack status, then repeat") from None
         wait(cluster, after, seconds, told)
@@ -144,9 +144,9 @@ class VaultOpen:
                 self._keep_key(self._document)
                 self._kept = True
         states = ", ".join(server.state for server in seen)
-        if not any(server.state == "active" for server in seen):
+        if not any(server.state in ("active", "standby") for server in seen):
             return Result(False, states)
-        cluster.vault.login()  # the restored Vault knows no token of the one before
+        cluster.vault.login()  # where none is active it fails; the restored Vault knows no token of the one before
         path = f"/v1/sys/policies/acl/{self._mark}"
         if (
             self._mark

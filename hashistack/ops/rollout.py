@@ -28,12 +28,8 @@ from hashistack.ops.steps import Step
 from hashistack.ops.stuck import stuck
 
 POLL_SECONDS = 0.5
-BOOT_SECONDS = 240.0
-"""For a machine from its start to healthy; on a busy machine a Vault that joins takes the longest."""
 SILENCE_SECONDS = 60.0
 """How long an API may be without an answer: longer than any election."""
-LEAVE_SECONDS = 90.0
-"""For a machine without work to leave and stop; beside its drain and its tasks' own time to stop."""
 TRANSFERS = 3
 """Tries to hand leadership over before a leader goes all the same: its own leave does it too."""
 
@@ -224,13 +220,14 @@ class Rollout:
             for machine in pool.machines:
                 waited = self._waited(machine)
                 late = machine.state in ("booting", "unhealthy") and machine.bundle == pool.bundle
-                if late and waited > BOOT_SECONDS:
+                if late and waited > self._driver.boot_seconds:
                     evidence = self._driver.evidence(machine.name)
                     raise RolloutFailed(
-                        f"{machine.name} is not healthy after {BOOT_SECONDS:.0f} s; what was there before still runs.\n"
-                        f"{evidence}\nNext: mend what it says, then repeat; or declare what was there before"
+                        f"{machine.name} is not healthy after {self._driver.boot_seconds:.0f} s; what was there before "
+                        f"still runs.\n{evidence}\n"
+                        "Next: mend what it says, then repeat; or declare what was there before"
                     )
-                if machine.state == "leaving" and waited > _leave_budget(pool):
+                if machine.state == "leaving" and waited > _work_budget(pool) + self._driver.leave_seconds:
                     self._driver.discard([machine.name])
         if reason := stuck(seen, self._began):
             for pool in seen.fleet.pools:
@@ -248,9 +245,9 @@ class Rollout:
         return time.monotonic() - since
 
 
-def _leave_budget(pool: Pool) -> float:
+def _work_budget(pool: Pool) -> float:
     drain = pool.policy.drain_deadline if pool.role == "client" else 0.0
-    return drain + pool.policy.max_kill_timeout + LEAVE_SECONDS
+    return drain + pool.policy.max_kill_timeout
 
 
 def _pool(seen: Seen, name: str) -> Pool:

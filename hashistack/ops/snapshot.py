@@ -15,6 +15,9 @@ from hashistack.ops.workplace import workplace
 
 Say = Callable[[str], None]
 
+ACTIVE_SECONDS = 30.0
+"""To come to the active Vault: only it gives and takes snapshots, and a load balancer leads to any."""
+
 
 class SnapshotFailed(Exception):
     """A snapshot could not be taken or put back; the text says why, and what to do."""
@@ -94,23 +97,9 @@ def version(cluster: Cluster, product: Product) -> str:
     raise ApiError(product, "GET", "/v1/operator/autopilot/health", 200, "no server leads")
 
 
-def active_vault(cluster: Cluster) -> str:
-    """The address of the active Vault: the others would answer with a redirection to an address of the inside.
-
-    Raises:
-        ApiError: none is active.
-    """
-    seen = cluster.vault.health()
-    for server in seen:
-        if server.state == "active":
-            return server.address
-    states = ", ".join(server.state for server in seen)
-    raise ApiError("vault", "GET", "/v1/sys/health", None, f"no server is active ({states})")
-
-
 def _vault(cluster: Cluster, file: Path) -> dict[str, str]:
     path, token = "/v1/sys/storage/raft/snapshot", cluster.vault.header()
-    return dict(cluster.vault.api.download(path, file, token=token, address=active_vault(cluster)))
+    return dict(cluster.vault.api.download(path, file, token=token, seconds=ACTIVE_SECONDS))
 
 
 _DOWNLOADS: dict[Product, Callable[[Cluster, Path], dict[str, str]]] = {

@@ -19,6 +19,8 @@ HANDLERS: Final[dict[str, str]] = {
     "hashistack:index:LocalReady": "hashistack.local.ready:ReadyHandler",
     "hashistack:index:LocalServerPool": "hashistack.local.docker_pool:PoolHandler",
     "hashistack:index:LocalSite": "hashistack.local.site:SiteHandler",
+    "hashistack:index:NomadJob": "hashistack.ops.job:JobHandler",
+    "hashistack:index:Specification": "hashistack.ops.specification:SpecificationHandler",
     "hashistack:index:Tools": "hashistack.toolchain.handler:ToolsHandler",
 }
 

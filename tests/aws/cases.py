@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from hashistack import AwsClusterArgs
+import pulumi
+import pulumi_aws as aws
 
-OWN_KEY = "arn:aws:kms:eu-west-1:123456789012:key/99999999-8888-7777-6666-555555555555"
+from hashistack import AwsCluster, AwsClusterArgs
+
+from .plan import ACCOUNT, REGION, Plan, plan
+
+OWN_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/99999999-8888-7777-6666-555555555555"
 
 
 def _args(spec: dict[str, Any], **more: Any) -> AwsClusterArgs:
     return AwsClusterArgs(spec={"name": "prod", **spec}, **more)
 
 
-CASES: dict[str, AwsClusterArgs] = {
+CLUSTERS: dict[str, AwsClusterArgs] = {
     "minimal": _args({}),
     "spot-arm64": _args(
         {
@@ -42,8 +48,28 @@ CASES: dict[str, AwsClusterArgs] = {
         sessions=True,
         tags={"team": "platform"},
     ),
-    "private": _args(
+    "private-without-nat": _args(
         {"network": {"nat": "none"}, "seal": {"type": "awskms", "key": OWN_KEY}}, image="ami-0fedcba987654321"
     ),
 }
-"""Name to arguments. Each has a golden list of its resources."""
+"""Name to arguments."""
+
+
+def explicit(region: str = REGION) -> pulumi.ResourceOptions:
+    """A provider of its own, as under `disable-default-providers`."""
+    return pulumi.ResourceOptions(providers=[aws.Provider("second", region=region)])
+
+
+def program(args: AwsClusterArgs, name: str = "prod", region: str = REGION) -> Callable[[], dict[str, Any]]:
+    """A user's program: one cluster under an explicit provider."""
+
+    def run() -> dict[str, Any]:
+        made = AwsCluster(name, args, explicit(region))
+        return {"connection": made.connection, "bundles": made.bundles, "nomad": made.nomad_address}
+
+    return run
+
+
+def cluster(spec: dict[str, Any] | None = None, **more: Any) -> Plan:
+    """The plan of a cluster with this specification, and other arguments."""
+    return plan(program(AwsClusterArgs(spec=spec or {}, **more)))

@@ -15,7 +15,7 @@ import pytest
 from docker.errors import DockerException
 
 from hashistack.local import image, preflight, ranges
-from hashistack.local.preflight import Result
+from hashistack.ops.findings import Finding
 
 GIB = 1 << 30
 Fake = Callable[..., Any]
@@ -46,7 +46,7 @@ def fake() -> Fake:
     return make
 
 
-def one(results: list[Result], words: str) -> Result:
+def one(results: list[Finding], words: str) -> Finding:
     found = [result for result in results if words in result.sentence]
     assert len(found) == 1, f"{words!r} in {[result.sentence for result in results]}"
     return found[0]

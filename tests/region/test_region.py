@@ -1,0 +1,186 @@
+"""examples/prod in a region in a box: real engine, real user data, machines that AWS takes away."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from ..cluster.project import until
+from ..cluster.service import Asking, Service
+from .datacenter import Datacenter
+from .front import Seen
+from .metadata import Instance
+
+pytestmark = pytest.mark.cluster
+
+READY_SECONDS = 300
+NOTICE_SECONDS = 120
+"""What EC2 gives a spot instance.
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html"""
+
+
+@pytest.fixture
+def whole(prod: Datacenter) -> Iterator[Datacenter]:
+    """The cluster as it is declared, before the test and after it."""
+    prod.ready(READY_SECONDS)
+    yield prod
+    prod.ready(READY_SECONDS)
+
+
+@pytest.fixture
+def serve(whole: Datacenter) -> Iterator[Callable[[str], Service]]:
+    started: list[Service] = []
+
+    def start(name: str) -> Service:
+        started.append(Service(whole, name).start())  # type: ignore[arg-type]
+        return started[-1]
+
+    yield start
+    for service in started:
+        service.stop()
+
+
+def test_it_is_ready_for_jobs(prod: Datacenter) -> None:
+    prod.ready(READY_SECONDS, smoke=True)
+
+
+def test_every_machine_is_in_service(prod: Datacenter) -> None:
+    states = {pool.name: list(prod.states(pool.name).values()) for pool in prod.connection.pools}
+    assert states == {"server": ["InService"] * 3, "services": ["InService"] * 2, "batch": ["InService"]}
+
+
+def test_vault_opens_by_the_key_service(prod: Datacenter) -> None:
+    seal = prod.cluster.vault.api.call("GET", "/v1/sys/seal-status").data
+    assert (seal["type"], seal["sealed"]) == ("awskms", False)
+    asked = {seen.whose for seen in prod.region.front.seen if seen.service == "kms" and seen.action == "Decrypt"}
+    assert asked
+    assert asked <= prod.states("server").keys()
+
+
+def test_no_request_was_refused(prod: Datacenter) -> None:
+    assert prod.region.front.refused == []
+    assert prod.region.problems == []
+
+
+def test_a_machine_asks_for_what_its_role_may(prod: Datacenter) -> None:
+    clients = prod.states("services").keys() | prod.states("batch").keys()
+    asked = {(seen.service, seen.action) for seen in prod.region.front.seen if seen.whose in clients}
+    assert {action for service, action in asked if service != "s3"} == {
+        "CompleteLifecycleAction",
+        "DescribeInstances",
+        "GetSecretValue",
+    }
+    assert {action.split()[0] for service, action in asked if service == "s3"} == {"GET"}
+
+
+def test_another_up_changes_nothing(prod: Datacenter) -> None:
+    before = {pool.name: prod.states(pool.name) for pool in prod.connection.pools}
+    assert "nothing to change" in prod.project.run("up", seconds=300)
+    assert {pool.name: prod.states(pool.name) for pool in prod.connection.pools} == before
+
+
+def test_scale_in_drains(whole: Datacenter, serve: Callable[[str], Service]) -> None:
+    before = whole.states("services")
+    with Asking(serve("kept")) as asking:
+        whole.resize("services", 1)
+        (leaving,) = until(
+            lambda: [i for i, s in whole.states("services").items() if s == "Terminating:Wait"], 30, "scale-in"
+        )
+        took = whole.gone(leaving, 120)
+        assert whole.left(f"services-{leaving.removeprefix('i-')}")
+    print(f"{leaving} drained and gone within {took:.0f} s; {asking.asked} requests")
+    assert asking.failed == []
+    assert whole.states("services").keys() == before.keys() - {leaving}
+    whole.resize("services", 2)
+
+
+def test_a_spot_notice_drains_in_time(whole: Datacenter, serve: Callable[[str], Service]) -> None:
+    taken = next(iter(whole.states("services")))
+    with Asking(serve("noticed")) as asking:
+        ends = time.time() + NOTICE_SECONDS
+        whole.region.machines.of(taken).spot = ("terminate", ends)
+        name = f"services-{taken.removeprefix('i-')}"
+        until(lambda: whole.left(name), NOTICE_SECONDS, f"{taken} has left:\n{whole.log(taken, 'node-watch')}")
+        print(f"{taken} had left {ends - time.time():.0f} s before its end; {asking.asked} requests")
+        whole.ec2.terminate_instances(InstanceIds=[taken])
+    assert asking.failed == []
+
+
+def test_what_is_down_at_boot_is_waited_for(whole: Datacenter) -> None:
+    front, metadata = whole.region.front, whole.region.metadata
+    before = whole.states("batch")
+    denied: list[str] = []
+
+    def no_metadata(instance: Instance, path: str) -> int | None:
+        return 503 if instance.id not in known else None
+
+    def no_storage(seen: Seen) -> int | None:
+        if seen.service == "s3" and seen.whose not in known:
+            denied.append(seen.whose)
+            return 503
+        return None
+
+    known = {instance for pool in whole.connection.pools for instance in whole.states(pool.name)}
+    metadata.outage, front.outage = no_metadata, no_storage
+    try:
+        whole.resize("batch", 2)
+        late = whole.arrives("batch", before)
+        until(lambda: "no metadata service yet" in whole.console(late), 60, "it asks for its user data")
+        metadata.outage = lambda instance, path: None
+        until(lambda: len(denied) >= 3, 60, "it asks for its bundle again and again")
+        assert whole.states("batch")[late] == "Pending:Wait"
+    finally:
+        metadata.outage, front.outage = lambda instance, path: None, lambda seen: None
+    until(lambda: whole.states("batch")[late] == "InService", 180, f"it is in service:\n{whole.console(late)}")
+    whole.resize("batch", 1)
+    until(lambda: len(whole.states("batch")) == 1, 180, "one is taken away again")
+
+
+def test_a_wrong_digest_is_refused_with_one_line(whole: Datacenter) -> None:
+    group, before = whole.group("batch"), whole.states("batch")
+    (found,) = whole.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"]
+    policy: dict[str, Any] = found["MixedInstancesPolicy"]
+    pinned = policy["LaunchTemplate"]["LaunchTemplateSpecification"]
+    template, version = pinned["LaunchTemplateId"], pinned["Version"]
+    data = whole.ec2.describe_launch_template_versions(LaunchTemplateId=template, Versions=[version])
+    script = base64.b64decode(data["LaunchTemplateVersions"][0]["LaunchTemplateData"]["UserData"]).decode()
+    digest = next(pool.bundle for pool in whole.connection.pools if pool.name == "batch")
+    # Another bundle under this one's name: the URL stays, the digest is wrong.
+    wrong = script.replace(f"sha256={digest}", f"sha256={'0' * 64}")
+    assert wrong != script
+    made = whole.ec2.create_launch_template_version(
+        LaunchTemplateId=template,
+        SourceVersion=version,
+        LaunchTemplateData={
+            **data["LaunchTemplateVersions"][0]["LaunchTemplateData"],
+            "UserData": base64.b64encode(wrong.encode()).decode(),
+        },
+    )
+    _pin(whole, group, policy, str(made["LaunchTemplateVersion"]["VersionNumber"]))
+    try:
+        whole.resize("batch", 2)
+        bad = whole.arrives("batch", before)
+        until(lambda: "refused" in whole.console(bad), 90, f"it refuses:\n{whole.console(bad)}")
+        (line,) = [line for line in whole.console(bad).splitlines() if "refused" in line]
+        assert f"expected {'0' * 64}: refused, this machine stays as it was" in line
+        assert whole.states("batch")[bad] == "Pending:Wait"
+    finally:
+        _pin(whole, group, policy, version)
+        whole.resize("batch", 1)
+    for hook in ("hashistack-launch",):
+        whole.autoscaling.complete_lifecycle_action(
+            LifecycleHookName=hook, AutoScalingGroupName=group, InstanceId=bad, LifecycleActionResult="ABANDON"
+        )
+    whole.gone(bad, 30)
+    assert whole.states("batch").keys() == before.keys()
+
+
+def _pin(prod: Datacenter, group: str, policy: dict[str, Any], version: str) -> None:
+    specification = {**policy["LaunchTemplate"]["LaunchTemplateSpecification"], "Version": version}
+    specification.pop("LaunchTemplateName", None)
+    pinned = {**policy, "LaunchTemplate": {**policy["LaunchTemplate"], "LaunchTemplateSpecification": specification}}
+    prod.autoscaling.update_auto_scaling_group(AutoScalingGroupName=group, MixedInstancesPolicy=pinned)
