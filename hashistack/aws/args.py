@@ -25,7 +25,8 @@ class AwsClusterArgs:
     api_sources, api_source_cidrs: who may use the APIs' load balancer (see `AwsApiArgs`), beside the machines.
     forward_dns: whatever is in the VPC resolves the cluster's names; only machines do.
     sessions: operators may open a shell on machines, and a tunnel to the APIs, by Session Manager; no.
-    kms_key_arn: encrypts bucket, secrets and disks; AWS's own keys do.
+    kms_key_arn: encrypts bucket, secrets and disks; AWS's own keys do. Its policy must let the account's service-linked
+    role of Auto Scaling (AWSServiceRoleForAutoScaling) use it, or no machine starts.
     permissions_boundary_arn: the most that the machines' roles may do; none.
     protect: what cannot be made again outlives a mistake, and client pools drain before they are deleted; true. Turn it
     off for throw-away clusters, and in an `up` before a `destroy`.

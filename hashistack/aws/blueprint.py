@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hashistack.aws.platform import platform
 from hashistack.machine.bundle import Binary, Bundle, render
@@ -19,6 +19,7 @@ class Ground:
 
     bucket: its name. binaries: the pool's, each with its place in the bucket. secret, vault_init: ARNs of the role's
     document and of Vault's recovery keys. upstreams: resolvers. operators: CIDRs of the load balancer's requests.
+    made_of: what a change of replaces the machines: their type, disks and image.
     """
 
     region: str
@@ -29,6 +30,7 @@ class Ground:
     seal_key: str
     upstreams: tuple[str, ...]
     operators: tuple[str, ...] = ()
+    made_of: Mapping[str, object] = field(default_factory=dict)
 
 
 def upgrade(spec: ClusterSpec, pool: str) -> UpgradePolicy:
@@ -38,7 +40,7 @@ def upgrade(spec: ClusterSpec, pool: str) -> UpgradePolicy:
 
 def bundle(spec: ClusterSpec, site: str, pool: str, ground: Ground) -> Bundle:
     """The bundle that the pool's machines boot from."""
-    facts = platform(site, ground.region, ground.upstreams, ground.seal_key, ground.operators)
+    facts = platform(site, ground.region, ground.upstreams, ground.seal_key, ground.operators, ground.made_of)
     return render(spec, pool, facts, ground.binaries)
 
 

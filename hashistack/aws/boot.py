@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,8 +43,11 @@ class Boots:
     dns: AwsDns
     network: AwsNetwork
 
-    def of(self, pool: str, arch: Arch) -> Boot:
-        """Renders the pool's bundle as soon as all that is in it is known, and uploads it."""
+    def of(self, pool: str, arch: Arch, made_of: Mapping[str, object]) -> Boot:
+        """Renders the pool's bundle as soon as all that is in it is known, and uploads it.
+
+        made_of: what the pool's machines are made of besides; a change of it replaces them.
+        """
 
         def ground(found: Sequence[Any]) -> Ground:
             bucket, binaries, secret, vault_init, seal_key, upstreams, cidr = found
@@ -57,6 +60,7 @@ class Boots:
                 seal_key=seal_key,
                 upstreams=tuple(upstreams),
                 operators=(cidr,),
+                made_of=made_of,
             )
 
         grounds = pulumi.Output.all(

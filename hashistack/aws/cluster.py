@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pulumi
 
 from hashistack.aws import checks, outputs, site, tags
@@ -16,7 +14,7 @@ from hashistack.aws.dns import AwsDns, AwsDnsArgs
 from hashistack.aws.endpoints import NEEDED
 from hashistack.aws.firewall import AwsFirewall, AwsFirewallArgs
 from hashistack.aws.identity import AwsIdentity, AwsIdentityArgs
-from hashistack.aws.launch import Launch
+from hashistack.aws.launch import Launch, made_of
 from hashistack.aws.network import AwsNetwork, AwsNetworkArgs
 from hashistack.aws.outputs import Declared
 from hashistack.aws.seal import AwsSeal, AwsSealArgs
@@ -26,7 +24,7 @@ from hashistack.machine.roles import SERVER
 from hashistack.ops.resources import Specification
 from hashistack.provider.early import plugin_starts
 from hashistack.secrets.cluster import ClusterSecrets
-from hashistack.spec.pool import Arch
+from hashistack.spec.pool import ClientPool, ServerPool
 
 
 class AwsCluster(pulumi.ComponentResource):
@@ -105,8 +103,10 @@ class AwsCluster(pulumi.ComponentResource):
         )
         boots = Boots(spec, scope.site, scope.region, artifacts, secrets, seal, dns, network)
 
-        def launch(pool: str, group: pulumi.Output[str], arch: Arch, zones: Sequence[str] | None) -> Launch:
-            boot, subnets, profile = boots.of(pool, arch), network.subnet_ids_in(zones), identity.profiles[pool]
+        def launch(name: str, group: pulumi.Output[str], pool: ServerPool | ClientPool) -> Launch:
+            volumes = args.pools.get(name, AwsPoolOptions()).volumes
+            boot = boots.of(name, pool.arch, made_of(args.image, pool, volumes))
+            subnets, profile = network.subnet_ids_in(pool.zones), identity.profiles[name]
             return Launch(
                 scope.site, [group], subnets, profile, boot.bundle, boot.user_data, args.image, args.kms_key_arn, own
             )
@@ -116,13 +116,13 @@ class AwsCluster(pulumi.ComponentResource):
         targets = pulumi.Output.all(api.target_group_arns, dns.target_group_arns).apply(
             lambda both: [*both[0], *both[1]]
         )
-        start = launch(SERVER, groups["servers"], spec.servers.arch, spec.servers.zones)
+        start = launch(SERVER, groups["servers"], spec.servers)
         servers = AwsServerPool(
             f"{name}-{SERVER}", AwsServerPoolArgs(spec.servers, spec.upgrade, start, targets), after
         )
         declared = [Declared(SERVER, SERVER, spec.servers.count, spec.upgrade, start.bundle, servers)]
         for pool in spec.clients:
-            start, upgrade = launch(pool.name, groups["clients"], pool.arch, pool.zones), spec.upgrade_of(pool)
+            start, upgrade = launch(pool.name, groups["clients"], pool), spec.upgrade_of(pool)
             options = args.pools.get(pool.name, AwsPoolOptions())
             clients = AwsClientPool(
                 f"{name}-{pool.name}", AwsClientPoolArgs(pool, upgrade, start, options, args.protect), after

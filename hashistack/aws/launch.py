@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-from hashistack.aws import images, names, tags
+from hashistack.aws import images, machine_types, names, tags
+from hashistack.spec.pool import ClientPool, ServerPool
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,19 @@ def launch_template(
         tags=own,
         opts=pulumi.ResourceOptions(parent=parent),
     )
+
+
+def made_of(image: str, pool: ServerPool | ClientPool, volumes: Sequence[Volume] = ()) -> dict[str, object]:
+    """What the pool's machines are made of, as the user says it: a change of it is to replace them.
+
+    Other machine types that will do as well are no reason to, and nor is a newer image of a distribution.
+    """
+    return {
+        "image": image,
+        "machine_type": pool.machine_type or machine_types.REFERENCE[pool.arch],
+        "disk_gib": pool.disk_gib,
+        **({"volumes": {volume.device: volume.size_gib for volume in volumes}} if volumes else {}),
+    }
 
 
 def group_tags(own: Mapping[str, str]) -> list[aws.autoscaling.GroupTagArgs]:

@@ -108,6 +108,7 @@ def render(spec: ClusterSpec, pool: str, platform: Platform, binaries: tuple[Bin
             "pool": pool,
             "domain": spec.dns.domain,
             "tools": [vars(binary) for binary in sorted(binaries, key=lambda binary: binary.name)],
+            **({"made_of": dict(platform.made_of)} if platform.made_of else {}),
         }
     )
     if role == SERVER:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 
+from hashistack import AwsClusterArgs
 from hashistack.aws import tags
 from hashistack.machine.user_data import LIMIT_BYTES
 from hashistack.ops.connection import Connection
+from hashistack.testing import Aws, record
 
 from .cases import CLUSTERS, cluster, program
 from .conftest import planned
@@ -215,6 +218,38 @@ def test_a_tag_rolls_no_machine() -> None:
     assert before.outputs["bundles"] == after.outputs["bundles"]
     old, new = ([user_data(one) for one in made.of("LaunchTemplate")] for made in (before, after))
     assert old == new
+
+
+WORKERS: dict[str, Any] = {"name": "workers", "machine_type": "m6i.large", "machine_types": ["m5.large"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "rolls"),
+    [
+        ({"machine_type": "m7i.large"}, True),
+        ({"disk_gib": 60}, True),
+        ({"machine_types": ["m5.large", "m6a.large"]}, False),
+        ({"min": 1, "max": 9}, False),
+    ],
+)
+def test_a_pool_rolls_when_its_machines_are_to_be_others(change: dict[str, Any], rolls: bool) -> None:
+    before, after = cluster({"clients": [WORKERS]}), cluster({"clients": [{**WORKERS, **change}]})
+    assert (before.outputs["bundles"]["workers"] != after.outputs["bundles"]["workers"]) is rolls
+    assert before.outputs["bundles"]["server"] == after.outputs["bundles"]["server"]
+
+
+def test_another_image_rolls_all_pools_and_a_newer_one_of_a_distribution_none() -> None:
+    before, named = cluster(), cluster(image="ami-0fedcba987654321")
+    assert not set(before.outputs["bundles"].values()) & set(named.outputs["bundles"].values())
+
+    class Later(Aws):
+        def answer(self, token: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
+            found = super().answer(token, args)
+            return {**found, "id": "ami-0aaaaaaaaaaaaaaaa"} if token.endswith(":getAmi") else found
+
+    later = Plan(record(program(AwsClusterArgs(spec={})), Later(REGION), disable_default_providers=["aws"]))
+    assert later.one("LaunchTemplate", "-server").inputs["imageId"] == "ami-0aaaaaaaaaaaaaaaa"
+    assert later.outputs["bundles"] == before.outputs["bundles"]
 
 
 def test_more_machines_roll_none_and_are_no_more_resources() -> None:
