@@ -26,8 +26,8 @@ from hashistack.ops.steps import (
     Leave,
     OfMachines,
     Step,
-    Wait,
     Uncordon,
+    Wait,
     short,
 )
 
