@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hashistack.aws import tags
 from hashistack.machine.platform import Platform
+from hashistack.spec.ports import VAULT_API
+
+PEERS = "peers.hashistack.internal"
+"""The servers, as `node/dns-servers` has found them by their tags: each machine's own unbound knows the name."""
 
 
 def platform(
@@ -21,12 +24,12 @@ def platform(
     upstreams: resolvers that their unbound asks. operators: networks from which the load balancer's requests come.
     made_of: the pool's machine type, disks and image.
     """
-    # What go-discover, which is in all three products, makes of the tags of running instances.
-    servers = f"provider=aws tag_key={tags.SERVERS} tag_value={site} region={region} addr_type=private_v4"
+    # By DNS and not by go-discover, which is in all three products: it asks EC2's dual-stack endpoint alone, whatever
+    # it is told, and some regions, and VPCs with private endpoints, have none (hashicorp/go-discover#293).
     return Platform(
         name="aws",
-        join=(servers,),
-        vault_join=({"auto_join": servers, "auto_join_scheme": "https"},),
+        join=(PEERS,),
+        vault_join=({"leader_api_addr": f"https://{PEERS}:{VAULT_API.number}"},),
         upstreams=tuple(upstreams),
         operators=tuple(operators),
         made_of=made_of or {},

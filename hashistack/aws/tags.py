@@ -14,7 +14,7 @@ ROLE = "hashistack:role"
 BUNDLE = "hashistack:bundle"
 """The digest that a machine booted from: by it a rollout tells old machines from new ones."""
 SERVERS = "hashistack:servers"
-"""On servers alone, with the cluster's id: what the agents' cloud auto-join looks for."""
+"""On servers alone, with the cluster's id: by it machines find the servers."""
 GROUP = "aws:autoscaling:groupName"
 """AWS's own, on each instance of an Auto Scaling group."""
 

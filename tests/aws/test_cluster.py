@@ -195,14 +195,12 @@ def test_the_seal_and_the_discovery_are_in_the_servers_bundle() -> None:
     content = made.one("BucketObjectv2", "-bundle-server").inputs["contentBase64"]
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(b64decode(content)))) as archive:
         texts = {m.name: archive.extractfile(m).read().decode() for m in archive.getmembers()}  # type: ignore[union-attr]
-    site = Connection.parse(made.outputs["connection"]).name
-    join = f"provider=aws tag_key=hashistack:servers tag_value={site} region=us-east-1 addr_type=private_v4"
     vault = json.loads(texts["conf/vault/20-base.json"])
     assert vault["seal"]["awskms"]["region"] == "us-east-1"
     assert vault["seal"]["awskms"]["kms_key_id"].startswith(f"arn:aws:kms:us-east-1:{ACCOUNT}:key/")
-    assert vault["storage"]["raft"]["retry_join"][0]["auto_join"] == join
+    assert vault["storage"]["raft"]["retry_join"][0]["leader_api_addr"] == "https://peers.hashistack.internal:8200"
     consul = json.loads(texts["conf/consul/20-base.json"])
-    assert consul["retry_join"] == [join]
+    assert consul["retry_join"] == ["peers.hashistack.internal"]
     assert consul["http_config"]["allow_write_http_from"] == ["127.0.0.0/8", "10.0.0.0/16"]
     assert "forward-addr: 169.254.169.253" in texts["conf/unbound/20-base.json"]
 

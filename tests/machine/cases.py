@@ -29,11 +29,10 @@ KMS = Platform(
     upstreams=("10.0.0.2", "169.254.169.253"),
     seal={"awskms": {"kms_key_id": "arn:aws:kms:eu-central-1:111122223333:alias/x", "region": "eu-central-1"}},
 )
-_JOIN = "provider=aws tag_key=hashistack:servers tag_value=x-beef region=eu-central-1 addr_type=private_v4"
 AWS = Platform(
     name="aws",
-    join=(_JOIN,),
-    vault_join=({"auto_join": _JOIN, "auto_join_scheme": "https"},),
+    join=("peers.hashistack.internal",),
+    vault_join=({"leader_api_addr": "https://peers.hashistack.internal:8200"},),
     upstreams=("169.254.169.253",),
     seal={"awskms": {"kms_key_id": "arn:aws:kms:eu-central-1:111122223333:key/x", "region": "eu-central-1"}},
 )

@@ -16,11 +16,17 @@ PROGRAM = "/opt/hashistack/current/bin/dns-servers"
 STUB = "/run/hashistack/unbound/stub.conf"
 HEALTHY = "127.0.0.1:8500/v1/health/service/hashistack?passing&filter=Service.Meta.pool%3D%3D%22server%22"
 OWN = "stub-zone:\n  name: consul.\n  stub-no-cache: yes\n  stub-addr: 127.0.0.1@8600\n"
-CONTROL = 'echo "$*" >>/standin/control\n[ ! -e /standin/unbound-is-down ]'
+CONTROL = """\
+echo "$*" >>/standin/control
+case $* in *local_datas) cat >/standin/peers-data ;; esac
+[ ! -e /standin/unbound-is-down ]"""
+PEERS = "peers.hashistack.internal"
 
 
 def stub(*addresses: str) -> str:
-    return OWN + "".join(f"  stub-addr: {address}@8600\n" for address in addresses)
+    """What an unbound that starts reads: whom to ask, and the servers under the name by which agents join."""
+    asked = "".join(f"  stub-addr: {address}@8600\n" for address in addresses)
+    return f"{OWN}{asked}server:\n" + "".join(f'  local-data: "{PEERS} 5 IN A {address}"\n' for address in addresses)
 
 
 def healthy(*addresses: str) -> str:
@@ -42,7 +48,7 @@ def rendered(machine: Sandbox, request: pytest.FixtureRequest) -> Sandbox:
 
 def told(machine: Sandbox) -> int:
     """How often unbound was told."""
-    return len(log(machine, "control"))
+    return sum("stub_add" in line for line in log(machine, "control"))
 
 
 def log(machine: Sandbox, name: str) -> list[str]:
@@ -65,11 +71,16 @@ def test_it_follows_consul_and_before_consul_the_platform(rendered: Sandbox, sta
     wait_for(lambda: told(rendered) == 2)
     assert rendered.read(STUB) == stub("10.9.8.70", "10.9.8.8")
     # Never a reload: it drops the questions that are under way.
-    command = "-c /run/hashistack/unbound/unbound.conf stub_add consul. 127.0.0.1@8600"
+    control = "-c /run/hashistack/unbound/unbound.conf"
+    named = [f"{control} local_data_remove {PEERS}", f"{control} local_datas"]
+    wait_for(lambda: len(log(rendered, "control")) == 6)
     assert [line.strip() for line in log(rendered, "control")] == [
-        f"{command} 10.9.8.8@8600 10.9.8.9@8600",
-        f"{command} 10.9.8.70@8600 10.9.8.8@8600",
+        f"{control} stub_add consul. 127.0.0.1@8600 10.9.8.8@8600 10.9.8.9@8600",
+        *named,
+        f"{control} stub_add consul. 127.0.0.1@8600 10.9.8.70@8600 10.9.8.8@8600",
+        *named,
     ]
+    wait_for(lambda: log(rendered, "peers-data") == [f"{PEERS} 5 IN A {ip}" for ip in ("10.9.8.70", "10.9.8.8")])
     them = ("10.9.8.8 10.9.8.9", "10.9.8.70 10.9.8.8")
     said = [f"hashistack: consul. is asked of this machine and {servers}" for servers in them]
     wait_for(lambda: rendered.said() == said)

@@ -32,7 +32,8 @@ class Balancers:
         self._open: dict[tuple[str, int], asyncio.Server] = {}
         self._named: dict[str, str] = {}
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="balancers", daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="balancers", daemon=True)
+        self._thread.start()
 
     def step(self) -> None:
         there = list(elbv2_backends[self._account][self._region].load_balancers.values())
@@ -52,6 +53,8 @@ class Balancers:
             self._run(self._shut(server))
         self._name({})
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
     def _name(self, names: dict[str, str]) -> None:
         if names == self._named:

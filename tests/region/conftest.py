@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ..cluster.project import Project
+from ..cluster.project import STACK, Project
 from .datacenter import Datacenter
 from .region import Region
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "prod"
 CIDR = "10.214.0.0/16"
+OLD = {"nomad": "1.10.5", "consul": "1.21.0", "vault": "1.21.0"}
+NEW = {"nomad": "1.11.3", "consul": "1.22.3", "vault": "1.21.2"}
 
 PLUGIN = """\
 #!/bin/sh
@@ -33,7 +35,7 @@ def region() -> Iterator[Region]:
 
 @pytest.fixture(scope="session")
 def prod(region: Region, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Datacenter]:
-    """The example's program to the letter: three servers and two pools, in a VPC that Docker has room for."""
+    """The example's program to the letter: three servers and two pools, of old versions."""
     place = tmp_path_factory.mktemp("prod")
     project = _project(place / "project")
     project.configure(
@@ -41,6 +43,8 @@ def prod(region: Region, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
         protect=False,
         cluster={
             "network": {"cidr": CIDR},
+            "versions": OLD,
+            "upgrade": {"min_healthy_time": "2s", "drain_deadline": "2m"},
             "clients": [
                 {"name": "services", "min": 1, "max": 4, "desired": 2},
                 {
@@ -56,7 +60,7 @@ def prod(region: Region, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
             ],
         },
     )
-    path = place / "project" / f"Pulumi.{'test'}.yaml"
+    path = place / "project" / f"Pulumi.{STACK}.yaml"
     described = yaml.safe_load(path.read_text())
     described["config"]["aws:region"] = region.name
     path.write_text(yaml.safe_dump(described))

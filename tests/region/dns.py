@@ -8,12 +8,12 @@ import threading
 
 _A, _IN = 1, 1
 _NO_SUCH_NAME = 3
-ZONES = (".amazonaws.com", ".api.aws")
-"""The second one has what answers by IPv6 too: go-discover asks no other."""
+ZONE = ".amazonaws.com"
+"""And not api.aws, whose names answer by IPv6 too: not every region and no private endpoint has them."""
 
 
 class Resolver:
-    """Answers UDP queries on port 53 of `address`; names under `ZONES` have the address `answer`."""
+    """Answers UDP queries on port 53 of `address`; names under `ZONE` have the address `answer`."""
 
     def __init__(self, address: str, answer: str) -> None:
         self._answer = answer
@@ -45,7 +45,7 @@ def reply(query: bytes, address: str) -> bytes:
     question = query[12 : place + 5]
     kind, _ = struct.unpack("!HH", question[-4:])
     name = ".".join(labels)
-    ours = name.endswith(ZONES)
+    ours = name.endswith(ZONE)
     answers = [socket.inet_aton(address)] if ours and kind == _A else []
     flags = 0x8580 | (0 if ours else _NO_SUCH_NAME)  # a response, authoritative, recursion available
     header = query[:2] + struct.pack("!HHHHH", flags, 1, len(answers), 0, 0)

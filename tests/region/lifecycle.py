@@ -32,6 +32,7 @@ from moto.autoscaling.models import (
 )
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
+from moto.ec2.utils import parse_user_data
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
@@ -132,11 +133,11 @@ def _resize(group: FakeAutoScalingGroup) -> None:
 
 
 def _surplus(group: FakeAutoScalingGroup, staying: list[InstanceState]) -> list[InstanceState]:
-    """Those to go first: of the fullest zone, the oldest (moto keeps no finer order); never one that is protected."""
+    """Those to go first: of the fullest zone, of the oldest template version; never one that is protected."""
     free, chosen = [state for state in staying if not state.protected_from_scale_in], []
     while free:
         zones = [state.availability_zone for state in free]
-        chosen.append(max(free, key=lambda state: zones.count(state.availability_zone)))
+        chosen.append(max(free, key=lambda state: (zones.count(state.availability_zone), -state.version)))
         free.remove(chosen[-1])
     return chosen
 
@@ -151,7 +152,8 @@ def _launch(group: FakeAutoScalingGroup) -> None:
     (instance,) = group.ec2_backend.run_instances(
         version.image_id,
         1,
-        version.user_data,
+        # moto gives a later version's to nobody: it has kept it as it came.
+        parse_user_data(str(version.data["UserData"])) if version.data.get("UserData") else None,
         [],
         instance_type=overrides[0].get("InstanceType") or version.instance_type,
         is_instance_type_default=False,
@@ -274,7 +276,7 @@ def _template(state: InstanceState) -> dict[str, Any]:
     return {
         "LaunchTemplateId": template.id,
         "LaunchTemplateName": template.name,
-        "Version": str(getattr(state, "version", template.default_version_number)),
+        "Version": str(state.version),
     }
 
 

@@ -57,7 +57,7 @@ class Region:
             ending.callback(subprocess.run, ["ip", "addr", "del", f"{address}/32", "dev", "lo"], check=False)
         ending.enter_context(lifecycle.installed())
         own = f"{self.name}.amazonaws.com"
-        places = ("amazonaws.com", own, f"s3.{own}", f"{self.name}.api.aws")
+        places = ("amazonaws.com", own, f"s3.{own}")
         self.front = Front(FRONT, self.authority.server([f"*.{place}" for place in places], FRONT), self.keyring)
         ending.callback(self.front.close)
         ending.callback(Resolver(RESOLVER, FRONT).close)

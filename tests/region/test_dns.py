@@ -20,7 +20,7 @@ def ask(name: str, kind: int = A) -> bytes:
     return reply(query(name, kind), "169.254.169.252")
 
 
-@pytest.mark.parametrize("name", ["kms.eu-central-1.amazonaws.com", "ec2.eu-central-1.api.aws", "S3.Amazonaws.Com"])
+@pytest.mark.parametrize("name", ["kms.eu-central-1.amazonaws.com", "S3.Amazonaws.Com"])
 def test_names_of_aws_are_at_the_front(name: str) -> None:
     said = ask(name)
     assert struct.unpack("!HHHHHH", said[:12]) == (7, 0x8580, 1, 1, 0, 0)
@@ -32,7 +32,7 @@ def test_they_have_no_other_records() -> None:
     assert struct.unpack("!HHHHHH", ask("kms.amazonaws.com", AAAA)[:12]) == (7, 0x8580, 1, 0, 0, 0)
 
 
-@pytest.mark.parametrize("name", ["example.com", "amazonaws.com.example", "notamazonaws.com"])
+@pytest.mark.parametrize("name", ["example.com", "ec2.eu-central-1.api.aws", "amazonaws.com.example", "notamazonaws.com"])
 def test_there_are_no_other_names(name: str) -> None:
     assert struct.unpack("!HHHHHH", ask(name)[:12]) == (7, 0x8583, 1, 0, 0, 0)
 

@@ -179,7 +179,7 @@ class TestGroups:
     def test_machines_are_made_from_the_pinned_version(self) -> None:
         scaling = Scaling()
         scaling.serving()
-        data: dict[str, Any] = {"ImageId": "ami-2", "InstanceType": "m", **_tagged("two")}
+        data: dict[str, Any] = {"ImageId": "ami-2", "InstanceType": "m", "UserData": "dHdv", **_tagged("two")}
         scaling.ec2.create_launch_template_version(LaunchTemplateId=scaling.template, LaunchTemplateData=data)
         scaling.ec2.modify_launch_template(LaunchTemplateId=scaling.template, DefaultVersion="2")
         scaling.api.set_desired_capacity(AutoScalingGroupName="g", DesiredCapacity=4)
@@ -191,6 +191,8 @@ class TestGroups:
         scaling.api.set_desired_capacity(AutoScalingGroupName="g", DesiredCapacity=5)
         scaling.steps()
         assert self._bundles() == ["one"] * 4 + ["two"]
+        scripts = [one.instance.user_data for one in members(ACCOUNT, REGION) if one.instance.user_data]
+        assert [script.decode() for script in scripts] == ["two"]
 
     def _bundles(self) -> list[str]:
         tags = [one.instance.get_tags() for one in members(ACCOUNT, REGION)]

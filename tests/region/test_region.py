@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from hashistack.ops.cluster import Cluster
+
 from ..cluster.project import until
 from ..cluster.service import Asking, Service
+from .conftest import NEW
 from .datacenter import Datacenter
 from .front import Seen
 from .metadata import Instance
@@ -28,7 +31,7 @@ def whole(prod: Datacenter) -> Iterator[Datacenter]:
     """The cluster as it is declared, before the test and after it."""
     prod.ready(READY_SECONDS)
     yield prod
-    prod.ready(READY_SECONDS)
+    Datacenter(prod.region, prod.project).ready(READY_SECONDS)
 
 
 @pytest.fixture
@@ -154,7 +157,6 @@ def test_a_wrong_digest_is_refused_with_one_line(whole: Datacenter) -> None:
     assert wrong != script
     made = whole.ec2.create_launch_template_version(
         LaunchTemplateId=template,
-        SourceVersion=version,
         LaunchTemplateData={
             **data["LaunchTemplateVersions"][0]["LaunchTemplateData"],
             "UserData": base64.b64encode(wrong.encode()).decode(),
@@ -167,16 +169,41 @@ def test_a_wrong_digest_is_refused_with_one_line(whole: Datacenter) -> None:
         until(lambda: "refused" in whole.console(bad), 90, f"it refuses:\n{whole.console(bad)}")
         (line,) = [line for line in whole.console(bad).splitlines() if "refused" in line]
         assert f"expected {'0' * 64}: refused, this machine stays as it was" in line
-        assert whole.states("batch")[bad] == "Pending:Wait"
+        until(lambda: whole.states("batch")[bad] == "Pending:Wait", 10, "it is not in service")
     finally:
         _pin(whole, group, policy, version)
-        whole.resize("batch", 1)
-    for hook in ("hashistack-launch",):
-        whole.autoscaling.complete_lifecycle_action(
-            LifecycleHookName=hook, AutoScalingGroupName=group, InstanceId=bad, LifecycleActionResult="ABANDON"
-        )
+    whole.autoscaling.terminate_instance_in_auto_scaling_group(InstanceId=bad, ShouldDecrementDesiredCapacity=True)
+    until(lambda: whole.states("batch")[bad] == "Terminating:Wait", 30, "it is taken away")
+    whole.autoscaling.complete_lifecycle_action(  # it has no node-watch that could
+        LifecycleHookName="hashistack-terminate",
+        AutoScalingGroupName=group,
+        InstanceId=bad,
+        LifecycleActionResult="CONTINUE",
+    )
     whole.gone(bad, 30)
     assert whole.states("batch").keys() == before.keys()
+
+
+def test_an_upgrade_replaces_every_machine_and_loses_no_request(
+    whole: Datacenter, serve: Callable[[str], Service]
+) -> None:
+    before = {instance for pool in whole.connection.pools for instance in whole.states(pool.name)}
+    to = [word for product, version in NEW.items() for word in ("--to", f"{product}={version}")]
+    started = time.monotonic()
+    with Asking(serve("upgraded")) as asking:
+        said = whole.project.run("upgrade", *to, seconds=1500)
+    print(f"upgraded within {time.monotonic() - started:.0f} s; {asking.asked} requests\n{said}")
+    assert asking.failed == []
+    after = {pool.name: whole.states(pool.name) for pool in whole.connection.pools}
+    assert {pool: sorted(states.values()) for pool, states in after.items()} == {
+        "server": ["InService"] * 3,
+        "services": ["InService"] * 2,
+        "batch": ["InService"],
+    }
+    assert not before & {instance for states in after.values() for instance in states}
+    with Cluster(Datacenter(whole.region, whole.project).connection) as cluster:
+        assert {server.version for server in cluster.vault.health()} == {NEW["vault"]}
+    assert whole.region.front.refused == []
 
 
 def _pin(prod: Datacenter, group: str, policy: dict[str, Any], version: str) -> None:
