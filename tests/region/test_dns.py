@@ -32,7 +32,9 @@ def test_they_have_no_other_records() -> None:
     assert struct.unpack("!HHHHHH", ask("kms.amazonaws.com", AAAA)[:12]) == (7, 0x8580, 1, 0, 0, 0)
 
 
-@pytest.mark.parametrize("name", ["example.com", "ec2.eu-central-1.api.aws", "amazonaws.com.example", "notamazonaws.com"])
+@pytest.mark.parametrize(
+    "name", ["example.com", "ec2.eu-central-1.api.aws", "amazonaws.com.example", "notamazonaws.com"]
+)
 def test_there_are_no_other_names(name: str) -> None:
     assert struct.unpack("!HHHHHH", ask(name)[:12]) == (7, 0x8583, 1, 0, 0, 0)
 
