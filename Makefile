@@ -35,6 +35,6 @@ lint: setup ## ruff, mypy --strict, shellcheck
 bench: setup ## each figure beside a floor measured in the same run
 	@$(bin)/python -m bench
 
-prod: setup ## the reference cluster on a cloud (examples/prod)
-	@[ -d examples/prod ] || { echo "examples/prod arrives with the AWS provider; see CHANGELOG.md" >&2; exit 2; }
+prod: ## a production datacenter on AWS (pulumi up in examples/prod), after a look at the account
+	@scripts/setup environment
 	@$(bin)/hashistack up -C examples/prod

@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.figure import Figure, load
-from hashistack.ops.fleet import Fleet, Machine, Policy, Pool
+from hashistack.ops.fleet import Fleet, Machine, Pool
 from hashistack.ops.plan import plan
+from hashistack.ops.policy import Policy
 
 CLIENTS = 10_000
 ALLOCATIONS = 30_000

@@ -10,7 +10,7 @@ import pulumi
 
 from hashistack.aws.client_pool import AwsClientPool
 from hashistack.aws.server_pool import AwsServerPool
-from hashistack.ops.fleet import Policy
+from hashistack.ops.policy import Policy
 from hashistack.secrets.cluster import ClusterSecrets
 from hashistack.spec import ClusterSpec
 from hashistack.spec.catalog import Product

@@ -12,11 +12,8 @@ READY = "hashistack:index:LocalReady"
 PHASES: Mapping[str, str] = {
     "hashistack:index:LocalImage": "image, tools, network",
     "hashistack:index:LocalArtifacts": "image, tools, network",
+    "hashistack:index:ClusterSecrets": "keys and certificates",
     "hashistack:index:Tools": "image, tools, network",
-    "hashistack:index:CertificateAuthority": "keys and certificates",
-    "hashistack:index:RoleCertificate": "keys and certificates",
-    "hashistack:index:GossipKey": "keys and certificates",
-    "hashistack:index:TokenSet": "keys and certificates",
     "hashistack:index:LocalNetwork": "image, tools, network",
     "hashistack:index:LocalServerPool": "machines",
     "hashistack:index:LocalClientPool": "machines",
@@ -104,7 +101,7 @@ class Condenser:
         for phase in dict.fromkeys(PHASES.values()):
             if phase in self._phases:
                 count, at = self._phases.pop(phase)
-                counted = f"{count} {phase}" if phase in ("machines", "keys and certificates") else phase
+                counted = f"{count} {phase}" if phase == "machines" else phase
                 yield Line("done", counted + (" removed" if self.destroying else ""), min(at, seconds))
 
     def _diagnostic(self, said: Mapping[str, Any], seconds: float) -> Iterator[Line]:

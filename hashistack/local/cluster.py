@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from hashistack.local.resources import (
 )
 from hashistack.machine.roles import SERVER
 from hashistack.provider.early import plugin_starts
+from hashistack.provider.outputs import together
 from hashistack.secrets.cluster import ClusterSecrets
 
 if TYPE_CHECKING:
@@ -120,9 +122,7 @@ class LocalCluster(pulumi.ComponentResource):
             for pool in spec.clients
         ]
         pools: list[LocalServerPool | LocalClientPool] = [servers, *clients]
-        self.connection = pulumi.Output.secret(
-            pulumi.Output.json_dumps(_connection(spec, site, pools, secrets), sort_keys=True)
-        )
+        self.connection = pulumi.Output.secret(_connection(spec, site, pools, secrets))
         ready = LocalReady(
             f"{name}-ready",
             site=site,
@@ -155,37 +155,44 @@ def _parsed(spec: ClusterSpec | Mapping[str, Any]) -> ClusterSpec:
 
 def _connection(
     spec: ClusterSpec, site: LocalSite, pools: Sequence[LocalServerPool | LocalClientPool], secrets: ClusterSecrets
-) -> Mapping[str, Any]:
-    from hashistack.ops.fleet import Policy
+) -> pulumi.Output[str]:
+    from hashistack.ops.policy import Policy
 
     declared = [(SERVER, SERVER, spec.servers.count, spec.upgrade)]
     declared += [(pool.name, "client", pool.desired, spec.upgrade_of(pool)) for pool in spec.clients]
-    servers = pools[0].endpoints
-    return {
-        "name": site.site,
-        "provider": "local",
-        "datacenter": spec.datacenter,
-        "region": spec.region,
-        "versions": {product: spec.versions.of(product) for product in TOOLS},
-        "ca_pem": secrets.ca_pem,
-        "operator_cert_pem": secrets.operator_cert_pem,
-        "operator_key_pem": secrets.operator_key_pem,
-        "nomad": {"addresses": servers["nomad"], "token": secrets.ids["nomad_management"]},
-        "consul": {"addresses": servers["consul"], "token": secrets.ids["consul_management"]},
-        "vault": {
-            "addresses": servers["vault"],
-            "username": "operator",
-            "password": secrets.ids["vault_operator_password"],
-        },
-        "pools": [
-            {
-                "name": name,
-                "role": role,
-                "count": count,
-                "bundle": pool.bundle_sha256,
-                "policy": vars(Policy.of(upgrade)),
-                "template": pool.template,
-            }
-            for (name, role, count, upgrade), pool in zip(declared, pools, strict=True)
-        ],
-    }
+
+    def connection(known: Sequence[Any]) -> str:
+        site_id, certificates, keys, ids, endpoints, *made = known
+        told = {
+            "name": site_id,
+            "provider": "local",
+            "datacenter": spec.datacenter,
+            "region": spec.region,
+            "versions": {product: spec.versions.of(product) for product in TOOLS},
+            "ca_pem": certificates["ca"],
+            "operator_cert_pem": certificates["operator"],
+            "operator_key_pem": keys["operator"],
+            "nomad": {"addresses": endpoints["nomad"], "token": ids["nomad_management"]},
+            "consul": {"addresses": endpoints["consul"], "token": ids["consul_management"]},
+            "vault": {
+                "addresses": endpoints["vault"],
+                "username": "operator",
+                "password": ids["vault_operator_password"],
+            },
+            "pools": [
+                {
+                    "name": name,
+                    "role": role,
+                    "count": count,
+                    "bundle": bundle,
+                    "policy": vars(Policy.of(upgrade)),
+                    "template": template,
+                }
+                for (name, role, count, upgrade), bundle, template in zip(declared, made[::2], made[1::2], strict=True)
+            ],
+        }
+        return json.dumps(told, sort_keys=True)
+
+    made = [output for pool in pools for output in (pool.bundle_sha256, pool.template)]
+    endpoints = pools[0].endpoints
+    return together(site.site, secrets.certificates, secrets.keys, secrets.ids, endpoints, *made).apply(connection)

@@ -11,39 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-SUITE = "bookworm"
+from hashistack.local.recipe import PACKAGES, SUITE, TRIMMED
+
 OFFICIAL_MIRROR = "http://deb.debian.org/debian"
-PACKAGES = (
-    "busybox",
-    "ca-certificates",
-    "curl",
-    "iproute2",
-    "iptables",
-    "jq",
-    "openssl",
-    "procps",
-    "runit",
-    "tzdata",
-    "unbound",
-)
-# Not needed at run time; or of the machine that built the tree (its resolver, its mirror, its host name); or
-# secret and so never shared by machines (unbound's control keys); or an identity (machine ids).
-TRIMMED = (
-    "etc/apt/sources.list",
-    "etc/hostname",
-    "etc/machine-id",
-    "etc/resolv.conf",
-    "etc/unbound/*.key",
-    "etc/unbound/*.pem",
-    "usr/share/doc/*",
-    "usr/share/info/*",
-    "usr/share/locale/*",
-    "usr/share/man/*",
-    "var/cache/*/*",
-    "var/lib/apt/lists/*",
-    "var/lib/dbus/machine-id",
-    "var/log/*",
-)
 _LAST_LINES = 8
 
 

@@ -45,6 +45,8 @@ class PoolHandler(Handler):
 
                 why = difference(olds["template"], template(news))
                 ctx.info(f"{news['pool']}: its machines are to be replaced by new ones: {why}")
+        if olds.get("renderer") != renderer("local"):
+            reasons.append("renderer")  # or each later diff would render again
         if olds.get("template") != template(news):
             reasons.append("template")
         if olds.get("secrets") != news["secrets"]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import io
 import os
 import shutil
@@ -12,38 +11,20 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from hashistack.local import debootstrap
 from hashistack.local.debootstrap import ImageError
+from hashistack.local.recipe import ALPINE, PROGRAMS, REPOSITORY, ROOTFS, tag
 
 if TYPE_CHECKING:
     import docker
 
-__all__ = ["REPOSITORY", "ImageError", "ensure", "registry_answers", "tag"]
+__all__ = ["ALPINE", "REPOSITORY", "ImageError", "ensure", "registry_answers", "tag"]
 
-REPOSITORY = "hashistack-machine"
-ALPINE = "alpine:3.22"
-_ROOTFS = files("hashistack.local") / "rootfs"
-_PROGRAMS = ("init", "runit/1", "runit/2", "runit/3")
-_RECIPES = ("alpine.Dockerfile", "debian.Dockerfile")
 _WORK = Path("/var/tmp")  # noqa: S108 (names in it are ours alone; /tmp often forbids device files and programs)
 _REGISTRY_PATIENCE = 4.0  # seconds; a registry that takes longer is as good as none
-
-
-def tag() -> str:
-    """The image's name: `hashistack-machine:<first 12 hex digits of the digest of its recipes>`.
-
-    One name for both ways of building it, so that a cached image is found without asking a registry.
-    """
-    digest = hashlib.sha256()
-    for name in (*_PROGRAMS, *_RECIPES):
-        content = _ROOTFS.joinpath(name).read_bytes()
-        digest.update(f"{name} {len(content)}\n".encode() + content)
-    digest.update(repr((ALPINE, debootstrap.SUITE, debootstrap.PACKAGES, debootstrap.TRIMMED)).encode())
-    return f"{REPOSITORY}:{digest.hexdigest()[:12]}"
 
 
 def ensure(client: docker.DockerClient, progress: Callable[[str], None]) -> str:
@@ -136,8 +117,8 @@ def _from_debian(client: docker.DockerClient, name: str, progress: Callable[[str
 def _write_context(context: IO[bytes], recipe: str, archive: Path | None = None) -> None:
     """Writes Docker's build context (recipe, our programs, a root file system) and rewinds it."""
     with tarfile.open(fileobj=context, mode="w") as tar:
-        for name in (*_PROGRAMS, recipe):
-            content = _ROOTFS.joinpath(name).read_bytes()
+        for name in (*PROGRAMS, recipe):
+            content = ROOTFS.joinpath(name).read_bytes()
             member = tarfile.TarInfo("Dockerfile" if name == recipe else name)
             member.size = len(content)
             member.mode = 0o755

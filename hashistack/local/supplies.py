@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashistack.local.listing import has_image
+from hashistack.local.recipe import tag
 from hashistack.local.site import engine
 from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed
 
@@ -14,8 +15,6 @@ class ImageHandler(Handler):
     """
 
     def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
-        from hashistack.local.image import tag
-
         return Diff() if olds["image"] == tag() and has_image(tag()) else Diff(update=("image",))
 
     def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
@@ -25,7 +24,7 @@ class ImageHandler(Handler):
         return self._ensured(ctx)
 
     def _ensured(self, ctx: Context) -> Props:
-        from hashistack.local.image import ImageError, ensure, tag
+        from hashistack.local.image import ImageError, ensure
 
         try:
             ensure(engine(), ctx.progress)

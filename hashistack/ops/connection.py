@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from hashistack.ops.fleet import Policy
+from hashistack.ops.policy import Policy
 
 
 class ConnectionInvalid(ValueError):

@@ -27,6 +27,7 @@ from hashistack.ops.steps import (
     OfMachines,
     Step,
     Uncordon,
+    Wait,
     short,
 )
 
@@ -102,7 +103,11 @@ def plan(fleet: Fleet) -> Plan:
     servers = {pool.name for pool in fleet.pools if pool.role == "server"}
     removals = (step for steps in rounds for step in steps if isinstance(step, Leave | Discard))
     waves = {pool.name: max(grown[pool.name], shrunk[pool.name]) for pool in fleet.pools}
-    changes = tuple(PoolChange(pool.name, why, waves[pool.name]) for pool in fleet.pools if (why := _why(pool)))
+    # What needs nothing but time, such as a machine that is healthy but not for long, is no change.
+    done = [step for steps in rounds for step in steps if isinstance(step, Grow | OfMachines)]
+    reasons = {step.pool: step.why for step in reversed(done) if not isinstance(step, Wait)}
+    whys = {pool.name: _why(pool) or reasons.get(pool.name, "") for pool in fleet.pools}
+    changes = tuple(PoolChange(name, why, waves[name]) for name, why in whys.items() if why)
     return Plan(changes, tuple(rounds), extra, any(step.pool in servers for step in removals))
 
 

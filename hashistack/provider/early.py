@@ -35,6 +35,9 @@ def plugin_starts() -> Iterator[None]:
     try:
         yield
     finally:
+        # To the oldest generation as it is, and so that a later collection of all can still look through it.
+        gc.freeze()
+        gc.unfreeze()
         if collects:
             gc.enable()
 

@@ -6,11 +6,14 @@ import gc
 from collections.abc import Callable
 from typing import Final
 
-from hashistack.provider import table
-from hashistack.provider.handler import Handler
-from hashistack.provider.server import Provider
-from hashistack.provider.serving import engine_address, serve
-from hashistack.provider.wire import provider_pb2_grpc
+from hashistack.provider.later import later
+
+with later():
+    from hashistack.provider import table
+    from hashistack.provider.handler import Handler
+    from hashistack.provider.server import Provider
+    from hashistack.provider.serving import engine_address, serve
+    from hashistack.provider.wire import provider_pb2_grpc
 
 # One thread for each request under way. The engine's own limit is 4 x cores unless `--parallel` raises it.
 _THREADS: Final = 256

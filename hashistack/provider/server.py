@@ -45,13 +45,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def __init__(self, engine_address: str | None, handler: Callable[[str], Handler]) -> None:
         self._handler = handler
+        self._engine_address = engine_address
         self._engine: engine_pb2_grpc.EngineStub | None = None
         self.cancelled = threading.Event()
-        if engine_address:
-            self._attach(engine_address)
-
-    def _attach(self, address: str) -> None:
-        self._engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address))
 
     # The plugin itself.
 
@@ -59,7 +55,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, accept_resources=False, accept_outputs=False)
 
     def Attach(self, request: Any, context: grpc.ServicerContext) -> Any:
-        self._attach(request.address)
+        self._engine_address, self._engine = request.address, None
         return empty_pb2.Empty()
 
     def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> Any:
@@ -182,8 +178,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             _abort(context, f"{type(error).__name__}: {error} ({where})")
 
     def _log(self, urn: str, severity: str, text: str) -> None:
-        if self._engine is None:
+        if not self._engine_address:
             return
+        # Made here: an `up` that changes nothing says nothing.
+        self._engine = self._engine or engine_pb2_grpc.EngineStub(grpc.insecure_channel(self._engine_address))
         line = engine_pb2.LogRequest(
             severity=_SEVERITIES[severity], message=text, urn=urn, ephemeral=severity == "progress"
         )

@@ -11,8 +11,7 @@ from hashistack.provider.handler import Handler, ResourceFailed
 from hashistack.version import VERSION
 
 HANDLERS: Final[dict[str, str]] = {
-    "hashistack:index:CertificateAuthority": "hashistack.secrets.authority:AuthorityHandler",
-    "hashistack:index:GossipKey": "hashistack.secrets.tokens:GossipKeyHandler",
+    "hashistack:index:ClusterSecrets": "hashistack.secrets.handler:ClusterSecretsHandler",
     "hashistack:index:LocalArtifacts": "hashistack.toolchain.handler:ToolsHandler",
     "hashistack:index:LocalClientPool": "hashistack.local.docker_pool:PoolHandler",
     "hashistack:index:LocalImage": "hashistack.local.supplies:ImageHandler",
@@ -21,9 +20,7 @@ HANDLERS: Final[dict[str, str]] = {
     "hashistack:index:LocalServerPool": "hashistack.local.docker_pool:PoolHandler",
     "hashistack:index:LocalSite": "hashistack.local.site:SiteHandler",
     "hashistack:index:NomadJob": "hashistack.ops.job:JobHandler",
-    "hashistack:index:RoleCertificate": "hashistack.secrets.role:RoleCertificateHandler",
     "hashistack:index:Specification": "hashistack.ops.specification:SpecificationHandler",
-    "hashistack:index:TokenSet": "hashistack.secrets.tokens:TokenSetHandler",
     "hashistack:index:Tools": "hashistack.toolchain.handler:ToolsHandler",
 }
 

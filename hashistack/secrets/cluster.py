@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pulumi
 
-from hashistack.secrets.resources import CertificateAuthority, GossipKey, RoleCertificate, TokenSet
+from hashistack.provider.outputs import together
+from hashistack.provider.resource import HashistackResource
 
 if TYPE_CHECKING:
     from hashistack.spec import ClusterSpec
@@ -19,22 +21,41 @@ _TOKENS = (
 _FOR_CLIENTS = ("consul_client_agent", "consul_dns", "consul_nomad_client")
 
 
-class ClusterSecrets(pulumi.ComponentResource):
+class ClusterSecrets(HashistackResource):
     """A CA, a certificate for each role, gossip keys and token ids, made before the cluster that will know them.
+
+    Keys are ECDSA P-256, and secret from birth. An `up` in the last part of a certificate's life makes a new one with a
+    new key: `tls.renew_before_days`, and for the authority a third of its life. A new authority stands beside the old
+    one, which is trusted until the next rotation: rotate twice, and let the machines roll in between, to be rid of a
+    compromised key. rotate_ca, rotate_certificates: any text; another one makes new ones. What nothing asks for anew is
+    kept.
 
     addresses: more names by which clients of the APIs know the servers, such as a load balancer's.
     A client's document holds nothing of a server's but the CA, the gossip key of Consul and the tokens for clients.
     """
 
+    resource_type = "hashistack:index:ClusterSecrets"
+    outputs = ("certificates", "gossip_keys", "ids", "keys", "not_after")
+
+    certificates: pulumi.Output[dict[str, str]]
+    """PEM of each role, and of ``ca``: what machines trust, while it is rolled also the old authority. A role's has the
+    cross-certificate behind it then."""
+    keys: pulumi.Output[dict[str, str]]
+    """The private keys of the same, PEM; secret."""
+    not_after: pulumi.Output[dict[str, str]]
+    """When the same end, ISO 8601 in UTC."""
+    gossip_keys: pulumi.Output[dict[str, str]]
+    """32 bytes, base64, for consul and nomad; secret."""
+    ids: pulumi.Output[dict[str, str]]
+    """Token name to its secret id; secret."""
+    ca_pem: pulumi.Output[str]
+    operator_cert_pem: pulumi.Output[str]
+    operator_key_pem: pulumi.Output[str]
+    """Secret."""
     server_document: pulumi.Output[str]
     """What a server may read, as JSON; secret."""
     client_document: pulumi.Output[str]
     """What a client may read, as JSON; secret."""
-    ca_pem: pulumi.Output[str]
-    operator_cert_pem: pulumi.Output[str]
-    operator_key_pem: pulumi.Output[str]
-    ids: pulumi.Output[dict[str, str]]
-    """Token name to its secret id; secret."""
 
     def __init__(
         self,
@@ -45,64 +66,65 @@ class ClusterSecrets(pulumi.ComponentResource):
         addresses: Sequence[pulumi.Input[str]] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("hashistack:index:ClusterSecrets", name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        domain, days = spec.dns.domain, spec.tls.validity_days
-        ca = CertificateAuthority(
-            f"{name}-ca",
-            common_name=f"{spec.name} CA",
-            validity_days=spec.tls.ca_validity_days,
-            rotate=rotate_ca,
-            opts=child,
-        )
-        products = [f"{product}.service.{domain}" for product in ("nomad", "consul", "vault")]
-        names: dict[str, list[pulumi.Input[str]]] = {
-            "server": [
-                f"server.{spec.region}.nomad", f"server.{spec.datacenter}.{domain}", *products,
-                f"active.vault.service.{domain}", f"standby.vault.service.{domain}", "localhost",
-                *addresses,
-            ],
-            "client": [f"client.{spec.region}.nomad", f"client.{spec.datacenter}.{domain}", "localhost"],
-            "operator": [f"operator.{spec.datacenter}.{domain}"],
-        }  # fmt: skip
-        certificates = {
-            role: RoleCertificate(
-                f"{name}-{role}",
-                ca_cert_pem=ca.cert_pem,
-                ca_key_pem=ca.key_pem,
-                common_name=dns_names[0],
-                dns_names=dns_names,
-                ip_addresses=[] if role == "operator" else ["127.0.0.1"],
-                usages=["client"] if role == "operator" else ["server", "client"],
-                validity_days=days,
-                renew_before_days=spec.tls.renew_before_days,
-                rotate=rotate_certificates,
-                opts=child,
-            )
-            for role, dns_names in names.items()
+        inputs = {
+            "common_name": f"{spec.name} CA",
+            "ca_validity_days": spec.tls.ca_validity_days,
+            "roles": _roles(spec, addresses),
+            "validity_days": spec.tls.validity_days,
+            "renew_before_days": spec.tls.renew_before_days,
+            "gossip": ["consul", "nomad"],
+            "tokens": list(_TOKENS),
+            "rotate_ca": rotate_ca,
+            "rotate_certificates": rotate_certificates,
         }
-        consul = GossipKey(f"{name}-consul-gossip", opts=child)
-        nomad = GossipKey(f"{name}-nomad-gossip", opts=child)
-        tokens = TokenSet(f"{name}-tokens", names=_TOKENS, opts=child)
-        self.ca_pem, self.ids = ca.cert_pem, tokens.ids
-        self.operator_cert_pem = certificates["operator"].cert_pem
-        self.operator_key_pem = certificates["operator"].key_pem
+        super().__init__(name, inputs, opts)
+        self.ca_pem = self.certificates["ca"]
+        self.operator_cert_pem, self.operator_key_pem = self.certificates["operator"], self.keys["operator"]
+        # Secret, because the keys are.
+        made = together(self.certificates, self.keys, self.gossip_keys, self.ids)
+        self.server_document = made.apply(lambda made: _document("server", ("consul", "nomad"), _TOKENS, *made))
+        self.client_document = made.apply(lambda made: _document("client", ("consul",), _FOR_CLIENTS, *made))
 
-        def document(role: str, ids: tuple[str, ...], **more: pulumi.Input[str]) -> pulumi.Output[str]:
-            own = certificates[role]
-            parts = {
-                "ca": ca.cert_pem,
-                "cert": own.cert_pem,
-                "key": own.key_pem,
-                "consul_gossip": consul.key,
-                **more,
-            }
-            return pulumi.Output.secret(
-                pulumi.Output.all(parts, tokens.ids).apply(
-                    lambda both: pulumi.Output.json_dumps({**both[0], **{name: both[1][name] for name in ids}})
-                )
-            )
 
-        self.server_document = document("server", _TOKENS, nomad_gossip=nomad.key)
-        self.client_document = document("client", _FOR_CLIENTS)
-        self.register_outputs({"ca_pem": self.ca_pem})
+def _roles(spec: ClusterSpec, addresses: Sequence[pulumi.Input[str]]) -> dict[str, dict[str, object]]:
+    """What the certificate of each role says; the first name is its common name."""
+    domain = spec.dns.domain
+    products = [f"{product}.service.{domain}" for product in ("nomad", "consul", "vault")]
+    names: dict[str, list[pulumi.Input[str]]] = {
+        "server": [
+            f"server.{spec.region}.nomad", f"server.{spec.datacenter}.{domain}", *products,
+            f"active.vault.service.{domain}", f"standby.vault.service.{domain}", "localhost",
+            *addresses,
+        ],
+        "client": [f"client.{spec.region}.nomad", f"client.{spec.datacenter}.{domain}", "localhost"],
+        "operator": [f"operator.{spec.datacenter}.{domain}"],
+    }  # fmt: skip
+    return {
+        role: {
+            "common_name": dns_names[0],
+            "dns_names": dns_names,
+            "ip_addresses": [] if role == "operator" else ["127.0.0.1"],
+            "usages": ["client"] if role == "operator" else ["server", "client"],
+        }
+        for role, dns_names in names.items()
+    }
+
+
+def _document(
+    role: str,
+    gossips: tuple[str, ...],
+    tokens: tuple[str, ...],
+    certificates: Mapping[str, str],
+    keys: Mapping[str, str],
+    gossip_keys: Mapping[str, str],
+    ids: Mapping[str, str],
+) -> str:
+    return json.dumps(
+        {
+            "ca": certificates["ca"],
+            "cert": certificates[role],
+            "key": keys[role],
+            **{f"{product}_gossip": gossip_keys[product] for product in gossips},
+            **{name: ids[name] for name in tokens},
+        }
+    )

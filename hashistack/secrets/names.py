@@ -1,4 +1,4 @@
-"""Which names and addresses may stand in a certificate."""
+"""What may stand in a certificate."""
 
 from __future__ import annotations
 
@@ -20,15 +20,18 @@ def common_name_failures(news: Props) -> list[Failure]:
     return [Failure("common_name", f"must be a text of 1 to 64 characters, not {name!r}")]
 
 
-def dns_name_failures(news: Props) -> list[Failure]:
-    """What is wrong with each of `dns_names`."""
+def role_failures(wanted: Props) -> list[Failure]:
+    """What is wrong with what a role's certificate is to say: common_name, dns_names, ip_addresses, usages."""
     reason = "must be a DNS name such as server.global.nomad or *.example.org, not {!r}"
-    return _each(news, "dns_names", _is_dns_name, reason)
-
-
-def ip_address_failures(news: Props) -> list[Failure]:
-    """What is wrong with each of `ip_addresses`."""
-    return _each(news, "ip_addresses", _is_ip_address, "must be an IPv4 or IPv6 address, not {!r}")
+    failures = [
+        *common_name_failures(wanted),
+        *_each(wanted, "dns_names", _is_dns_name, reason),
+        *_each(wanted, "ip_addresses", _is_ip_address, "must be an IPv4 or IPv6 address, not {!r}"),
+    ]
+    usages = wanted.get("usages")
+    if usages is UNKNOWN or (isinstance(usages, list) and usages and set(usages) <= {"server", "client"}):
+        return failures
+    return [*failures, Failure("usages", f'must be a list of "server", "client" or both, not {usages!r}')]
 
 
 def _each(news: Props, name: str, good: Any, reason: str) -> list[Failure]:

@@ -75,13 +75,15 @@ class Aws(Cloud):
 def _ours(kind: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     secret = pulumi.Output.secret
     match kind:
-        case "CertificateAuthority" | "RoleCertificate":
-            key = secret(f"SECRET-key-of-{name}")
-            return {"cert_pem": f"certificate-of-{name}", "key_pem": key, "not_after": "2036-01-01T00:00:00+00:00"}
-        case "GossipKey":
-            return {"key": secret(f"SECRET-{name}")}
-        case "TokenSet":
-            return {"ids": secret({token: f"SECRET-{token}" for token in inputs["names"]})}
+        case "ClusterSecrets":
+            made = ("ca", *inputs["roles"])
+            return {
+                "certificates": {role: f"certificate-of-{role}" for role in made},
+                "keys": secret({role: f"SECRET-key-of-{role}" for role in made}),
+                "not_after": dict.fromkeys(made, "2036-01-01T00:00:00+00:00"),
+                "gossip_keys": secret({product: f"SECRET-{product}-gossip" for product in inputs["gossip"]}),
+                "ids": secret({token: f"SECRET-{token}" for token in inputs["tokens"]}),
+            }
         case "Tools":
             files = {tool: "cni.tar" if tool == "cni" else tool for tool in inputs["versions"]}
             return {

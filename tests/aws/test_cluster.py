@@ -174,7 +174,7 @@ def test_the_connection_says_what_a_rollout_needs(made: Plan) -> None:
 
 
 def test_the_servers_certificate_names_the_load_balancer(made: Plan) -> None:
-    names = made.one("RoleCertificate", "-server").inputs["dns_names"]
+    names = made.one("ClusterSecrets").inputs["roles"]["server"]["dns_names"]
     assert made.outputs["nomad"].removeprefix("https://").removesuffix(":4646") in names
 
 

@@ -187,8 +187,8 @@ class Datacenter:
         """Certificate and key of the cluster's CA (PEM), as the state has them for who knows its passphrase."""
         state = json.loads(self.project.pulumi("stack", "export", "--show-secrets"))
         resources = state["deployment"]["resources"]
-        made = next(r["outputs"] for r in resources if r["type"] == "hashistack:index:CertificateAuthority")
-        return str(made["cert_pem"]), str(json.loads(made["key_pem"]["plaintext"]))
+        made = next(r["outputs"] for r in resources if r["type"] == "hashistack:index:ClusterSecrets")
+        return str(made["certificates"]["ca"]), str(json.loads(made["keys"]["plaintext"])["ca"])
 
     def secrets(self) -> dict[str, str]:
         """Every value that is nobody's business, by what it is."""

@@ -9,7 +9,7 @@ import pytest
 from hashistack.local.driver import LocalDriver
 from hashistack.ops.cluster import Cluster
 from hashistack.ops.driver import DriverFailed
-from hashistack.ops.fleet import Policy
+from hashistack.ops.policy import Policy
 from hashistack.ops.rollout import Rollout
 
 from .datacenter import Datacenter

@@ -160,7 +160,7 @@ def test_k1_no_machine_has_the_key_of_the_ca(datacenter: Datacenter) -> None:
 
 def test_k1_no_key_is_in_a_plain_export_of_the_state(datacenter: Datacenter) -> None:
     state = datacenter.project.pulumi("stack", "export")
-    assert "hashistack:index:CertificateAuthority" in state
+    assert "hashistack:index:ClusterSecrets" in state
     assert "PRIVATE KEY" not in state
     assert not [name for name, value in datacenter.secrets().items() if value in state]
 

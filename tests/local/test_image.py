@@ -14,7 +14,7 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from hashistack.local import image
+from hashistack.local import image, recipe
 
 Boot = Callable[..., Container]
 SERVICE = """#!/bin/sh
@@ -229,5 +229,5 @@ def test_a_registry_that_swallows_the_question_is_as_good_as_none() -> None:
 def test_the_image_is_named_by_its_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
     before = image.tag()
     assert image.tag() == before
-    monkeypatch.setattr(image, "ALPINE", "alpine:0")
+    monkeypatch.setattr(recipe, "ALPINE", "alpine:0")
     assert image.tag() != before

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from hashistack.ops.fleet import Fleet, Machine, Policy, Pool
+from hashistack.ops.fleet import Fleet, Machine, Pool
 from hashistack.ops.plan import next_steps, plan
+from hashistack.ops.policy import Policy
 from hashistack.ops.steps import (
     Await,
     AwaitGone,

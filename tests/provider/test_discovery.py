@@ -14,12 +14,17 @@ import pytest
 from hashistack.provider.link import PluginNotLinked, link
 from hashistack.version import VERSION
 
-PROGRAM = 'from hashistack.secrets import GossipKey\nGossipKey("key")\n'
+PROGRAM = """\
+from hashistack import ClusterSpec
+from hashistack.secrets.cluster import ClusterSecrets
+ClusterSecrets("secrets", ClusterSpec(name="trial"))
+"""
 INLINE = """\
 from pulumi import automation
 def program():
-    from hashistack.secrets import GossipKey
-    GossipKey("key")
+    from hashistack import ClusterSpec
+    from hashistack.secrets.cluster import ClusterSecrets
+    ClusterSecrets("secrets", ClusterSpec(name="trial"))
 stack = automation.create_or_select_stack("inline", "trial", program)
 print(stack.up(on_output=print).summary.result)
 stack.destroy()
