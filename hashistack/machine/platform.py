@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 class Platform:
     """The facts of one provider, as plain values that end in the bundle.
 
-    The verbs that go with them (``identity``, ``secret``, ``fetch``, ``arrived``, ``terminating``, ``let_go`` and the
-    secret store's ``store`` and ``claim``) are the POSIX sh program ``node/platform-<name>``.
+    The verbs that go with them (``identity``, ``secret``, ``fetch``, ``await_service``, ``arrived``,
+    ``terminating``, ``let_go`` and the secret store's ``store`` and ``claim``) are the POSIX sh program
+    ``node/platform-<name>``.
     """
 
     name: str

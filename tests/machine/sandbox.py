@@ -61,7 +61,7 @@ fetch)
   if [ -s /standin/failures ]; then sed -i 1d /standin/failures; exit 1; fi
   cp "/standin/store/${2##*/}" "$3"
   ;;
-prepare | arrived | let_go) ;;
+prepare | await_service | arrived | let_go) ;;
 terminating) [ -e /standin/terminating ] && cat /standin/terminating ;;
 await_terminating) until [ -e /standin/terminating ]; do sleep 0.1; done ;;
 *) exit 2 ;;

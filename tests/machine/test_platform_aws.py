@@ -271,6 +271,29 @@ def test_an_instance_in_no_group_asks_nobody_to_go_on(machine: Sandbox, aws: Aws
     assert aws.operations == ["DescribeAutoScalingInstances"]
 
 
+def test_in_a_warm_pool_a_machine_waits_to_be_wanted(machine: Sandbox, aws: Aws, start: Start) -> None:
+    instance = aws.instances["127.0.0.1"]
+    instance.lifecycle_state = "Warmed:Stopped"
+    aws.waiting.add((ASG, HOOKS["arrived"], instance.id))
+    process = start(PLATFORM, "await_service")
+    wait_for(lambda: not aws.waiting)
+    assert process.poll() is None, "its pool may stop it now"
+    instance.lifecycle_state = "Warmed:Terminated"
+    aws.waiting.add((ASG, HOOKS["let_go"], instance.id))
+    wait_for(lambda: not aws.waiting)
+    assert process.poll() is None
+    instance.lifecycle_state = "InService"
+    assert process.wait(timeout=20) == 0
+    assert aws.operations == ["CompleteLifecycleAction"] * 2
+
+
+@pytest.mark.parametrize("state", ["Pending", "InService", None])
+def test_elsewhere_a_machine_is_wanted_at_once(machine: Sandbox, aws: Aws, state: str | None) -> None:
+    aws.instances["127.0.0.1"].lifecycle_state = state
+    run(machine, "await_service")
+    assert aws.operations == []
+
+
 def test_arriving_is_left_for_the_next_look_when_aws_does_not_answer(machine: Sandbox, aws: Aws) -> None:
     aws.faults.append(Fault("CompleteLifecycleAction", 500))
     started = time.monotonic()
