@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from bench import cluster, imports, leaders, planner, roll, sizes
+from bench import cluster, imports, leaders, planner, preview, roll, sizes
 from bench.figure import Figure, show
 from bench.floor import FloorFailed
 from bench.leaders import KillFailed
@@ -16,6 +16,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "import": imports.figures,
     "sizes": sizes.figures,
     "planner": planner.figures,
+    "preview": preview.figures,
     "cluster": cluster.figures,
     "roll": roll.figures,
     "leaders": leaders.figures,

@@ -61,6 +61,10 @@ class Workspace:
         """`pulumi up`; seconds. Raises EngineFailed."""
         return self._run("up", *_FLAGS)
 
+    def preview(self) -> float:
+        """`pulumi preview`; seconds. Raises EngineFailed."""
+        return self._run("preview", "--non-interactive", "--color", "never", "--stack", STACK)
+
     def destroy(self) -> float:
         """`pulumi destroy`; seconds. Raises EngineFailed."""
         return self._run("destroy", *_FLAGS)
