@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,9 @@ from hashistack.cli.project import Project
 from hashistack.cli.refusal import Refusal
 from hashistack.cli.show import Show
 from hashistack.local import found
+
+TRIES = 3
+"""How often an engine is begun again that gave way to another one, which is gone."""
 
 
 def up(project: Project, show: Show) -> None:
@@ -77,8 +82,14 @@ def _run(engine: Engine, verb: str, condenser: Condenser, show: Show) -> tuple[E
 
     with show:
         ended = engine.run(verb, on_event, on_idle)
-        if ended.code and "currently locked by" in ended.output:
+        for _ in range(TRIES):
+            if not ended.code or "currently locked by" not in ended.output:
+                break
             engine.unlock()  # somebody began at the same moment: says who
+            # Nobody is there: two began in one moment, and each gave way to the other.
+            time.sleep(random.uniform(0.1, 2.0))  # noqa: S311
+            condenser.errors.clear()
+            ended = engine.run(verb, on_event, on_idle)
         if ended.code and not ended.interrupted:
             show.line(Line("error", f"pulumi {verb} failed", last))
     return ended, condenser, last

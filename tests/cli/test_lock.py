@@ -11,8 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from hashistack.cli import run
+from hashistack.cli.engine import Ended
+from hashistack.cli.events import Condenser
 from hashistack.cli.lock import release_stale
+from hashistack.cli.options import Output
 from hashistack.cli.refusal import Refusal
+from hashistack.cli.run import TRIES
+from hashistack.cli.show import Show
 
 
 def lock(backend: Path, pid: int, host: str | None = None, stack: str = "test") -> Path:
@@ -76,3 +82,29 @@ def test_a_broken_lock_is_named(tmp_path: Path) -> None:
 
 def test_no_lock_no_word(tmp_path: Path) -> None:
     release_stale(tmp_path, "test-cluster", "test", pytest.fail)
+
+
+class GivesWay:
+    """An engine that finds the stack locked so many times; nobody has the lock any more when one looks."""
+
+    def __init__(self, times: int) -> None:
+        self.times, self.begun = times, 0
+
+    def unlock(self) -> None:
+        pass
+
+    def run(self, verb: str, on_event: object, on_idle: object) -> Ended:
+        self.begun += 1
+        if self.begun <= self.times:
+            return Ended(255, "error: the stack is currently locked by 1 lock(s)", False)
+        return Ended(0, "", False)
+
+
+@pytest.mark.parametrize(("times", "code", "begun"), [(0, 0, 1), (1, 0, 2), (9, 255, 1 + TRIES)])
+def test_two_that_gave_way_to_each_other_begin_again(
+    monkeypatch: pytest.MonkeyPatch, times: int, code: int, begun: int
+) -> None:
+    monkeypatch.setattr(run.random, "uniform", lambda least, most: 0.0)
+    engine = GivesWay(times)
+    ended, _, _ = run._run(engine, "destroy", Condenser(), Show(Output.JSON))  # type: ignore[arg-type]
+    assert (ended.code, engine.begun) == (code, begun)
