@@ -180,35 +180,60 @@ def schedule(
         str | None,
         typer.Option("--directory", help="the path of a host volume of a client pool", show_default=False),
     ] = None,
+    bucket: Annotated[
+        str | None,
+        typer.Option(help="s3://BUCKET/PREFIX; its access key, region and endpoint as AWS_* say", show_default=False),
+    ] = None,
     every: Annotated[str, typer.Option(help="time between two, as 30m, 1h or 24h")] = "1h",
-    keep: Annotated[int, typer.Option(min=1, help="how many archives stay; the oldest goes first")] = 72,
+    keep: Annotated[
+        int | None,
+        typer.Option(min=1, help="how many archives stay in the directory; 72 unless it is said", show_default=False),
+    ] = None,
     off: Annotated[bool, typer.Option("--off", help="end it; the archives stay")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Have a Nomad job take snapshots at intervals, into a directory of the clients; repeat it to change it."""
+    """Have a Nomad job take snapshots at intervals, into a directory of clients or a bucket; repeat it to change it."""
+    import os
+
     from hashistack.cli.driver import driver
     from hashistack.cli.refusal import Refusal
     from hashistack.cli.show import Show
     from hashistack.ops import schedule as job
     from hashistack.ops.cluster import Cluster
+    from hashistack.ops.destination import Bucket, Directory
     from hashistack.spec.durations import seconds
 
-    if (place is None) != off:
-        raise Refusal("say either --directory PATH, for where the archives go, or --off")
+    if [place is not None, bucket is not None, off].count(True) != 1:
+        raise Refusal(
+            "say one of --directory PATH and --bucket s3://BUCKET/PREFIX, for where the archives go, or --off"
+        )
+    if bucket is not None and keep is not None:
+        raise Refusal("--keep is for --directory. In a bucket, let a lifecycle rule of its own end what is old")
+    destination: Directory | Bucket | None = None
+    if bucket is not None:
+        destination = Bucket.parse(bucket, os.environ)
+    elif place is not None:
+        destination = Directory(place, keep or Directory.keep)
     try:
         between = seconds(every)
     except ValueError as error:
         raise Refusal(f"--every {every}: {' '.join(error.args)}") from None
     connection = _connection(named_project(directory, stack, cluster, changes=True))
     with Cluster(connection) as opened:
-        if place is None:
+        if destination is None:
             job.unschedule(opened)
             Show(output).result({"ok": True, "every": None}, "snapshots are taken no more; the archives stay")
             return
         with _ticking(Show(output), "the job's first run"):
-            machine = job.schedule(opened, place, between, keep, driver(connection).vault_init())
-    text = f"a snapshot every {every} into {place} of a client, the newest {keep} stay; the first is on {machine}"
-    Show(output).result({"ok": True, "every": every, "keep": keep, "directory": place, "machine": machine}, text)
+            machine = job.schedule(opened, destination, between, driver(connection).vault_init())
+    told: dict[str, Any] = {"ok": True, "every": every, "machine": machine}
+    if isinstance(destination, Directory):
+        told |= {"directory": destination.path, "keep": destination.keep}
+        text = f"into {destination.path} of a client, the newest {destination.keep} stay; the first is on {machine}"
+    else:
+        told["bucket"] = bucket
+        text = f"into {bucket}; the first is there, from {machine}"
+    Show(output).result(told, f"a snapshot every {every} {text}")
 
 
 def _place(project: Project) -> Path:

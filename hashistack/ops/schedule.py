@@ -1,4 +1,4 @@
-"""Snapshots at intervals: a periodic Nomad job that writes archives into a host volume and keeps the newest.
+"""Snapshots at intervals: a periodic Nomad job that writes archives into a host volume or a bucket.
 
 Its tokens are in Vault, at a path that this job alone may read by its workload identity, and never in the job. The job
 is in a namespace of its own: whoever may submit jobs to `default` could name one as they like, and read what it reads.
@@ -15,6 +15,7 @@ from urllib.parse import quote
 from hashistack.ops import custody
 from hashistack.ops.archive import FORMAT
 from hashistack.ops.cluster import Cluster
+from hashistack.ops.destination import Bucket, Directory
 from hashistack.ops.snapshot import SnapshotFailed
 
 JOB = "hashistack-snapshots"
@@ -33,11 +34,15 @@ path "sys/storage/raft/snapshot" {{ capabilities = ["read"] }}
 _MOUNT = "/snapshots"
 """Where the task sees the volume."""
 
+_ROOM_MIB = 1024
+"""Where the archive goes to a bucket: for its parts and itself, in the allocation's own directory."""
+
 _FILES = {
     "secrets/nomad": "X-Nomad-Token: {{ .Data.data.nomad }}",
     "secrets/consul": "X-Consul-Token: {{ .Data.data.consul }}",
     "secrets/ca.pem": "{{ .Data.data.ca }}",
     "secrets/manifest": "{{ .Data.data.manifest }}",
+    "secrets/bucket": "{{ .Data.data.bucket }}",
 }
 
 
@@ -61,14 +66,24 @@ def cron(seconds: float) -> str:
     )
 
 
-def job(datacenter: str, region: str, pool: str, volume: str, times: str, keep: int, domain: str) -> dict[str, Any]:
-    """The job as the JSON that Nomad's API takes."""
+def job(
+    datacenter: str, region: str, pool: str, destination: Directory | Bucket, volume: str, times: str, domain: str
+) -> dict[str, Any]:
+    """The job as the JSON that Nomad's API takes. volume: the host volume's name, "" for a bucket."""
     program = files("hashistack.ops").joinpath("snapshot-task").read_text()
     read = '{{{{ with secret "kv/data/{path}" }}}}{text}{{{{ end }}}}'
     templates = [
         {"EmbeddedTmpl": read.format(path=SECRET, text=text), "DestPath": path, "ChangeMode": "noop"}
         for path, text in _FILES.items()
     ]
+    if isinstance(destination, Bucket):
+        told = {"PLACE": "${NOMAD_TASK_DIR}", "OBJECTS": destination.objects, "REGION": destination.region}
+        where: dict[str, Any] = {"EphemeralDisk": {"SizeMB": _ROOM_MIB}}
+        mounts = []
+    else:
+        told = {"PLACE": _MOUNT, "KEEP": str(destination.keep)}
+        where = {"Volumes": {"snapshots": {"Name": "snapshots", "Type": "host", "Source": volume}}}
+        mounts = [{"Volume": "snapshots", "Destination": _MOUNT}]
     return {
         "ID": JOB,
         "Name": JOB,
@@ -88,24 +103,20 @@ def job(datacenter: str, region: str, pool: str, volume: str, times: str, keep: 
             {
                 "Name": JOB,
                 "Count": 1,
-                "Volumes": {"snapshots": {"Name": "snapshots", "Type": "host", "Source": volume}},
+                **where,
                 "RestartPolicy": {"Attempts": 2, "Delay": 15 * 10**9, "Interval": 300 * 10**9, "Mode": "fail"},
                 "Tasks": [
                     {
                         "Name": "snapshot",
                         "Driver": "exec",
                         "Config": {"command": "/bin/sh", "args": ["local/snapshot"]},
-                        "Env": {
-                            "KEEP": str(keep),
-                            "PLACE": _MOUNT,
-                            "VAULT_URL": f"https://active.vault.service.{domain}:8200",
-                        },
+                        "Env": {"VAULT_URL": f"https://active.vault.service.{domain}:8200", **told},
                         "Vault": {"Role": JOB, "ChangeMode": "noop", "Env": False},
                         "Templates": [
                             *templates,
                             {"EmbeddedTmpl": program, "DestPath": "local/snapshot", "ChangeMode": "noop"},
                         ],
-                        "VolumeMounts": [{"Volume": "snapshots", "Destination": _MOUNT}],
+                        "VolumeMounts": mounts,
                         "Resources": {"CPU": 50, "MemoryMB": 64},
                         "LogConfig": {"MaxFiles": 1, "MaxFileSizeMB": 1},
                     }
@@ -115,13 +126,12 @@ def job(datacenter: str, region: str, pool: str, volume: str, times: str, keep: 
     }
 
 
-def schedule(cluster: Cluster, directory: str, every: float, keep: int, vault_init: str = "") -> str:
+def schedule(cluster: Cluster, destination: Directory | Bucket, every: float, vault_init: str = "") -> str:
     """Register the job, or change it to this, and see it through a first run; answers the machine it ran on.
 
     Args:
-        directory: the path of a host volume that a client pool declares.
+        destination: where the archives go; those that others put there are left alone.
         every: seconds between two runs; see `cron`.
-        keep: how many archives stay; those that others put there are left alone.
         vault_init: the platform's document `vault-init`, as for `snapshot.save`.
 
     Raises:
@@ -129,13 +139,17 @@ def schedule(cluster: Cluster, directory: str, every: float, keep: int, vault_in
         ApiError: an API refused or did not answer.
     """
     times = cron(every)
-    pool, volume = _volume(cluster, directory)
     where = cluster.connection
-    _prepare_vault(cluster, vault_init)
+    if isinstance(destination, Bucket):
+        pool, volume = _any_pool(cluster), ""
+    else:
+        pool, volume = _volume(cluster, destination.path)
+    _prepare_vault(cluster, vault_init, destination.user if isinstance(destination, Bucket) else "")
     cluster.nomad.api.call(
         "PUT", f"/v1/namespace/{NAMESPACE}", body={"Name": NAMESPACE, "Description": "hashistack's own"}
     )
-    wanted = job(where.datacenter, where.region, pool, volume, times, keep, cluster.consul.dns_domain())
+    domain = cluster.consul.dns_domain()
+    wanted = job(where.datacenter, where.region, pool, destination, volume, times, domain)
     cluster.nomad.api.call("PUT", "/v1/jobs", body={"Job": wanted})
     return _first_run(cluster)
 
@@ -156,6 +170,14 @@ def unschedule(cluster: Cluster) -> None:
         api.call("DELETE", f"/v1/{path}", token=token, accept=(404,))
 
 
+def _any_pool(cluster: Cluster) -> str:
+    usable = {node.pool for node in cluster.nomad.nodes() if node.usable}
+    for pool in cluster.connection.pools:
+        if pool.name in usable:
+            return pool.name
+    raise SnapshotFailed("no client can run a job. Next: hashistack status")
+
+
 def _volume(cluster: Cluster, directory: str) -> tuple[str, str]:
     """The first client pool with a writable host volume at this path, and the volume's name."""
     nodes = {node.pool: node for node in cluster.nomad.nodes() if node.usable}
@@ -171,7 +193,7 @@ def _volume(cluster: Cluster, directory: str) -> tuple[str, str]:
     )
 
 
-def _prepare_vault(cluster: Cluster, vault_init: str) -> None:
+def _prepare_vault(cluster: Cluster, vault_init: str, user: str) -> None:
     where, api, token = cluster.connection, cluster.vault.api, cluster.vault.header()
     beginning = {
         "format": FORMAT,
@@ -196,6 +218,7 @@ def _prepare_vault(cluster: Cluster, vault_init: str) -> None:
         "consul": where.consul.secret,
         "ca": where.ca_pem,
         "manifest": json.dumps(beginning).removesuffix("}"),
+        "bucket": f"user = {json.dumps(user)}",  # a line of curl's configuration
     }
     api.call("PUT", f"/v1/sys/policies/acl/{JOB}", body={"policy": _POLICY}, token=token)
     api.call("PUT", f"/v1/auth/jwt-nomad/role/{JOB}", body=role, token=token)

@@ -47,8 +47,11 @@ def test_a_bad_archive_is_one_text_and_code_2(tmp_path: Path, command: str) -> N
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ((), "say either --directory PATH, for where the archives go, or --off"),
-        (("--directory", "/srv", "--off"), "say either --directory PATH"),
+        ((), "say one of --directory PATH and --bucket s3://BUCKET/PREFIX, for where the archives go, or --off"),
+        (("--directory", "/srv", "--off"), "say one of --directory PATH"),
+        (("--directory", "/srv", "--bucket", "s3://b"), "say one of --directory PATH"),
+        (("--bucket", "s3://b", "--keep", "3"), "--keep is for --directory"),
+        (("--bucket", "/srv"), "/srv names no bucket. Write s3://BUCKET/PREFIX"),
         (("--directory", "/srv", "--every", "1d"), "--every 1d: is not a duration"),
     ],
 )

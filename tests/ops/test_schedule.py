@@ -6,6 +6,9 @@ import json
 import os
 import subprocess
 import tarfile
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +18,11 @@ import pytest
 from hashistack.ops import custody
 from hashistack.ops.archive import FORMAT, verify
 from hashistack.ops.cluster import Cluster
+from hashistack.ops.destination import Bucket, Directory
 from hashistack.ops.schedule import NAMESPACE, SECRET, cron, job
 from hashistack.ops.snapshot import SnapshotFailed, save
+
+from ..region.signatures import Keyring, Refused, Request
 
 if TYPE_CHECKING:
     from hashistack.ops.connection import Connection
@@ -26,6 +32,7 @@ HEALTH = '{"Servers":[{"Leader":false,"Version":"1.0.0"},{"Leader":true,"Version
 
 CURL = """#!/bin/sh
 for url; do :; done
+case $url in http://127.0.0.1:*/kept/*) exec /usr/bin/curl "$@" ;; esac
 while [ "$1" != -o ]; do shift; done
 case $url in
 http://localhost/v1/operator/snapshot) cp "$SNAPS/nomad.snap" "$2" ;;
@@ -40,7 +47,7 @@ esac
 
 
 def wanted() -> dict[str, Any]:
-    return job("dc1", "global", "web", "volume", "0 */1 * * *", 3, "dc.example")
+    return job("dc1", "global", "web", Directory("/srv", 3), "volume", "0 */1 * * *", "dc.example")
 
 
 def test_intervals_become_times_of_day() -> None:
@@ -80,7 +87,7 @@ def place(connection: Connection, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(place: Path, shell: str, keep: int = 2) -> subprocess.CompletedProcess[str]:
+def run(place: Path, shell: str, keep: int = 2, **more: str) -> subprocess.CompletedProcess[str]:
     environment = {
         "PATH": f"{place / 'bin'}:{os.environ['PATH']}",
         "NOMAD_SECRETS_DIR": str(place / "secrets"),
@@ -88,6 +95,7 @@ def run(place: Path, shell: str, keep: int = 2) -> subprocess.CompletedProcess[s
         "SNAPS": str(place / "snaps"),
         "KEEP": str(keep),
         "VAULT_URL": "https://vault.test:8200",
+        **more,
     }
     return subprocess.run([*shell.split(), PROGRAM], env=environment, capture_output=True, text=True, check=False)
 
@@ -126,3 +134,70 @@ def test_a_snapshot_that_is_cut_off_leaves_nothing(place: Path, shell: str, prod
     assert done.returncode == 1
     assert f"{product}: the snapshot" in done.stderr
     assert not list((place / "volume").iterdir())
+
+
+@pytest.fixture
+def s3() -> Iterator[ThreadingHTTPServer]:
+    """Takes what is signed by the key that it has issued, as botocore would sign it, and keeps it in `kept`."""
+    keyring = Keyring()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            url = f"http://{self.headers['Host']}{self.path}"
+            try:
+                keyring.verify(Request("PUT", url, tuple(self.headers.items()), body))
+            except Refused as refused:
+                self.send_response(403)
+                self.end_headers()
+                self.wfile.write(str(refused).encode())
+                return
+            server.kept[self.path] = body  # type: ignore[attr-defined]
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing to standard error."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.kept, server.keyring = {}, keyring  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("shell", ["dash", "busybox sh"])
+def test_to_a_bucket_goes_what_the_command_verifies(place: Path, shell: str, s3: Any) -> None:
+    keys = s3.keyring.issue("snapshots", None)
+    (place / "secrets" / "bucket").write_text(f'user = "{keys.access_key}:{keys.secret_key}"')
+    objects = f"http://127.0.0.1:{s3.server_port}/kept/prod"
+    done = run(place, shell, OBJECTS=objects, REGION="eu-central-1")
+    assert done.returncode == 0, done.stderr
+    ((path, body),) = s3.kept.items()
+    assert path.startswith("/kept/prod/scheduled-20")
+    (place / "got.tar").write_bytes(body)
+    assert verify(place / "got.tar").manifest.cluster == "shop-1"
+    assert not list((place / "volume").iterdir()), "nothing stays on the machine"
+
+    (place / "secrets" / "bucket").write_text(f'user = "{keys.access_key}:the-wrong-one"')
+    refused = run(place, shell, OBJECTS=objects, REGION="eu-central-1")
+    assert refused.returncode == 1
+    assert "not in the bucket: " in refused.stderr
+    assert "the-wrong-one" not in refused.stderr
+
+
+def test_a_bucket_is_read_out_of_awss_variables() -> None:
+    key = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "eu-central-1"}
+    made = Bucket.parse("s3://kept/prod/", key)
+    assert (made.objects, made.region) == ("https://kept.s3.eu-central-1.amazonaws.com/prod", "eu-central-1")
+    assert made.user == "AKIA:secret"
+    assert "secret" not in repr(made)
+    assert (
+        Bucket.parse("s3://kept", {**key, "AWS_ENDPOINT_URL": "http://store:9000/"}).objects == "http://store:9000/kept"
+    )
+    with pytest.raises(SnapshotFailed, match="AWS_SECRET_ACCESS_KEY, AWS_REGION not set"):
+        Bucket.parse("s3://kept", {"AWS_ACCESS_KEY_ID": "AKIA"})
+    with pytest.raises(SnapshotFailed, match="these credentials end within hours"):
+        Bucket.parse("s3://kept", {**key, "AWS_SESSION_TOKEN": "x"})
