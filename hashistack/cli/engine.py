@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 from hashistack.cli.events import clean
-from hashistack.cli.lock import release_stale
+from hashistack.cli.lock import drop_half_written, release_stale
 from hashistack.cli.project import Project
 from hashistack.cli.refusal import Refusal
 from hashistack.ops.connection import Connection
@@ -51,9 +51,10 @@ class Engine:
         self._environment = environment
 
     def unlock(self) -> None:
-        """Clear the lock of a killed run; refuse when somebody is at work."""
+        """Clear what a killed run has left; refuse when somebody is at work."""
         if self.project.backend:
             release_stale(self.project.backend, self.project.name, self.project.stack, self._say)
+            drop_half_written(self.project.backend, self.project.name)
 
     def make_stack(self) -> None:
         """Make sure that the stack is there."""

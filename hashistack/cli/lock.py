@@ -1,4 +1,4 @@
-"""The lock of Pulumi's file backend: a killed engine leaves it behind, a living one holds it."""
+"""What a killed engine leaves in Pulumi's file backend: its lock, which a living one holds, and files half written."""
 
 from __future__ import annotations
 
@@ -35,3 +35,19 @@ def release_stale(backend: Path, project: str, stack: str, say: Callable[[str], 
             raise Refusal(f"the stack {stack} is locked by {holder}, which is at work. Wait for it, then repeat.")
         file.unlink(missing_ok=True)
         say(f"removed the lock that a killed run left ({holder})")
+
+
+def drop_half_written(backend: Path, project: str) -> None:
+    """Remove attributes of a stack's file that were being written when the engine was killed.
+
+    The state itself is written beside and moved; its attributes (`.attrs`) are not, and without them the back end reads
+    it as well. With half of them it reads nothing.
+    """
+    root = backend / ".pulumi"
+    for file in (root / "meta.yaml.attrs", *(root / "stacks" / project).glob("*.attrs")):
+        try:
+            json.loads(file.read_text())
+        except FileNotFoundError:
+            continue
+        except ValueError:
+            file.unlink(missing_ok=True)

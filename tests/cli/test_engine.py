@@ -130,3 +130,16 @@ def test_the_lock_of_an_engine_that_was_killed_is_removed_and_said(directory: Pa
     out, err = second.communicate(timeout=120)
     assert second.returncode == 0, err
     assert "removed the lock that a killed run left" in out
+
+
+@pytest.mark.parametrize("half", ["", '{"user.cache_con'])
+def test_a_file_that_a_killed_engine_was_writing_is_mended(directory: Path, half: str) -> None:
+    first = up(directory)
+    _, err = first.communicate(timeout=120)
+    assert first.returncode == 0, err
+    (attributes,) = directory.glob(".state/.pulumi/stacks/waits/*.json.attrs")
+    attributes.write_text(half)
+    second = up(directory)
+    _, err = second.communicate(timeout=120)
+    assert second.returncode == 0, err
+    json.loads(attributes.read_text())
