@@ -27,8 +27,9 @@ from pathlib import Path
 
 from bench.dns_message import SRV, A, answers, question
 
-PATIENCE = 2.0
-"""Seconds for each of the name, the connection, and the answer."""
+PATIENCE = 5.0
+"""Seconds for each of the name, the connection, and the answer: HTTP clients' usual default. One that a full queue of
+connections turns away is asked for again by the kernel after 1 s, and after 2 s more."""
 
 LOOK_SECONDS = 0.05
 """Between two looks at whether the machine is told to go."""
