@@ -1,4 +1,7 @@
-"""The machine image boots, retries, stops and restarts as a machine does. Real containers; a real image."""
+"""The machine image boots, retries, stops and restarts as a machine does. Real containers; a real image.
+
+Of a bundle, its program that ends the services is there.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -17,6 +21,7 @@ from docker.models.containers import Container
 from hashistack.local import image, recipe
 
 Boot = Callable[..., Container]
+STOP = {"opt/hashistack/current/bin/stop": files("hashistack.machine").joinpath("node", "stop").read_text()}
 SERVICE = """#!/bin/sh
 trap 'echo {name} got TERM; exit 0' TERM
 echo {name} is up
@@ -67,13 +72,13 @@ def boot(request: pytest.FixtureRequest, client: docker.DockerClient) -> Iterato
     """Starts a machine with these files in place; every sh program on it runs under the shell of the test."""
     made: list[Container] = []
 
-    def start(files: dict[str, str] | None = None) -> Container:
+    def start(more: dict[str, str] | None = None) -> Container:
         container = client.containers.create(
             image.ensure(client, lambda text: None), name=f"setup-{uuid4().hex[:8]}", network_mode="none"
         )
         made.append(container)
         links = {"usr/bin/sh": "busybox"} if request.param == "busybox ash" else {}
-        put(container, files or {}, links)
+        put(container, {**STOP, **(more or {})}, links)
         container.start()
         return container
 
