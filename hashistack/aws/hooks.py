@@ -8,10 +8,10 @@ import pulumi
 import pulumi_aws as aws
 
 from hashistack.aws.checks import hook_seconds
+from hashistack.aws.groups import TERMINATE_HOOK
 from hashistack.spec.policy import UpgradePolicy
 
 LAUNCH_HOOK = "hashistack-launch"
-TERMINATE_HOOK = "hashistack-terminate"
 
 LAUNCH_SECONDS = 900
 """How long a new machine may take to be well before its group ends it and tries another."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -10,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from hashistack.local import labels
 from hashistack.local.listing import silent
-from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed
+from hashistack.ops.specification import SpecificationHandler
+from hashistack.provider.handler import Context, Props, ResourceFailed
 
 if TYPE_CHECKING:
     import docker
 
 
-class SiteHandler(Handler):
+class SiteHandler(SpecificationHandler):
     """Gives the cluster an id of its own; on delete, sweeps whatever carries that id as a label.
 
     Nothing is made in Docker before this resource is in Pulumi's state, so that an `up` killed anywhere leaves
@@ -26,17 +26,6 @@ class SiteHandler(Handler):
 
     Inputs: name, spec (JSON text), project. Outputs: site (the id), labels (for everything of it).
     """
-
-    def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
-        if olds["spec"] == news["spec"]:
-            return Diff()
-        from hashistack.spec import ClusterSpec
-        from hashistack.spec.changes import problems
-
-        old, new = (ClusterSpec.parse(json.loads(props["spec"])) for props in (olds, news))
-        if refused := problems(old, new):
-            raise ResourceFailed("\n".join(map(str, refused)))
-        return Diff(update=("spec",))
 
     def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
         return {"site": olds["site"], "labels": olds["labels"]}
