@@ -55,12 +55,15 @@ class Prober:
 
     def end(self) -> str:
         """Wait for its end; what went wrong with the prober itself, "" when nothing did."""
-        try:
-            _, said = self.process.communicate(timeout=STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            said = f"did not end within {STOP_SECONDS:.0f} s"
+        assert self.process.stderr  # noqa: S101 - for mypy: it is a pipe
+        late = threading.Timer(STOP_SECONDS, self.process.kill)
+        late.start()
+        said = self.process.stderr.read()
         self._reader.join()
+        self.process.wait()
+        if not late.is_alive():
+            said = f"did not end within {STOP_SECONDS:.0f} s"
+        late.cancel()
         return f"{self.machine}: {said.strip()}" if self.process.returncode else ""
 
 

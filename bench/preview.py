@@ -39,8 +39,10 @@ def read(found):
 declared = json.loads(Path({declared!r}).read_text(), object_hook=read)
 for token, args in declared["calls"]:
     pulumi.runtime.invoke(token, args)
-for type, name, inputs, version in declared["resources"]:
-    pulumi.CustomResource(type, name, inputs, pulumi.ResourceOptions(version=version))
+made = {{}}
+for urn, type, name, inputs, version, needs in declared["resources"]:
+    opts = pulumi.ResourceOptions(version=version, depends_on=[made[need] for need in needs if need in made])
+    made[urn] = pulumi.CustomResource(type, name, inputs, opts)
 """
 
 
@@ -59,7 +61,10 @@ def figures() -> Iterator[Figure]:
         flat = [each for each in known.resources if each.custom and not each.type.startswith("pulumi:")]
         program = {
             "calls": [(call.token, call.args) for call in known.calls],
-            "resources": [(each.type, each.name, each.inputs, _version(each.type)) for each in flat],
+            # Each waits for what it is made of, as in any program that works.
+            "resources": [
+                (each.urn, each.type, each.name, each.inputs, _version(each.type), each.depends_on) for each in flat
+            ],
         }
         # What a binary holds is unknown in a first preview: the flat program has a text in its place.
         declared.write_text(json.dumps(program, default=lambda asset: {"asset": asset.path}))

@@ -54,6 +54,8 @@ def job(pool: str, datacenter: str, region: str, count: int = 4) -> dict[str, An
                         ],
                         "Resources": {"CPU": 50, "MemoryMB": 32},
                         "LogConfig": {"MaxFiles": 1, "MaxFileSizeMB": 1},
+                        # It is PID 1 of its namespace and handles no signal, so only this one ends it.
+                        "KillSignal": "SIGKILL",
                     }
                 ],
             }

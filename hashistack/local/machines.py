@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -81,9 +82,16 @@ def fresh_names(pool: str, count: int) -> tuple[str, ...]:
 def start(
     client: docker.DockerClient, plan: Blueprint, names: Sequence[str], secrets: Mapping[str, bytes] | None = None
 ) -> None:
-    """Makes machines side by side, each in the lowest free slot. Raises ResourceFailed."""
+    """Makes machines side by side, each in the lowest free slot. Raises ResourceFailed.
+
+    secrets: documents for the pool's secret store. The first machine brings them along, and none starts before: Docker
+    unpacks a file by removing the one that is there, under the eyes of whoever reads it.
+    """
     if not names:
         return
+    filled = threading.Event()
+    if not secrets:
+        filled.set()
     found = listed(client.api, plan.site)
     used = {machine.slot for machine in found if machine.pool == plan.pool}
     slots = [slot for slot in range(len(used) + len(names)) if slot not in used]
@@ -92,7 +100,7 @@ def start(
     with ThreadPoolExecutor(len(names)) as pool:
         starting = [
             # Another pool may start machines at this moment: each has addresses to fall back on.
-            pool.submit(make, client, plan, name, slot, free[index :: len(names)], secrets or {})
+            pool.submit(make, client, plan, name, slot, free[index :: len(names)], filled, {} if index else secrets)
             for index, (name, slot) in enumerate(zip(names, slots, strict=False))
         ]
         for machine in starting:
@@ -119,28 +127,39 @@ def make(
     name: str,
     slot: int,
     addresses: Sequence[str],
-    secrets: Mapping[str, bytes],
+    filled: threading.Event,
+    secrets: Mapping[str, bytes] | None = None,
 ) -> str:
     """Creates and starts one machine; returns its container id. Raises ResourceFailed, leaving nothing behind.
 
-    addresses: the first that is still free is the machine's. secrets: documents for the pool's secret store, which its
-    first machine brings along.
+    addresses: the first that is still free is the machine's. secrets: documents that it puts into the pool's secret
+    store. filled: set once they are there; without documents of its own a machine starts only then.
     """
     if plan.role == "server" and slot >= SLOTS:
         raise ResourceFailed(f"machine {name}: all {SLOTS} places for servers are taken. Next: hashistack status")
     from docker.errors import APIError
 
-    for address in addresses[:_TRIES]:
-        try:
-            return _make(client, plan, name, slot, address, secrets)
-        except APIError as error:
-            if "already in use" not in str(error.explanation) or "ddress" not in str(error.explanation):
-                raise ResourceFailed(f"machine {name}: Docker says: {error.explanation}") from error
+    try:
+        for address in addresses[:_TRIES]:
+            try:
+                return _make(client, plan, name, slot, address, filled, secrets or {})
+            except APIError as error:
+                if "already in use" not in str(error.explanation) or "ddress" not in str(error.explanation):
+                    raise ResourceFailed(f"machine {name}: Docker says: {error.explanation}") from error
+    finally:
+        if secrets:
+            filled.set()  # or the others would wait for ever
     raise ResourceFailed(f"machine {name}: the cluster's network has no free address left")
 
 
 def _make(
-    client: docker.DockerClient, plan: Blueprint, name: str, slot: int, address: str, secrets: Mapping[str, bytes]
+    client: docker.DockerClient,
+    plan: Blueprint,
+    name: str,
+    slot: int,
+    address: str,
+    filled: threading.Event,
+    secrets: Mapping[str, bytes],
 ) -> str:
     from docker.errors import APIError
 
@@ -180,6 +199,9 @@ def _make(
     )["Id"]
     try:
         client.api.put_archive(container, "/", _archive(plan, secrets))
+        if secrets:
+            filled.set()
+        filled.wait()
         client.api.start(container)
     except APIError:
         client.api.remove_container(container, v=True, force=True)

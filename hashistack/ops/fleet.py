@@ -35,6 +35,7 @@ class Machine:
     draining: bool = False
     work: int = 0
     healthy_seconds: float = float("inf")
+    peer: bool = True
 
 
 @dataclass(frozen=True)

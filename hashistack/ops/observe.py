@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hashistack.ops import smoke
@@ -75,9 +75,10 @@ class Observer:
         nodes = {node.name: node for node in sorted(said["nodes"], key=lambda node: node.status == "ready")}
         # The smoke job is deployed by nobody but us: whoever leaves takes care of it, and no pace waits for it.
         work = Counter(one.node for one in said["placed"] if one.moves and one.job != smoke.JOB)
-        machines = {one.name: self._machine(one, rafts, health, nodes, work) for one in instances}
-        pools = tuple(self._pool(pool, instances, machines) for pool in wanted(cluster.connection, instances))
         voting = {peer.name for raft in rafts.values() for peer in raft.peers}
+        machines = {one.name: self._machine(one, rafts, health, nodes, work) for one in instances}
+        machines = {name: replace(one, peer=name in voting) for name, one in machines.items()}
+        pools = tuple(self._pool(pool, instances, machines) for pool in wanted(cluster.connection, instances))
         missed = voting | {node.name for node in nodes.values() if node.status != "ready"}
         ours = {name for name, pool in said["machines"].items() if pool}
         missed |= {name for name in ours if not _passing(health.get(name))}

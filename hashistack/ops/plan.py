@@ -72,8 +72,8 @@ class Plan:
     """A whole roll, as it goes when everything that is waited for comes true.
 
     pools: those that change. rounds: what is done side by side, one round after the other. extra: the most machines
-    at one time beyond those that are declared or were there, over all pools. snapshot: a server is replaced or
-    removed, so a snapshot of all three products comes first.
+    at one time beyond those that are declared or were there, over all pools, without those on their way out.
+    snapshot: a server is replaced or removed, so a snapshot of all three products comes first.
     """
 
     pools: tuple[PoolChange, ...]
@@ -112,7 +112,7 @@ def plan(fleet: Fleet) -> Plan:
 
 
 def _machines(pool: Pool) -> int:
-    return len([machine for machine in pool.machines if machine.state != "stopped"])
+    return len([machine for machine in pool.machines if machine.state not in ("leaving", "stopped")])
 
 
 def _why(pool: Pool) -> str:

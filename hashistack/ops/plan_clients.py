@@ -5,6 +5,8 @@ Then all old ones become ineligible at once, so that no allocation moves to a ma
 drained as there are canaries. Each later wave is as wide as `max_surge` + `max_unavailable`. Where `max_surge` is 0
 nothing new can come first: a wave is drained and then replaced, and only the machines of that wave become ineligible,
 since the others must take their work.
+
+A machine without work that is on its way out takes no place in the surge or a wave; where `max_surge` is 0 it does.
 """
 
 from __future__ import annotations
@@ -50,9 +52,9 @@ def client_steps(pool: Pool, servers_settled: bool, servers_outdated: bool) -> t
 class _Seen:
     """A pool's machines by what they are, and what its policy allows.
 
-    old, new: those that run, outdated and current. late: new ones that have yet to be healthy for long enough.
-    ready: new ones that have been, and take work. working: healthy and not draining, of any bundle. first: the
-    canary's wave is not over.
+    old, new: those that run, outdated and current. held: those on their way out that still take a place. late: new
+    ones that have yet to be healthy for long enough. ready: new ones that have been, and take work. working: healthy
+    and not draining, of any bundle. first: the canary's wave is not over.
     """
 
     pool: Pool
@@ -64,6 +66,7 @@ class _Seen:
     leaving: list[Machine] = field(default_factory=list)
     stopped: list[Machine] = field(default_factory=list)
     leaving_old: int = 0
+    held: list[Machine] = field(default_factory=list)
     working: int = 0
     late: list[Machine] = field(default_factory=list)
     ready: int = 0
@@ -77,7 +80,7 @@ class _Seen:
     def startable(self) -> int:
         """Machines that may be started now: missing ones, and in a roll those that the surge has room for."""
         ahead = min(self.canary, self.surge) if self.first else self.surge
-        room = self.pool.count + ahead - self.running - len(self.leaving)
+        room = self.pool.count + ahead - self.running - len(self.held)
         return max(0, min(room, self.pool.count - len(self.new)))
 
 
@@ -96,6 +99,8 @@ def _look(pool: Pool) -> _Seen:
         elif state == "leaving":
             seen.leaving.append(machine)
             seen.leaving_old += machine.bundle != bundle
+            if machine.work or not surge:
+                seen.held.append(machine)
         else:
             working = state == "healthy" and not machine.draining
             seen.working += working
@@ -107,7 +112,7 @@ def _look(pool: Pool) -> _Seen:
                 seen.late.append(machine)
             elif working and machine.eligible:
                 seen.ready += 1
-    outdated = len(seen.old) + seen.leaving_old
+    outdated = len(seen.old) + sum(machine.bundle != bundle for machine in seen.held)
     # Without drains nothing tells that the canary's wave is over but the canaries themselves.
     seen.first = bool(outdated) and (seen.ready < canary if applications else outdated > pool.count - canary)
     return seen
@@ -193,7 +198,7 @@ def _chosen(seen: _Seen, going: Sequence[Machine]) -> list[Machine]:
     if seen.new and seen.old and seen.surge:
         # Only new machines take work: there must be as many as are emptied.
         width = min(width, seen.ready)
-    width -= len(seen.leaving) + sum(machine.draining for machine in going)
+    width -= len(seen.held) + sum(machine.draining for machine in going)
     spare = seen.working - (seen.pool.count - seen.unavailable)
     if width <= 0:
         return []

@@ -1,4 +1,8 @@
-"""What may be done next with the servers: one change at a time, and the new one before the old one goes."""
+"""What may be done next with the servers: one change at a time, and the new one before the old one goes.
+
+While one goes, the next new one may boot: it votes only after some seconds, when the one that goes has long been out of
+Raft. Where that one hangs, the servers are one more than declared and one of them dead, which is a quorum's whole use.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,8 @@ from hashistack.ops.steps import Await, AwaitGone, Discard, Grow, Leave, Step, n
 
 
 def settled(pool: Pool) -> bool:
-    """The servers are exactly those declared, and have been healthy for long enough."""
-    alive = [machine for machine in pool.machines if machine.state != "stopped"]
+    """The servers are exactly those declared, and have been healthy for long enough; one that goes is out of Raft."""
+    alive = [m for m in pool.machines if m.state != "stopped" and (m.peer or m.state != "leaving")]
     return len(alive) == pool.count and all(pool.proven(m) and not pool.outdated(m) for m in alive)
 
 
@@ -28,16 +32,21 @@ def server_steps(pool: Pool) -> tuple[Step, ...]:
     leaving = [machine for machine in pool.machines if machine.state == "leaving"]
     stopped = [machine for machine in pool.machines if machine.state == "stopped"]
     running = [machine for machine in pool.machines if machine.state not in ("leaving", "stopped")]
-    if leaving:
-        return (AwaitGone(pool.name, named(leaving), "servers change one at a time"),)
     if stopped and enough(pool):
         return (Discard(pool.name, named(stopped), f"stopped, and {pool.count} servers are healthy without it"),)
+    step = _change(pool, running)
+    if leaving and not isinstance(step, Grow | Await):
+        step = AwaitGone(pool.name, named(leaving), "servers go one at a time")
+    return (step,) if step else ()
+
+
+def _change(pool: Pool, running: Sequence[Machine]) -> Step | None:
     if len(running) > pool.count:
-        return (_remove(pool, running),)
+        return _remove(pool, running)
     if len(running) == pool.count and not any(map(pool.outdated, running)):
         late = [machine for machine in running if not pool.proven(machine)]
-        return (_wait(pool, late),) if late else ()
-    return (_add(pool, running),)
+        return _wait(pool, late) if late else None
+    return _add(pool, running)
 
 
 def _remove(pool: Pool, running: Sequence[Machine]) -> Step:
@@ -65,7 +74,7 @@ def _add(pool: Pool, running: Sequence[Machine]) -> Step:
     if missing:
         return Grow(pool.name, 1, f"{len(running)} of {pool.count} servers run")
     going = _first_to_go(pool, running)
-    return Grow(pool.name, 1, f"to replace {going.name}: {_reason(pool, going)}")
+    return Grow(pool.name, 1, f"to replace {going.name}: {_reason(pool, going)}", going.name)
 
 
 def _first_to_go(pool: Pool, running: Sequence[Machine]) -> Machine:

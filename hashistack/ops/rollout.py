@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hashistack.ops import smoke
 from hashistack.ops import steps as step
 from hashistack.ops.api import ApiError
 from hashistack.ops.cluster import Cluster
@@ -30,6 +31,8 @@ from hashistack.ops.stuck import stuck
 POLL_SECONDS = 0.5
 SILENCE_SECONDS = 60.0
 """How long an API may be without an answer: longer than any election."""
+_AT_ONCE = (step.Cordon, step.Uncordon, step.Discard)
+"""Steps whose effect is there when they have been taken, so that the next look need not wait."""
 TRANSFERS = 3
 """Tries to hand leadership over before a leader goes all the same: its own leave does it too."""
 
@@ -125,7 +128,8 @@ class Rollout:
             for one in todo:
                 self._changed |= not isinstance(one, step.Wait)
                 self._do(one, seen)
-            self._cancelled.wait(POLL_SECONDS)
+            if not any(isinstance(one, _AT_ONCE) for one in todo):
+                self._cancelled.wait(POLL_SECONDS)
 
     def _begin(self, seen: Seen) -> None:
         whole = plan(seen.fleet)
@@ -159,6 +163,9 @@ class Rollout:
         nomad = self._cluster.nomad
         match one:
             case step.Grow():
+                # The election is over by the time that the new machine votes, and the old one may go at once.
+                if _has_successor(seen, one):
+                    self._let_go_of_leadership(one.replaces, seen)
                 self._driver.grow(one.pool, one.count)
             case step.Cordon() | step.Uncordon():
                 for name in one.machines:
@@ -195,12 +202,15 @@ class Rollout:
         return False
 
     def _work_is_settled(self, name: str, seen: Seen) -> bool:
-        """Whether all that was moved away from a client is in service: until then the client can have it back."""
+        """Whether all that was moved away from a client is in service: until then the client can have it back.
+
+        The smoke job is nobody's work; a new machine may have to find Vault before it runs there.
+        """
         node = seen.nodes.get(name)
         if node is None:
             return True
         moved = self._cluster.nomad.successors(node)
-        return all(one.settled for one in seen.placed if one.id in moved)
+        return all(one.settled for one in seen.placed if one.id in moved and one.job != smoke.JOB)
 
     def _forget(self, name: str, seen: Seen) -> None:
         cluster = self._cluster
@@ -252,6 +262,12 @@ def _work_budget(pool: Pool) -> float:
 
 def _pool(seen: Seen, name: str) -> Pool:
     return next(pool for pool in seen.fleet.pools if pool.name == name)
+
+
+def _has_successor(seen: Seen, grow: step.Grow) -> bool:
+    """Whether leadership can go to a server that stays, so that it needn't be moved once more."""
+    pool = _pool(seen, grow.pool)
+    return bool(grow.replaces) and any(pool.proven(m) and not pool.outdated(m) for m in pool.machines)
 
 
 def _heir(seen: Seen, product: str, leader: str) -> str | None:

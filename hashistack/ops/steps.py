@@ -18,11 +18,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Grow(Step):
-    """Start `count` more machines of what the pool declares."""
+    """Start `count` more machines of what the pool declares. replaces: the server that goes once the new one votes."""
 
     pool: str
     count: int
     why: str
+    replaces: str = ""
 
     def __str__(self) -> str:
         return f"{self.pool}: start {self.count} new machine{'s' if self.count > 1 else ''}: {self.why}"

@@ -17,7 +17,8 @@ class UpgradePolicy(Section):
     """
 
     max_surge: Annotated[int, Field(ge=0)] = 1
-    """New machines that may exist beyond the pool's size while it is replaced."""
+    """New machines that may exist beyond the pool's size while it is replaced. One that is empty and on its way out
+    counts only where this is 0."""
     max_unavailable: Annotated[int, Field(ge=0)] = 0
     """Machines that may be missing from the pool's size while it is replaced."""
     canary: Annotated[int, Field(ge=0)] = 0

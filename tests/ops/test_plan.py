@@ -83,8 +83,14 @@ def test_nothing_goes_until_the_new_server_has_been_healthy_for_long_enough(seen
     assert done(servers(O1, O2, O3, server("server-4", **seen))) == [(Await, ("server-4",))]
 
 
-def test_nothing_is_started_while_a_server_leaves() -> None:
-    assert done(servers(O1, O2, server("server-4"), server("server-3", OLD, **LEAVING))) == [(AwaitGone, ("server-3",))]
+def test_while_a_server_leaves_the_next_new_one_boots_and_no_other_goes() -> None:
+    leaving = server("server-3", OLD, **LEAVING)
+    assert done(servers(O1, O2, server("server-4"), leaving)) == [(Grow, 1)]
+    booting = server("server-5", **BOOTING)
+    assert done(servers(O1, O2, server("server-4"), booting, leaving)) == [(Await, ("server-5",))]
+    assert done(servers(O1, O2, server("server-4"), server("server-5"), leaving)) == [(AwaitGone, ("server-3",))]
+    assert done(servers(S1, S2, server("server-4"), server("server-5"), leaving)) == [(AwaitGone, ("server-3",))]
+    assert done(servers(S1, S2, server("server-4"), leaving)) == [(AwaitGone, ("server-3",))]
 
 
 def test_the_server_that_leads_least_goes_first() -> None:
@@ -187,6 +193,14 @@ def test_clients_change_after_the_servers() -> None:
     )
 
 
+def test_clients_change_once_the_last_old_server_is_out_of_raft() -> None:
+    leaving = server("server-4", OLD, **LEAVING)
+    before = servers(S1, S2, S3, leaving)
+    assert done(clients(*some(3, OLD), count=3, before=before)) == [(AwaitGone, ("server-4",))]
+    before = servers(S1, S2, S3, replace(leaving, peer=False))
+    assert done(clients(*some(3, OLD), count=3, before=before)) == [(AwaitGone, ("server-4",)), (Grow, 1)]
+
+
 def test_missing_clients_of_an_unchanged_pool_are_started_while_servers_change() -> None:
     assert done(clients(*some(2, NEW), count=3, before=servers(S1, S2, O3))) == [(Grow, 1), (Grow, 1)]
 
@@ -246,7 +260,9 @@ def test_what_is_drained_leaves_and_makes_room_for_a_wave_as_wide_as_the_surge()
     drained = some(1, OLD, eligible=False)
     assert done(clients(*drained, *rest, *new, count=6, policy=SURGE)) == [(Leave, ("web-1",))]
     leaving = some(1, OLD, eligible=False, **LEAVING)
-    assert done(clients(*leaving, *rest, *new, count=6, policy=SURGE)) == [(AwaitGone, ("web-1",))]
+    assert done(clients(*leaving, *rest, *new, count=6, policy=SURGE)) == [(Grow, 3)]
+    busy = some(1, OLD, work=1, eligible=False, **LEAVING)
+    assert done(clients(*busy, *rest, *new, count=6, policy=SURGE)) == [(AwaitGone, ("web-1",))]
     assert done(clients(*rest, *new, count=6, policy=SURGE)) == [(Grow, 3)]
     four = some(4, NEW, 7)
     assert done(clients(*rest, *four, count=6, policy=SURGE)) == [(Drain, ("web-2", "web-3", "web-4"))]
@@ -300,6 +316,8 @@ def test_without_surge_a_wave_drains_first_and_the_others_stay_eligible_to_take_
     assert done(clients(*going, *some(4, OLD, 2, work=1), count=5, policy=policy)) == [(Drain, ("web-1",))]
     gone = clients(*some(4, OLD, 2, work=1), count=5, policy=policy)
     assert done(gone) == [(Grow, 1)]
+    leaving = some(1, OLD, eligible=False, **LEAVING)
+    assert done(clients(*leaving, *some(4, OLD, 2, work=1), count=5, policy=policy)) == [(AwaitGone, ("web-1",))]
     proven = clients(*some(4, OLD, 2, work=1), *some(1, NEW, 6), count=5, policy=policy)
     assert done(proven) == [(Cordon, ("web-2", "web-3"))]
 

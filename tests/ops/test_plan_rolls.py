@@ -39,6 +39,7 @@ def machines(draw: st.DrawFn, pool: str, most: int) -> tuple[Machine, ...]:
                 draining=not eligible and work > 0 and draw(st.booleans()),
                 work=work,
                 healthy_seconds=draw(st.sampled_from([3.0, float("inf")])) if state == "healthy" else 0.0,
+                peer=state != "leaving" or draw(st.booleans()),
             )
         )
     return tuple(found)
@@ -100,10 +101,7 @@ class World:
         count = self.chance.randint(1, step.count)
         new = [Machine(f"{pool.name}-new-{next(self.names)}", NEW, "booting", healthy_seconds=0) for _ in range(count)]
         self.put(pool, [*pool.machines, *new])
-        if pool.role == "client":
-            assert alive(self.pool(pool.name)) <= pool.count + pool.policy.max_surge
-        else:
-            assert alive(self.pool(pool.name)) <= pool.count + 1
+        assert placed(self.pool(pool.name)) <= pool.count + (pool.policy.max_surge if pool.role == "client" else 1)
 
     def one(self, step: OfMachines, pool: Pool, name: str) -> None:
         machine = next(each for each in pool.machines if each.name == name)
@@ -162,6 +160,8 @@ class World:
             for machine in pool.machines:
                 if not self.happens():
                     seen.append(machine)
+                elif machine.state == "leaving" and machine.peer:
+                    seen.append(replace(machine, peer=False))
                 elif machine.state == "leaving":
                     self.haunt(pool, machine.name)
                 else:
@@ -187,8 +187,11 @@ class World:
         return machine
 
 
-def alive(pool: Pool) -> int:
-    return sum(machine.state != "stopped" for machine in pool.machines)
+def placed(pool: Pool) -> int:
+    """Machines that the policy counts: one on its way out only with work, or where nothing may come before it goes."""
+    leaving = [machine for machine in pool.machines if machine.state == "leaving"]
+    held = [machine for machine in leaving if machine.work or not pool.policy.max_surge]
+    return sum(machine.state not in ("leaving", "stopped") for machine in pool.machines) + len(held)
 
 
 def usable(machine: Machine) -> bool:
