@@ -77,7 +77,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:
-        # The only function is `early.START`, and its caller waits for no answer.
+        # The only function is `start.START`, and its caller waits for no answer.
         for token in table.HANDLERS:
             self._handler(token)
         return provider_pb2.InvokeResponse()

@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from google.protobuf import empty_pb2
 
 from hashistack.provider.sdk import generated_alone
 from hashistack.provider.serving import engine_address, serve
+from hashistack.provider.start import ask
 from hashistack.version import VERSION
 
 with generated_alone():
@@ -122,7 +124,8 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             "root_directory": info.root_directory,
             "stack": request.stack,
         }
-        code = self._run([python, "-u", str(_PROGRAM)], json.dumps(order))
+        with _plugin_starts(python, Path(order["program"]), request.monitor_address):
+            code = self._run([python, "-u", str(_PROGRAM)], json.dumps(order))
         if code == REPORTED:
             return language_pb2.RunResponse(bail=True)
         if code:
@@ -141,6 +144,29 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         """End the programs that run; the engine no longer wants them."""
         for program in list(self._programs):
             program.terminate()
+
+
+@contextmanager
+def _plugin_starts(python: str, program: Path, monitor: str) -> Iterator[None]:
+    """Ask for our plugin while a program that names us has yet to import the SDK: half of what both take of an `up`.
+
+    Only where the program runs in this environment: another one may hold another release.
+    """
+    if os.path.normpath(python) != sys.executable or not _names_us(program):
+        yield
+        return
+    with generated_alone():
+        from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
+    with grpc.insecure_channel(monitor) as channel:
+        ask(resource_pb2_grpc.ResourceMonitorStub(channel), resource_pb2)
+        yield
+
+
+def _names_us(program: Path) -> bool:
+    try:
+        return b"hashistack" in (program / "__main__.py" if program.is_dir() else program).read_bytes()
+    except OSError:
+        return False
 
 
 def main() -> None:
