@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pulumi
 
 from hashistack.local.dns import LocalDns
+from hashistack.local.outline import Outline, outline
 from hashistack.local.resources import (
     LocalArtifacts,
     LocalClientPool,
@@ -27,9 +28,6 @@ from hashistack.secrets.cluster import ClusterSecrets
 
 if TYPE_CHECKING:
     from hashistack.spec import ClusterSpec
-    from hashistack.spec.catalog import Product
-
-TOOLS: tuple[Product, ...] = ("cni", "consul", "nomad", "vault")
 
 
 @dataclass(frozen=True)
@@ -69,34 +67,35 @@ class LocalCluster(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: LocalClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hashistack:index:LocalCluster", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
         with plugin_starts():
-            from hashistack.spec import Versions, warnings
-
-        spec, child = _parsed(args.spec), pulumi.ResourceOptions(parent=self)
-        if spec.versions != Versions():  # the defaults are the newest there is
-            for problem in warnings(spec):
-                pulumi.log.warn(str(problem), self)
-        text = spec.model_dump_json()
+            spec = outline(args.spec)
+        if spec.pinned:
+            for problem in _warnings(spec.text):
+                pulumi.log.warn(problem, self)
         # Where Pulumi.yaml is; an inline program has none.
         project = pulumi.get_root_directory() or str(Path.cwd())
-        site = LocalSite(f"{name}-site", spec.name, text, project, child)
+        site = LocalSite(f"{name}-site", spec.subject.name, spec.text, project, child)
         image = LocalImage(f"{name}-image", child)
-        arch = spec.servers.arch
         artifacts = LocalArtifacts(
             f"{name}-artifacts",
-            versions={tool: spec.versions.of(tool) for tool in TOOLS},
-            digests={tool: spec.versions.digests(tool)[arch] for tool in TOOLS if spec.versions.digests(tool)},
-            arch=arch,
+            versions=spec.versions,
+            digests=spec.digests,
+            arch=spec.arch,
             static=image.static,
             opts=child,
         )
-        network = LocalNetwork(f"{name}-network", site, spec.network.cidr, child)
+        network = LocalNetwork(f"{name}-network", site, spec.cidr, child)
         secrets = ClusterSecrets(
-            f"{name}-secrets", spec, rotate_ca=args.rotate_ca, rotate_certificates=args.rotate_certificates, opts=child
+            f"{name}-secrets",
+            spec.subject,
+            rotate_ca=args.rotate_ca,
+            rotate_certificates=args.rotate_certificates,
+            opts=child,
         )
-        dns = LocalDns(f"{name}-dns", spec.dns, child)
+        dns = LocalDns(f"{name}-dns", spec.upstreams, child)
         common: dict[str, Any] = {
-            "spec": text,
+            "spec": spec.text,
             "site": site,
             "network": network,
             "image": image,
@@ -104,10 +103,11 @@ class LocalCluster(pulumi.ComponentResource):
             "dns": dns,
             "opts": child,
         }
+        declared, *others = spec.pools
         servers = LocalServerPool(
             f"{name}-{SERVER}",
             pool=SERVER,
-            count=spec.servers.count,
+            count=declared.count,
             secrets=secrets.server_document,
             **common,
         )
@@ -115,11 +115,11 @@ class LocalCluster(pulumi.ComponentResource):
             LocalClientPool(
                 f"{name}-{pool.name}",
                 pool=pool.name,
-                count=pool.desired,
+                count=pool.count,
                 secrets=secrets.client_document,
                 **common,
             )
-            for pool in spec.clients
+            for pool in others
         ]
         pools: list[LocalServerPool | LocalClientPool] = [servers, *clients]
         self.connection = pulumi.Output.secret(_connection(spec, site, pools, secrets))
@@ -143,24 +143,15 @@ class LocalCluster(pulumi.ComponentResource):
         self.register_outputs({"connection": self.connection, "ca_pem": self.ca_pem})
 
 
-def _parsed(spec: ClusterSpec | Mapping[str, Any]) -> ClusterSpec:
-    from hashistack.spec import ClusterSpec, SpecError
+def _warnings(text: str) -> list[str]:
+    from hashistack.spec import ClusterSpec, warnings
 
-    try:
-        return spec if isinstance(spec, ClusterSpec) else ClusterSpec.parse(spec)
-    except SpecError as error:
-        # The one exception that every language host shows without a traceback.
-        raise pulumi.RunError(str(error)) from error
+    return [str(problem) for problem in warnings(ClusterSpec.parse(json.loads(text)))]
 
 
 def _connection(
-    spec: ClusterSpec, site: LocalSite, pools: Sequence[LocalServerPool | LocalClientPool], secrets: ClusterSecrets
+    spec: Outline, site: LocalSite, pools: Sequence[LocalServerPool | LocalClientPool], secrets: ClusterSecrets
 ) -> pulumi.Output[str]:
-    from hashistack.ops.policy import Policy
-
-    declared = [(SERVER, SERVER, spec.servers.count, spec.upgrade)]
-    declared += [(pool.name, "client", pool.desired, spec.upgrade_of(pool)) for pool in spec.clients]
-
     def connection(known: Sequence[Any]) -> str:
         site_id, certificates, keys, ids, endpoints, *made = known
         told = {
@@ -168,7 +159,7 @@ def _connection(
             "provider": "local",
             "datacenter": spec.datacenter,
             "region": spec.region,
-            "versions": {product: spec.versions.of(product) for product in TOOLS},
+            "versions": spec.versions,
             "ca_pem": certificates["ca"],
             "operator_cert_pem": certificates["operator"],
             "operator_key_pem": keys["operator"],
@@ -180,15 +171,8 @@ def _connection(
                 "password": ids["vault_operator_password"],
             },
             "pools": [
-                {
-                    "name": name,
-                    "role": role,
-                    "count": count,
-                    "bundle": bundle,
-                    "policy": vars(Policy.of(upgrade)),
-                    "template": template,
-                }
-                for (name, role, count, upgrade), bundle, template in zip(declared, made[::2], made[1::2], strict=True)
+                {**vars(pool), "bundle": bundle, "template": template}
+                for pool, bundle, template in zip(spec.pools, made[::2], made[1::2], strict=True)
             ],
         }
         return json.dumps(told, sort_keys=True)

@@ -10,6 +10,7 @@ import pulumi
 
 from hashistack.provider.outputs import together
 from hashistack.provider.resource import HashistackResource
+from hashistack.secrets.subject import Subject
 
 if TYPE_CHECKING:
     from hashistack.spec import ClusterSpec
@@ -60,18 +61,19 @@ class ClusterSecrets(HashistackResource):
     def __init__(
         self,
         name: str,
-        spec: ClusterSpec,
+        spec: ClusterSpec | Subject,
         rotate_ca: str | None = None,
         rotate_certificates: str | None = None,
         addresses: Sequence[pulumi.Input[str]] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        subject = spec if isinstance(spec, Subject) else Subject.of(spec)
         inputs = {
-            "common_name": f"{spec.name} CA",
-            "ca_validity_days": spec.tls.ca_validity_days,
-            "roles": _roles(spec, addresses),
-            "validity_days": spec.tls.validity_days,
-            "renew_before_days": spec.tls.renew_before_days,
+            "common_name": f"{subject.name} CA",
+            "ca_validity_days": subject.ca_validity_days,
+            "roles": _roles(subject, addresses),
+            "validity_days": subject.validity_days,
+            "renew_before_days": subject.renew_before_days,
             "gossip": ["consul", "nomad"],
             "tokens": list(_TOKENS),
             "rotate_ca": rotate_ca,
@@ -86,18 +88,18 @@ class ClusterSecrets(HashistackResource):
         self.client_document = made.apply(lambda made: _document("client", ("consul",), _FOR_CLIENTS, *made))
 
 
-def _roles(spec: ClusterSpec, addresses: Sequence[pulumi.Input[str]]) -> dict[str, dict[str, object]]:
+def _roles(subject: Subject, addresses: Sequence[pulumi.Input[str]]) -> dict[str, dict[str, object]]:
     """What the certificate of each role says; the first name is its common name."""
-    domain = spec.dns.domain
+    domain, region, datacenter = subject.domain, subject.region, subject.datacenter
     products = [f"{product}.service.{domain}" for product in ("nomad", "consul", "vault")]
     names: dict[str, list[pulumi.Input[str]]] = {
         "server": [
-            f"server.{spec.region}.nomad", f"server.{spec.datacenter}.{domain}", *products,
+            f"server.{region}.nomad", f"server.{datacenter}.{domain}", *products,
             f"active.vault.service.{domain}", f"standby.vault.service.{domain}", "localhost",
             *addresses,
         ],
-        "client": [f"client.{spec.region}.nomad", f"client.{spec.datacenter}.{domain}", "localhost"],
-        "operator": [f"operator.{spec.datacenter}.{domain}"],
+        "client": [f"client.{region}.nomad", f"client.{datacenter}.{domain}", "localhost"],
+        "operator": [f"operator.{datacenter}.{domain}"],
     }  # fmt: skip
     return {
         role: {
