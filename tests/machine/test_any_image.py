@@ -67,6 +67,23 @@ def test_what_an_image_lacks_is_installed(server: Sandbox, manager: str) -> None
     assert ran.startswith(f"{manager} ")
 
 
+@pytest.mark.parametrize(("manager", "package"), [("apk", "busybox-extras"), ("apt-get", "busybox")])
+def test_a_client_has_what_serves_the_smoke_job(client: Sandbox, manager: str, package: str) -> None:
+    if manager == "apt-get":
+        (client.directory / "local/sbin/apk").unlink()
+    text = client.bundle_path("bin/provision").read_text()
+    assert "busybox --list" in text
+    client.bundle_path("bin/provision").write_text(text.replace("busybox --list", "printf 'ash\\ncat\\n'"))
+    makes = "ln -s /usr/bin/true /usr/local/sbin/busybox-extras"
+    client.stand_in(manager, f'echo "{manager} $*" >>/tmp/ran; case "$*" in *" busybox"*) {makes} ;; esac')
+    done = client.run(f"{BIN}/provision")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("hashistack: installing, as this image lacks: httpd of busybox\n")
+    assert any(
+        line.startswith(manager) and line.endswith(f" {package}") for line in client.read("/tmp/ran").splitlines()
+    )
+
+
 def test_an_image_that_lacks_something_for_good_says_what(server: Sandbox) -> None:
     (server.directory / "local/sbin/svlogd").unlink()
     server.path("/etc/ssl/certs/ca-certificates.crt").unlink()
