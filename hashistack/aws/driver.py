@@ -21,7 +21,7 @@ from hashistack.aws import groups as asg
 from hashistack.aws import machines, session, tags
 from hashistack.aws.groups import Box, Group
 from hashistack.aws.machines import Seen
-from hashistack.ops.connection import Connection
+from hashistack.ops.connection import Connection, Pool
 from hashistack.ops.driver import DriverFailed, Instance
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class AwsDriver:
     def __init__(self, connection: Connection, session: boto3.Session | None = None) -> None:
         self._site, self._given = connection.name, session
         self._pools = {pool.name: pool for pool in connection.pools}
+        self._sizes: dict[str, int] = {}
 
     def instances(self) -> tuple[Instance, ...]:
         now = datetime.now(UTC)
@@ -66,6 +67,13 @@ class AwsDriver:
             )
             for box in seen.boxes
         )
+
+    def size(self, pool: Pool) -> int:
+        if not self._sizes:
+            # Once: the rollout changes what the groups say.
+            seen = self._look()
+            self._sizes = {one.name: _size(one, seen, self._group(one.name)) for one in self._pools.values()}
+        return self._sizes[pool.name]
 
     def check(self, pool: str) -> None:
         self._fit(pool, self._look().groups[self._group(pool)])
@@ -284,3 +292,16 @@ def _asking() -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         raise DriverFailed(str(session.failure(error))) from error
+
+
+def _size(pool: Pool, seen: Seen, name: str) -> int:
+    """What autoscaling has made of a pool of clients, up to its `max`; never less than is declared.
+
+    While a roll is half way, as many as its surge are the roll's own, which was stopped.
+    """
+    if pool.role == "server":
+        return pool.count
+    group, surge = seen.groups[name], pool.policy.max_surge
+    bundles = {box.tags.get(tags.BUNDLE) for box in seen.held(name)}
+    own = surge if len(bundles) > 1 else 0
+    return max(pool.count, min(group.desired - own, group.most - surge))

@@ -14,7 +14,7 @@ from hashistack.local import machines, secret_store
 from hashistack.local.blueprint import Blueprint, blueprint
 from hashistack.local.machines import STAY, Machine
 from hashistack.local.site import engine, remove_containers
-from hashistack.ops.connection import Connection
+from hashistack.ops.connection import Connection, Pool
 from hashistack.ops.driver import DriverFailed, Instance
 from hashistack.provider.handler import ResourceFailed
 
@@ -35,6 +35,9 @@ class LocalDriver:
             Instance(machine.name, machine.pool, machine.bundle, self._state(machine), now - machine.created)
             for machine in self._listed()
         )
+
+    def size(self, pool: Pool) -> int:
+        return pool.count
 
     def check(self, pool: str) -> None:
         self._blueprint(pool)

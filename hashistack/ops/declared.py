@@ -10,11 +10,12 @@ from hashistack.ops.driver import Instance, PoolDriver
 from hashistack.ops.fleet import Fleet, Machine, Pool
 
 
-def wanted(connection: Connection, instances: tuple[Instance, ...]) -> tuple[Declared, ...]:
-    """The declared pools, and those that are declared no more but still have machines: none of them is wanted."""
+def wanted(connection: Connection, driver: PoolDriver, instances: tuple[Instance, ...]) -> tuple[Declared, ...]:
+    """The declared pools in their sizes, and those that are declared no more but have machines: none is wanted."""
     declared = {pool.name for pool in connection.pools}
     strays = {one.pool: one.bundle for one in instances if one.pool not in declared}
-    return (*connection.pools, *(Declared(name, "client", 0, bundle) for name, bundle in strays.items()))
+    pools = (replace(pool, count=driver.size(pool)) for pool in connection.pools)
+    return (*pools, *(Declared(name, "client", 0, bundle) for name, bundle in strays.items()))
 
 
 def pool_of(declared: Declared, machines: tuple[Machine, ...], roll: bool = True) -> Pool:
@@ -36,7 +37,7 @@ def listed(connection: Connection, driver: PoolDriver, roll: bool = True) -> Fle
     return Fleet(
         tuple(
             pool_of(declared, tuple(_of(one) for one in found if one.pool == declared.name), roll)
-            for declared in wanted(connection, found)
+            for declared in wanted(connection, driver, found)
         )
     )
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from hashistack.ops.connection import Pool
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -37,6 +39,9 @@ class PoolDriver(Protocol):
 
     def instances(self) -> tuple[Instance, ...]:
         """Every machine of the cluster that the platform has, oldest first in each pool."""
+
+    def size(self, pool: Pool) -> int:
+        """The machines that a declared pool is to have: `count`, or more where something scales it. Once a run."""
 
     def check(self, pool: str) -> None:
         """Raises DriverFailed where `grow` would not make what the pool declares; changes nothing."""

@@ -78,7 +78,9 @@ class Observer:
         voting = {peer.name for raft in rafts.values() for peer in raft.peers}
         machines = {one.name: self._machine(one, rafts, health, nodes, work) for one in instances}
         machines = {name: replace(one, peer=name in voting) for name, one in machines.items()}
-        pools = tuple(self._pool(pool, instances, machines) for pool in wanted(cluster.connection, instances))
+        pools = tuple(
+            self._pool(pool, instances, machines) for pool in wanted(cluster.connection, self._driver, instances)
+        )
         missed = voting | {node.name for node in nodes.values() if node.status != "ready"}
         ours = {name for name, pool in said["machines"].items() if pool}
         missed |= {name for name in ours if not _passing(health.get(name))}

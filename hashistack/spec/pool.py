@@ -184,7 +184,8 @@ class ClientPool(Section):
     name: PoolName
     """Name of the pool and of its Nomad node pool; unique in the cluster, whatever its case."""
     desired: Annotated[int, Field(ge=0)] = 2
-    """How many machines there are at first: 2, or the nearest to it between `min` and `max`."""
+    """Machines at first, and at least: 2, or the nearest to it between `min` and `max`. Where the platform scales by
+    itself it may be more, up to `max`."""
     min: Annotated[int, Field(ge=0)] = Field(default_factory=lambda given: given["desired"])
     """Fewest machines; `desired` if not given."""
     max: Annotated[int, Field(ge=0)] = Field(default_factory=lambda given: given["desired"])

@@ -23,10 +23,13 @@ WEB = tuple(Instance(f"web-{n}", "web", "b2", "running") for n in (1, 2))
 
 
 class Platform:
-    """A platform that only lists."""
+    """A platform that only lists. scaled: what something else has made of a pool."""
 
-    def __init__(self, *instances: Instance) -> None:
-        self.found = instances
+    def __init__(self, *instances: Instance, scaled: int = 0) -> None:
+        self.found, self.scaled = instances, scaled
+
+    def size(self, pool: Pool) -> int:
+        return max(pool.count, self.scaled) if pool.role == "client" else pool.count
 
     def instances(self) -> tuple[Instance, ...]:
         return self.found
@@ -64,6 +67,12 @@ def test_lost_stopped_and_outdated_machines_are_named_by_pool() -> None:
     assert changes(*SERVERS[1:], *WEB) == {"server": "1 missing"}
     assert changes(*SERVERS, WEB[0], replace(WEB[1], state="stopped")) == {"web": "1 missing, 1 stopped"}
     assert changes(*SERVERS, WEB[0], replace(WEB[1], bundle="b0")) == {"web": "1 of 2 outdated (b0 -> b2)"}
+
+
+def test_what_autoscaling_has_added_is_wanted_too() -> None:
+    more = tuple(Instance(f"web-{n}", "web", "b2", "running") for n in (1, 2, 3, 4))
+    assert plan(listed(CONNECTION, Platform(*SERVERS, *more, scaled=4))).pools == ()
+    assert changes(*SERVERS, *more) == {"web": "2 surplus"}
 
 
 def test_without_a_roll_an_outdated_machine_is_as_good_as_any() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import hashistack
 from hashistack.ops.cluster import Cluster
 
 from ..cluster.project import until
@@ -84,6 +88,23 @@ def test_another_up_changes_nothing(prod: Datacenter) -> None:
     before = {pool.name: prod.states(pool.name) for pool in prod.connection.pools}
     assert "nothing to change" in prod.project.run("up", seconds=300)
     assert {pool.name: prod.states(pool.name) for pool in prod.connection.pools} == before
+
+
+def test_the_preview_at_a_later_release_replaces_nothing(
+    prod: Datacenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One with another number, other resources' code and other machine programs, so that every bundle differs."""
+    later = tmp_path / "hashistack"
+    shutil.copytree(Path(hashistack.__file__).parent, later, ignore=shutil.ignore_patterns("__pycache__"))
+    (later / "version.py").write_text('VERSION = "99.0.0"\n')
+    with (later / "machine" / "node" / "boot").open("a") as program:
+        program.write("# of a later release\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    steps = json.loads(prod.project.pulumi("preview", "--json"))["steps"]
+    ops = {step["urn"]: step["op"] for step in steps if "pulumi:providers:" not in step["urn"]}
+    assert set(ops.values()) == {"same", "update"}
+    templates = [urn for urn, op in ops.items() if "aws:ec2/launchTemplate:" in urn and op == "update"]
+    assert len(templates) == len(prod.connection.pools)
 
 
 def test_scale_in_drains(whole: Datacenter, serve: Callable[[str], Service]) -> None:

@@ -137,6 +137,30 @@ def test_grow_names_new_machines_of_the_declared_bundle(cluster: Site, lifecycle
     assert cluster.desired("web") == 4
 
 
+def size(driver: AwsDriver, site: Site, pool: str) -> int:
+    return driver.size(next(one for one in site.connection().pools if one.name == pool))
+
+
+@pytest.mark.parametrize(("desired", "wanted"), [(0, 2), (1, 2), (2, 2), (3, 3), (4, 3)])
+def test_what_autoscaling_has_added_up_to_the_pools_most_is_kept(cluster: Site, desired: int, wanted: int) -> None:
+    """The group has room for one more than the pool's `max`: what a rollout adds."""
+    cluster.autoscaling.set_desired_capacity(AutoScalingGroupName=cluster.group("web"), DesiredCapacity=desired)
+    cluster.autoscaling.set_desired_capacity(AutoScalingGroupName=cluster.group("server"), DesiredCapacity=4)
+    driver = cluster.driver()
+    assert size(driver, cluster, "web") == wanted
+    assert size(driver, cluster, "server") == 3
+
+
+def test_what_a_rollout_adds_is_no_autoscaling(cluster: Site, lifecycle: Lifecycle) -> None:
+    cluster.declare("web", NEW)
+    driver = cluster.driver()
+    assert size(driver, cluster, "web") == 2
+    driver.grow("web", 1)
+    assert cluster.desired("web") == 3
+    assert size(driver, cluster, "web") == 2
+    assert size(cluster.driver(), cluster, "web") == 2  # the run after one that was stopped there
+
+
 def test_grow_after_an_earlier_one_that_is_not_there_yet_asks_for_no_more(cluster: Site, lifecycle: Lifecycle) -> None:
     lifecycle.dry, lifecycle.says = True, "Could not launch Spot Instances. InsufficientInstanceCapacity - none"
     for _ in range(2):  # a process that died, and the next one
