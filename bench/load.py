@@ -58,9 +58,9 @@ class Prober:
         assert self.process.stderr  # noqa: S101 - for mypy: it is a pipe
         late = threading.Timer(STOP_SECONDS, self.process.kill)
         late.start()
-        said = self.process.stderr.read()
-        self._reader.join()
-        self.process.wait()
+        with self.process:  # closes its pipes in the end, once the reader has read all
+            said = self.process.stderr.read()
+            self._reader.join()
         if not late.is_alive():
             said = f"did not end within {STOP_SECONDS:.0f} s"
         late.cancel()
