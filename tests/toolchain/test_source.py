@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,7 +96,10 @@ def test_an_interrupted_terminal_ends_the_command_too(tmp_path):
         assert process.poll() is None
     os.killpg(process.pid, signal.SIGINT)
     process.wait(timeout=90)
-    assert not Path(f"/proc/{log.read_text().strip()}").exists()
+    until = time.monotonic() + 10
+    while Path(f"/proc/{log.read_text().strip()}").exists():  # whoever adopts it reaps it when it likes
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def test_failing_compilers_are_a_reason_with_a_remedy(monkeypatch):
