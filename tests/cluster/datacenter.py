@@ -47,7 +47,7 @@ class Machine:
         """
         for _ in range(_TRIES):
             _, output = self.container.exec_run(
-                ["sh", "-c", f'({script}\n); echo "{_END}$?"'], environment=dict(environment or {})
+                ["sh", "-c", f'({script}\n) 2>&1; echo "{_END}$?"'], environment=dict(environment or {})
             )
             said, complete, code = output.decode(errors="replace").rpartition(_END)
             if complete:
