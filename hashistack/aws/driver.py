@@ -52,7 +52,6 @@ class AwsDriver:
     def __init__(self, connection: Connection, session: boto3.Session | None = None) -> None:
         self._site, self._given = connection.name, session
         self._pools = {pool.name: pool for pool in connection.pools}
-        self._sizes: dict[str, int] = {}
 
     def instances(self) -> tuple[Instance, ...]:
         now = datetime.now(UTC)
@@ -69,11 +68,13 @@ class AwsDriver:
         )
 
     def size(self, pool: Pool) -> int:
-        if not self._sizes:
-            # Once: the rollout changes what the groups say.
-            seen = self._look()
-            self._sizes = {one.name: _size(one, seen, self._group(one.name)) for one in self._pools.values()}
         return self._sizes[pool.name]
+
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        """Of all pools, once: the rollout changes what the groups say."""
+        seen = self._look()
+        return {pool.name: _size(pool, seen, self._group(pool.name)) for pool in self._pools.values()}
 
     def check(self, pool: str) -> None:
         self._fit(pool, self._look().groups[self._group(pool)])

@@ -10,14 +10,12 @@ import pulumi
 
 from hashistack.aws.client_pool import AwsClientPool
 from hashistack.aws.server_pool import AwsServerPool
+from hashistack.machine.roles import TOOLS
 from hashistack.ops.policy import Policy
 from hashistack.secrets.cluster import ClusterSecrets
 from hashistack.spec import ClusterSpec
-from hashistack.spec.catalog import Product
 from hashistack.spec.policy import UpgradePolicy
 from hashistack.spec.ports import CONSUL_HTTPS, NOMAD_HTTP, VAULT_API
-
-PRODUCTS: tuple[Product, ...] = ("cni", "consul", "nomad", "vault")
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def connection(
         "provider": "aws",
         "datacenter": spec.datacenter,
         "region": spec.region,
-        "versions": {product: spec.versions.of(product) for product in PRODUCTS},
+        "versions": {product: spec.versions.of(product) for product in TOOLS},
         "ca_pem": keys.ca_pem,
         "operator_cert_pem": keys.operator_cert_pem,
         "operator_key_pem": keys.operator_key_pem,

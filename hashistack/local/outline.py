@@ -19,15 +19,13 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from hashistack.machine.renderer import renderer
-from hashistack.machine.roles import SERVER
+from hashistack.machine.roles import SERVER, TOOLS
 from hashistack.secrets.subject import Subject
 from hashistack.toolchain import cache
 
 if TYPE_CHECKING:
     from hashistack.spec import ClusterSpec
-    from hashistack.spec.catalog import Product
 
-TOOLS: tuple[Product, ...] = ("cni", "consul", "nomad", "vault")
 _KEPT = 64
 """Files in the cache, of about 3 KiB: far more than the stacks of one machine."""
 

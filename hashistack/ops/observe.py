@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from hashistack.ops import smoke
@@ -75,12 +75,11 @@ class Observer:
         nodes = {node.name: node for node in sorted(said["nodes"], key=lambda node: node.status == "ready")}
         # The smoke job is deployed by nobody but us: whoever leaves takes care of it, and no pace waits for it.
         work = Counter(one.node for one in said["placed"] if one.moves and one.job != smoke.JOB)
-        voting = {peer.name for raft in rafts.values() for peer in raft.peers}
         machines = {one.name: self._machine(one, rafts, health, nodes, work) for one in instances}
-        machines = {name: replace(one, peer=name in voting) for name, one in machines.items()}
         pools = tuple(
             self._pool(pool, instances, machines) for pool in wanted(cluster.connection, self._driver, instances)
         )
+        voting = {peer.name for raft in rafts.values() for peer in raft.peers}
         missed = voting | {node.name for node in nodes.values() if node.status != "ready"}
         ours = {name for name, pool in said["machines"].items() if pool}
         missed |= {name for name in ours if not _passing(health.get(name))}
@@ -115,6 +114,7 @@ class Observer:
             draining=node is not None and node.draining,
             work=work.get(name, 0),
             healthy_seconds=self._healthy_seconds(instance, state),
+            peer=server and any(peer.name == name for raft in rafts.values() for peer in raft.peers),
         )
 
     def _state(self, instance: Instance, well: bool, health: MachineHealth | None) -> State:
