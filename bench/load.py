@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import docker
 
+from bench.load_client import PATIENCE
 from hashistack.local import labels
 from hashistack.ops.samples import Sample, Totals, totals
 
@@ -19,8 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30.0
 """Most that the first probers may take until each has told of a second."""
 
-STOP_SECONDS = 15.0
-"""A prober waits for what is under way, at most three times two seconds."""
+STOP_SECONDS = 3 * PATIENCE + 5
+"""A prober waits for what is under way: for a name, a connection and an answer."""
 
 LOOK_SECONDS = 0.25
 """Between two looks at Docker for machines that are new."""
@@ -36,9 +38,10 @@ class Prober:
     def __init__(self, machine: str, pid: int, arguments: list[str]) -> None:
         self.machine, self.pid = machine, pid
         self.samples: list[Sample] = []
-        within = ["nsenter", "--net", "--target", str(pid), sys.executable, "-m", "bench.load_client"]
+        within = ["nsenter", "--net", "--target", str(pid)]
+        client = [sys.executable, "-X", "faulthandler", "-m", "bench.load_client"]
         self.process = subprocess.Popen(
-            [*within, machine, str(pid), *arguments],
+            [*within, *client, machine, str(pid), *arguments],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -56,13 +59,13 @@ class Prober:
     def end(self) -> str:
         """Wait for its end; what went wrong with the prober itself, "" when nothing did."""
         assert self.process.stderr  # noqa: S101 - for mypy: it is a pipe
-        late = threading.Timer(STOP_SECONDS, self.process.kill)
+        late = threading.Timer(STOP_SECONDS, self.process.send_signal, [signal.SIGABRT])  # it tells where it is
         late.start()
         with self.process:  # closes its pipes in the end, once the reader has read all
             said = self.process.stderr.read()
             self._reader.join()
         if not late.is_alive():
-            said = f"did not end within {STOP_SECONDS:.0f} s"
+            said = f"did not end within {STOP_SECONDS:.0f} s: {said}"
         late.cancel()
         return f"{self.machine}: {said.strip()}" if self.process.returncode else ""
 
