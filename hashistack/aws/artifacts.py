@@ -1,4 +1,4 @@
-"""AwsArtifacts: the bucket from which machines fetch what they boot from, everything under its digest."""
+"""AwsArtifacts: the bucket from which machines fetch what they boot from, everything checked by its digest."""
 
 from __future__ import annotations
 
@@ -18,9 +18,6 @@ from hashistack.toolchain.resources import Tools
 
 if TYPE_CHECKING:
     from hashistack.spec import ClusterSpec
-
-NONCURRENT_DAYS = 30
-"""How long what was overwritten or deleted can be brought back."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +41,8 @@ class AwsArtifactsArgs:
 class AwsArtifacts(pulumi.ComponentResource):
     """A versioned, encrypted, private bucket that speaks TLS only, and in it the cluster's binaries and bundles.
 
-    An object is never changed and never removed while the bucket is there: machines that still run an older bundle
-    fetch its binaries, and an Auto Scaling group may start one more of those at any time.
+    Nothing is ever taken away while the bucket is there, and no version of an object expires: machines that still run
+    an older bundle fetch its binaries, and an Auto Scaling group may start one more of those at any time.
     """
 
     bucket: pulumi.Output[str]
@@ -79,17 +76,21 @@ class AwsArtifacts(pulumi.ComponentResource):
         )
         return found
 
-    def bundle(self, pool: str, sha256: pulumi.Input[str], archive_base64: pulumi.Input[str]) -> pulumi.Output[str]:
-        """Uploads a pool's bundle; returns its URL (``s3://<bucket>/bundles/<sha256>.tar.gz``), once it is there."""
+    def bundle(self, pool: str, archive_base64: pulumi.Input[str]) -> pulumi.Output[str]:
+        """Uploads a pool's bundle; returns its URL (``s3://<bucket>/bundles/<pool>.tar.gz?versionId=<id>``).
+
+        One key a pool, so that the next bundle is an update to Pulumi and replaces nothing. The machines ask for the
+        version that their launch template says, which stays what it is.
+        """
         pushed = aws.s3.BucketObjectv2(
             f"{self._name}-bundle-{pool}",
             bucket=self.bucket,
-            key=pulumi.Output.concat("bundles/", sha256, ".tar.gz"),
+            key=f"bundles/{pool}.tar.gz",
             content_base64=archive_base64,
             content_type="application/gzip",
             opts=self._object,
         )
-        return _url(pushed)
+        return pulumi.Output.concat(_url(pushed), "?versionId=", pushed.version_id)
 
     def _pushed(
         self, args: AwsArtifactsArgs, arch: str, tools: tuple[Any, ...]
@@ -152,12 +153,9 @@ class AwsArtifacts(pulumi.ComponentResource):
             bucket=bucket.id,
             rules=[
                 aws.s3.BucketLifecycleConfigurationRuleArgs(
-                    id="noncurrent",
+                    id="interrupted",
                     status="Enabled",
                     filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
-                    noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
-                        noncurrent_days=NONCURRENT_DAYS
-                    ),
                     abort_incomplete_multipart_upload=(
                         aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
                             days_after_initiation=7

@@ -74,7 +74,7 @@ class Boots:
         ).apply(ground)
         made = grounds.apply(lambda it: blueprint.bundle(self.spec, self.site, pool, it))
         digest = made.apply(lambda it: it.sha256)
-        url = self.artifacts.bundle(pool, digest, made.apply(lambda it: b64encode(it.archive).decode()))
+        url = self.artifacts.bundle(pool, made.apply(lambda it: b64encode(it.archive).decode()))
         script = pulumi.Output.all(grounds, url, digest).apply(
             lambda it: blueprint.first_script(self.spec, self.site, pool, *it)
         )

@@ -80,7 +80,8 @@ def machine(scope: Scope, pool: str, role: str, reach: Reach, sessions: bool = F
     """What the machines of one pool may do. `sessions`: an operator may open a shell on them by Session Manager."""
     found = [
         _allow("Discover", ["ec2:DescribeInstances"], ["*"], {"StringEquals": {"aws:RequestedRegion": scope.region}}),
-        _allow("Fetch", ["s3:GetObject"], [f"{reach.bucket}/bundles/*", f"{reach.bucket}/tools/*"]),
+        _allow("FetchBundle", ["s3:GetObjectVersion"], [f"{reach.bucket}/bundles/{pool}.tar.gz"]),
+        _allow("FetchTools", ["s3:GetObject"], [f"{reach.bucket}/tools/*"]),
         _allow("ReadSecrets", ["secretsmanager:GetSecretValue"], [*reach.secrets, *reach.kept]),
         _own_lifecycle(scope, pool),
     ]

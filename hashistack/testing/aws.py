@@ -11,6 +11,8 @@ import pulumi
 from hashistack.testing.recording import Cloud
 
 _DIGEST = "5e" * 32
+_VERSION = "3L4kqtJlcpXroDTDmJ.rmSpX"
+"""Of an object; S3's own are as opaque."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Aws(Cloud):
         match kind:
             case "Bucket":
                 return {"arn": f"arn:aws:s3:::{name}-id", "bucket": f"{name}-id", "region": self.region}
+            case "BucketObjectv2":
+                return {"arn": f"arn:aws:s3:::{inputs['bucket']}/{inputs['key']}", "versionId": _VERSION}
             case "InstanceProfile" | "Role":
                 prefix = "role" if kind == "Role" else "instance-profile"
                 return {"arn": f"arn:aws:iam::{self.account}:{prefix}/{name}", **named}

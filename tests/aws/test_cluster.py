@@ -179,9 +179,11 @@ def test_the_servers_certificate_names_the_load_balancer(made: Plan) -> None:
 
 
 def test_a_bundle_is_uploaded_before_its_machines_start(made: Plan) -> None:
-    uploaded = {each.inputs["key"] for each in made.of("BucketObjectv2")}
-    for pool, digest in made.outputs["bundles"].items():
-        assert f"bundles/{digest}.tar.gz" in uploaded
+    for pool in made.outputs["bundles"]:
+        uploaded = made.one("BucketObjectv2", f"-bundle-{pool}")
+        assert uploaded.inputs["key"] == f"bundles/{pool}.tar.gz"
+        template = made.one("LaunchTemplate", f"prod-{pool}")
+        assert uploaded.urn in template.depends_on
         group = made.one("Group", f"prod-{pool}")
         assert group.parent.endswith(f"::prod-{pool}")
 

@@ -34,6 +34,8 @@ NOT_IN_THE_MODELS = {
     # Permissions of the operation ReEncrypt. https://docs.aws.amazon.com/kms/latest/developerguide/kms-api-permissions-reference.html
     "kms:ReEncryptFrom",
     "kms:ReEncryptTo",
+    # The permission of GetObject with a version. https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    "s3:GetObjectVersion",
 }
 """Actions that are no operation of a service that botocore knows, and where AWS says that they are one."""
 
@@ -144,6 +146,12 @@ def test_each_pool_has_a_role_of_its_own(made: Plan) -> None:
         for template in made.of("LaunchTemplate")
     }
     assert profiles == {f"prod-{pool}": f"prod-identity-{pool}" for pool in _pools(made)}
+
+
+def test_a_machine_fetches_its_own_pools_bundle_alone(made: Plan) -> None:
+    for pool in _pools(made):
+        (bundle,) = _allowed(made, pool)["FetchBundle"]["Resource"]
+        assert bundle.endswith(f"/bundles/{pool}.tar.gz")
 
 
 def test_a_shell_by_session_manager_is_on_request_and_reads_no_parameters() -> None:

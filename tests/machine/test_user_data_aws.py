@@ -31,19 +31,22 @@ only_dash = pytest.mark.parametrize("shell", ["dash"], indirect=True)
 @pytest.fixture
 def bare(machine: Sandbox, aws: Aws) -> Sandbox:
     machine.network = "host"
-    text = user_data(
+    machine.write(SCRIPT, script(aws, f"{BUNDLE.sha256}.tar.gz"), 0o755)
+    return machine
+
+
+def script(aws: Aws, key: str) -> str:
+    return user_data(
         platform="aws",
         cluster="x-beef",
         role="client",
         pool="web",
-        bundle_url=f"s3://{BUCKET}/bundles/{BUNDLE.sha256}.tar.gz",
+        bundle_url=f"s3://{BUCKET}/bundles/{key}",
         bundle_sha256=BUNDLE.sha256,
         servers=3,
         upgrade=UpgradePolicy(),
         environment={"HS_REGION": REGION, "HS_BUCKET": BUCKET, "HS_SECRET_CLIENT": SECRET, **reached(aws)},
     )
-    machine.write(SCRIPT, text, 0o755)
-    return machine
 
 
 def reached(aws: Aws) -> dict[str, str]:
@@ -61,6 +64,18 @@ def test_a_bare_instance_hands_over_to_its_bundle(bare: Sandbox, aws: Aws) -> No
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{DONE}\n", "")
     assert aws.operations == ["GetObject"]
     assert bare.read(f"{HOME}/current/bin/enable") == ENABLE.decode()
+
+
+def test_the_version_that_the_template_says_is_fetched_when_there_is_a_later_one(bare: Sandbox, aws: Aws) -> None:
+    s3 = aws.client("s3")
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    place = {"Bucket": BUCKET, "Key": "bundles/web.tar.gz"}
+    version = s3.put_object(**place, Body=BUNDLE.archive)["VersionId"]
+    s3.put_object(**place, Body=gzip.compress(b"of a later release"))
+    bare.write(SCRIPT, script(aws, f"web.tar.gz?versionId={version}"), 0o755)
+    done = bare.run(SCRIPT)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{DONE}\n", "")
+    assert [made.parameters["VersionId"] for made in aws.calls] == [version]
 
 
 def test_credentials_are_in_no_file_and_in_no_argument(bare: Sandbox, aws: Aws) -> None:

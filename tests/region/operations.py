@@ -132,11 +132,15 @@ def _s3(model: ServiceModel, request: Request) -> tuple[str, dict[str, Any]]:
     virtual = re.match(r"(?P<bucket>.+)\.s3[.-]", parts.hostname or "")
     bucket, key = (virtual["bucket"], path) if virtual else (*path.split("/", 1), "")[:2]
     name = {"GET": "GetObject", "PUT": "PutObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}.get(request.method)
-    if not (name and bucket and key) or parts.query:
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    # Other operations on an object have a word in the query, such as `?acl`; a version is these ones' own.
+    if not (name and bucket and key) or query.keys() - {"versionId"}:
         raise NotInTheModel(f"S3: {request.method} {request.url} is no operation on an object")
     shape = _operation(model, name).input_shape
     assert isinstance(shape, StructureShape)
     parameters: dict[str, Any] = {"Bucket": bucket, "Key": key}
+    if "versionId" in query:
+        parameters["VersionId"] = query["versionId"]
     for member, of in shape.members.items():
         if of.serialization.get("location") == "header":
             value = request.header(of.serialization["name"])

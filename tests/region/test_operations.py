@@ -23,6 +23,7 @@ CALLS = [
     Call("secretsmanager", "PutSecretValue", {"SecretId": "a", "SecretString": "b", "ClientRequestToken": "c" * 32}),
     Call("s3", "PutObject", {"Bucket": "bucket", "Key": "a/b", "Body": b"x", "IfNoneMatch": "*"}),
     Call("s3", "GetObject", {"Bucket": "bucket", "Key": "a/b"}),
+    Call("s3", "GetObject", {"Bucket": "bucket", "Key": "a/b", "VersionId": "c_d"}),
 ]
 
 
@@ -88,6 +89,7 @@ def target(text: str, body: str = "{}") -> Request:
         ("secretsmanager", target("GetSecretValue"), "Missing required parameter"),
         ("secretsmanager", target("GetSecretValue", '{"SecretId":"a","Name":"b"}'), "no parameter Name"),
         ("s3", Request("GET", "https://b.s3.eu-central-1.amazonaws.com/?list-type=2", ()), "no operation on an object"),
+        ("s3", Request("GET", "https://b.s3.eu-central-1.amazonaws.com/a/b?acl", ()), "no operation on an object"),
     ],
 )
 def test_what_no_sdk_would_send_is_not_taken(service: str, request_: Request, says: str) -> None:

@@ -60,7 +60,7 @@ def ground(
     )
     dns = AwsDns(f"{name}-dns", AwsDnsArgs(spec.dns, forward, where.vpc_id, where.zone_subnet_ids, servers), opts)
     artifacts = AwsArtifacts(f"{name}-artifacts", AwsArtifactsArgs(spec), opts)
-    bundle = artifacts.bundle("server", "ab" * 32, "AAAA")
+    bundle = artifacts.bundle("server", "AAAA")
     return {
         "api": api.dns_name,
         "targets": api.target_group_arns,

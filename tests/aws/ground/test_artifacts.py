@@ -35,13 +35,13 @@ def test_the_bucket_is_private_versioned_encrypted_and_speaks_tls(minimal: Recor
         assert protected <= set(pushed.depends_on), "an object keeps the encryption that it was put with"
 
 
-def test_everything_is_under_its_digest_and_stays(minimal: Recording) -> None:
+def test_tools_are_under_their_digests_bundles_under_their_pools_and_all_stay(minimal: Recording) -> None:
     pushed = {each.name: each for each in minimal.of(OBJECT)}
     assert sorted(pushed) == [
         "prod-artifacts-bundle-server",
         *(f"prod-artifacts-{tool}-amd64" for tool in ("cni", "consul", "nomad", "vault")),
     ]
-    assert pushed["prod-artifacts-bundle-server"].inputs["key"] == f"bundles/{'ab' * 32}.tar.gz"
+    assert pushed["prod-artifacts-bundle-server"].inputs["key"] == "bundles/server.tar.gz"
     versions = minimal.named("prod-artifacts-tools-amd64").inputs["versions"]
     for tool, file in {"cni": "cni.tar", "consul": "consul", "nomad": "nomad", "vault": "vault"}.items():
         it = pushed[f"prod-artifacts-{tool}-amd64"].inputs
@@ -49,10 +49,14 @@ def test_everything_is_under_its_digest_and_stays(minimal: Recording) -> None:
         assert it["source"].path == f"/cache/{tool}/{file}"
     # An older bundle's machines, and those that a group starts from an older template, still fetch.
     assert all(each.retain_on_delete for each in pushed.values())
+    (lifecycle,) = minimal.of("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration")
+    assert not [rule for rule in lifecycle.inputs["rules"] if any("xpiration" in key for key in rule)]
 
 
 def test_machines_are_told_where_everything_is(minimal: Recording) -> None:
-    assert minimal.result["bundle"] == f"s3://prod-artifacts-bucket-id/bundles/{'ab' * 32}.tar.gz"
+    assert minimal.result["bundle"] == (
+        "s3://prod-artifacts-bucket-id/bundles/server.tar.gz?versionId=3L4kqtJlcpXroDTDmJ.rmSpX"
+    )
     by_name = {each["name"]: each for each in minimal.result["binaries"]}
     assert by_name.keys() == {"consul", "nomad", "vault"}
     for name, it in by_name.items():
