@@ -26,7 +26,7 @@ def job(pool: str, datacenter: str, region: str, count: int = 4) -> dict[str, An
     # One late answer of a busy machine takes no allocation out of DNS; a stopped one leaves Consul at once anyway.
     check: dict[str, Any] = {"Type": "http", "Path": "/", "Interval": _NANOSECONDS, "Timeout": 2 * _NANOSECONDS}
     check["FailuresBeforeCritical"] = 2
-    healthy = {"HealthCheck": "checks", "MinHealthyTime": 2 * _NANOSECONDS, "HealthyDeadline": 60 * _NANOSECONDS}
+    healthy = {"HealthCheck": "checks", "MinHealthyTime": _NANOSECONDS, "HealthyDeadline": 60 * _NANOSECONDS}
     return {
         "ID": JOB,
         "Name": JOB,

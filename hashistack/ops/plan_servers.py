@@ -67,7 +67,8 @@ def _add(pool: Pool, running: Sequence[Machine]) -> Step:
     if all(machine.state == "booting" for machine in running) and missing:
         # Servers of a new cluster elect a leader only when all of them are there.
         return Grow(pool.name, missing, f"{len(running)} of {pool.count} servers exist, and none was ever healthy")
-    late = [machine for machine in running if not pool.proven(machine)]
+    # Old ones need only be well now for a new one to start. Before one of them goes, all have to be so for some time.
+    late = [m for m in running if not pool.proven(m) and not (pool.outdated(m) and m.state == "healthy")]
     quorum = len(running) - len(late) > pool.count // 2
     if blocking := [machine for machine in late if not (quorum and pool.outdated(machine))]:
         return _wait(pool, blocking)

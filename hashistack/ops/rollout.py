@@ -28,7 +28,7 @@ from hashistack.ops.snapshot import save
 from hashistack.ops.steps import Step
 from hashistack.ops.stuck import stuck
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 0.25
 SILENCE_SECONDS = 60.0
 """How long an API may be without an answer: longer than any election."""
 _AT_ONCE = (step.Cordon, step.Uncordon, step.Discard)

@@ -78,6 +78,13 @@ def test_a_new_server_comes_before_an_outdated_one_goes() -> None:
     assert done(servers(O1, O2, O3, server("server-4"))) == [(Leave, ("server-3",))]
 
 
+def test_the_first_new_server_starts_as_soon_as_the_old_ones_are_well() -> None:
+    young = [replace(old, healthy_seconds=1) for old in (O1, O2, O3)]
+    assert done(servers(*young)) == [(Grow, 1)]
+    assert done(servers(*young, server("server-4"))) == [(Await, ("server-1", "server-2"))]
+    assert done(servers(*young[:2], server("server-4", healthy_seconds=1))) == [(Await, ("server-4",))]
+
+
 @pytest.mark.parametrize("seen", [BOOTING, ILL, {"healthy_seconds": 3}], ids=["boots", "is ill", "is young"])
 def test_nothing_goes_until_the_new_server_has_been_healthy_for_long_enough(seen: dict[str, object]) -> None:
     assert done(servers(O1, O2, O3, server("server-4", **seen))) == [(Await, ("server-4",))]
