@@ -40,8 +40,8 @@ def figures() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="hashistack-bench-") as private:
         workspace = Workspace(Path(private), "bench-roll", PROGRAM)
         workspace.configure("cluster.name", "roll")
-        # What an operator waits for on top of what is needed is no cost of ours: no longer than it takes to be seen.
-        workspace.configure("cluster.upgrade.min_healthy_time", "1s")
+        # What an operator waits for on top of what is needed is no cost of ours.
+        workspace.configure("cluster.upgrade.min_healthy_time", "1ms")
         _declare(workspace, OLD)
         try:
             workspace.up()
