@@ -31,8 +31,12 @@ _KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
 
 
 def hook_seconds(policy: UpgradePolicy) -> int:
-    """How long a termination may be held: what a drain and the last stop may take, and a little more."""
-    return round(seconds(policy.drain_deadline) + seconds(policy.max_kill_timeout)) + HOOK_SLACK
+    """How long a termination may be held: the policy's `hook_timeout`.
+
+    Not what its drain takes: machines keep the deadlines that they were born with, and a policy that is made shorter
+    would cut them off.
+    """
+    return round(seconds(policy.hook_timeout))
 
 
 def parsed(spec: ClusterSpec | Mapping[str, Any]) -> ClusterSpec:
@@ -107,13 +111,20 @@ def _clients(spec: ClusterSpec, region: str, new_vpc: bool) -> Iterator[Problem]
 
 
 def _held(policy: UpgradePolicy, path: str) -> Iterator[Problem]:
-    if hook_seconds(policy) > HOOK_LONGEST:
-        longest = HOOK_LONGEST - HOOK_SLACK - round(seconds(policy.max_kill_timeout))
+    held = hook_seconds(policy)
+    if held > HOOK_LONGEST:
+        yield Problem(
+            f"{path}.hook_timeout",
+            f"exceeds the {HOOK_LONGEST} s for which AWS holds a machine (got {show(policy.hook_timeout)})",
+            f'Give at most "{HOOK_LONGEST}s".',
+        )
+    longest = min(held, HOOK_LONGEST) - HOOK_SLACK - round(seconds(policy.max_kill_timeout))
+    if seconds(policy.drain_deadline) > longest:
         yield Problem(
             f"{path}.drain_deadline",
-            f"with max_kill_timeout {policy.max_kill_timeout} it exceeds the {HOOK_LONGEST} s for which AWS holds a"
-            f" machine (got {show(policy.drain_deadline)})",
-            f'Give at most "{longest}s".',
+            f"with max_kill_timeout {policy.max_kill_timeout} and the {HOOK_SLACK} s that it takes to leave, it exceeds"
+            f" what the machine is held for (got {show(policy.drain_deadline)})",
+            f'Give at most "{longest}s"{"" if held >= HOOK_LONGEST else ", or raise hook_timeout"}.',
         )
 
 

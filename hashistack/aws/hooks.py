@@ -28,7 +28,7 @@ class Hook:
 
 
 def hooks(policy: UpgradePolicy) -> tuple[Hook, Hook]:
-    """The two hooks of every pool. A drain is never cut off: the second one is longer than it may take."""
+    """The two hooks of every pool. A drain is never cut off: `checks` refuses one that the second does not outlast."""
     return (
         Hook(LAUNCH_HOOK, "autoscaling:EC2_INSTANCE_LAUNCHING", LAUNCH_SECONDS, "ABANDON"),
         Hook(TERMINATE_HOOK, "autoscaling:EC2_INSTANCE_TERMINATING", hook_seconds(policy), "CONTINUE"),

@@ -15,6 +15,7 @@ from hashistack.aws import tags
 Statement = dict[str, Any]
 
 ANYWHERE = {
+    "autoscaling:DescribeAutoScalingInstances",
     "ec2:DescribeInstances",
     "ssm:UpdateInstanceInformation",
     "ssmmessages:CreateControlChannel",
@@ -79,7 +80,12 @@ def machines_assume() -> str:
 def machine(scope: Scope, pool: str, role: str, reach: Reach, sessions: bool = False) -> str:
     """What the machines of one pool may do. `sessions`: an operator may open a shell on them by Session Manager."""
     found = [
-        _allow("Discover", ["ec2:DescribeInstances"], ["*"], {"StringEquals": {"aws:RequestedRegion": scope.region}}),
+        _allow(
+            "Discover",
+            ["autoscaling:DescribeAutoScalingInstances", "ec2:DescribeInstances"],
+            ["*"],
+            {"StringEquals": {"aws:RequestedRegion": scope.region}},
+        ),
         _allow("FetchBundle", ["s3:GetObjectVersion"], [f"{reach.bucket}/bundles/{pool}.tar.gz"]),
         _allow("FetchTools", ["s3:GetObject"], [f"{reach.bucket}/tools/*"]),
         _allow("ReadSecrets", ["secretsmanager:GetSecretValue"], [*reach.secrets, *reach.kept]),
@@ -143,7 +149,7 @@ def _own_lifecycle(scope: Scope, pool: str) -> Statement:
     """Lifecycle actions of the pool's own group. By tag: the policy must stand before the group, and fall after it."""
     return _allow(
         "Lifecycle",
-        ["autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"],
+        ["autoscaling:CompleteLifecycleAction"],
         [scope.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/*")],
         {
             "StringEquals": {

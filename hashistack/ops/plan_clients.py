@@ -6,7 +6,8 @@ drained as there are canaries. Each later wave is as wide as `max_surge` + `max_
 nothing new can come first: a wave is drained and then replaced, and only the machines of that wave become ineligible,
 since the others must take their work.
 
-A machine without work that is on its way out takes no place in the surge or a wave; where `max_surge` is 0 it does.
+A machine without work that is on its way out takes no place in the surge or a wave, unless others of its wave still
+drain: what makes room for a wave goes first, so that the next one starts as a whole. Where `max_surge` is 0 it does.
 """
 
 from __future__ import annotations
@@ -92,6 +93,7 @@ def _look(pool: Pool) -> _Seen:
         surge = max(surge, 1)
     canary = min(max(policy.canary, 1), surge or policy.max_unavailable, max(pool.count, 1))
     seen = _Seen(pool, surge, policy.max_unavailable, canary)
+    draining = False
     for machine in pool.machines:
         state = machine.state
         if state == "stopped":
@@ -99,19 +101,19 @@ def _look(pool: Pool) -> _Seen:
         elif state == "leaving":
             seen.leaving.append(machine)
             seen.leaving_old += machine.bundle != bundle
-            if machine.work or not surge:
-                seen.held.append(machine)
         else:
             working = state == "healthy" and not machine.draining
             seen.working += working
             if machine.bundle != bundle:
                 seen.old.append(machine)
+                draining |= machine.draining
                 continue
             seen.new.append(machine)
             if not pool.proven(machine):
                 seen.late.append(machine)
             elif working and machine.eligible:
                 seen.ready += 1
+    seen.held = [machine for machine in seen.leaving if machine.work or draining or not surge]
     outdated = len(seen.old) + sum(machine.bundle != bundle for machine in seen.held)
     # Without drains nothing tells that the canary's wave is over but the canaries themselves.
     seen.first = bool(outdated) and (seen.ready < canary if applications else outdated > pool.count - canary)
@@ -126,10 +128,12 @@ def _changes(seen: _Seen, going: Sequence[Machine], reason: str) -> tuple[Step, 
         shut = []  # nothing is outdated, and others take work: an operator's own wish
     if shut := [machine for machine in shut if machine.state == "healthy" and machine.name not in surplus]:
         return (Uncordon(pool.name, named(shut), "of the declared bundle, and needed"),)
-    steps: list[Step] = []
+    steps = _shrink(seen, going, reason)
     if count := seen.startable:
-        steps.append(Grow(pool.name, count, _why_grow(seen)))
-    return (*steps, *_shrink(seen, going, reason))
+        # While there is room for new machines nothing is emptied, but what is empty goes first: it makes more room.
+        empty = tuple(step for step in steps if isinstance(step, Leave))
+        return empty or (Grow(pool.name, count, _why_grow(seen)),)
+    return steps
 
 
 def _why_grow(seen: _Seen) -> str:
@@ -151,13 +155,13 @@ def _going(seen: _Seen) -> tuple[list[Machine], str]:
     fewer = f"{pool.count} machines are wanted"
     if not seen.old:
         return (_first_to_go(seen.new)[:surplus] if surplus else []), fewer
-    if seen.late or seen.startable:
+    if seen.late:
         return [], ""
     if not seen.surge or seen.ready >= (seen.canary if seen.first else 1):
         bundles = {machine.bundle for machine in seen.old}
         told = short(bundles.pop()) if len(bundles) == 1 else f"{len(bundles)} others"
         return seen.old, f"bundle {told} -> {short(pool.bundle)}"
-    return _first_to_go(seen.old)[:surplus], fewer
+    return ([] if seen.startable else _first_to_go(seen.old)[:surplus]), fewer
 
 
 def _first_to_go(machines: Sequence[Machine]) -> list[Machine]:

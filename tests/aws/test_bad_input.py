@@ -72,8 +72,16 @@ BAD: Mapping[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "a drain that AWS does not wait for": (
         {"upgrade": {"drain_deadline": "2h", "hook_timeout": "3h"}},
         {},
-        "spec.upgrade.drain_deadline: with max_kill_timeout 30s it exceeds the 7200 s for which AWS holds a machine"
-        ' (got "2h"). Give at most "6990s".',
+        'spec.upgrade.hook_timeout: exceeds the 7200 s for which AWS holds a machine (got "3h"). Give at most "7200s".'
+        "\n"
+        "spec.upgrade.drain_deadline: with max_kill_timeout 30s and the 180 s that it takes to leave, it exceeds what"
+        ' the machine is held for (got "2h"). Give at most "6990s".',
+    ),
+    "a hook that is over before the drain": (
+        {"upgrade": {"drain_deadline": "30m", "hook_timeout": "31m"}},
+        {},
+        "spec.upgrade.drain_deadline: with max_kill_timeout 30s and the 180 s that it takes to leave, it exceeds what"
+        ' the machine is held for (got "30m"). Give at most "1650s", or raise hook_timeout.',
     ),
     "a seal of another cloud": (
         {"seal": {"type": "gcpckms", "key": "projects/p/locations/l/keyRings/r/cryptoKeys/k"}},

@@ -14,7 +14,7 @@ import pytest
 from hashistack.aws import policies, tags
 from hashistack.aws.policies import ANYWHERE, Reach, Scope
 
-from .cases import CLUSTERS, OWN_KEY
+from .cases import CLUSTERS, OWN_KEY, cluster
 from .conftest import planned
 from .plan import ACCOUNT, REGION, Plan, document
 
@@ -107,6 +107,14 @@ def test_every_resource_is_the_clusters_own(made: Plan, case: str) -> None:
                 continue
             for resource in _list(statement["Resource"]):
                 assert resource == "*" or resource.startswith(tuple(own)), f"{pool} {sid}: {resource}"
+
+
+def test_what_writes_flow_logs_is_held_to_the_same() -> None:
+    made = cluster({}, flow_logs=True)
+    assert made.one("RolePolicy", "-flow-logs")
+    test_every_action_exists(made)
+    test_no_action_is_a_wildcard(made)
+    test_no_resource_is_a_wildcard_where_the_api_knows_resources(made)
 
 
 def _own_group(made: Plan, pool: str, statement: dict[str, Any]) -> None:

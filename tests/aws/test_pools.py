@@ -9,7 +9,7 @@ import pulumi
 import pytest
 
 from hashistack import AwsClusterArgs, AwsPoolOptions
-from hashistack.aws import AwsServerPool, AwsServerPoolArgs, Launch, Volume, WarmPool, hooks
+from hashistack.aws import AwsServerPool, AwsServerPoolArgs, Launch, Volume, WarmPool
 from hashistack.spec import ServerPool, UpgradePolicy
 
 from .cases import cluster, explicit, program
@@ -53,18 +53,24 @@ def test_a_machine_is_in_service_only_when_it_is_well_and_ends_only_when_it_has_
         assert launch["lifecycleTransition"] == "autoscaling:EC2_INSTANCE_LAUNCHING"
         assert (terminate["name"], terminate["defaultResult"]) == ("hashistack-terminate", "CONTINUE")
         assert terminate["lifecycleTransition"] == "autoscaling:EC2_INSTANCE_TERMINATING"
-        assert terminate["heartbeatTimeout"] == 3600 + 30 + 180
+        assert terminate["heartbeatTimeout"] == 7200
     # What a group is born with never changes; a later policy reaches it by resources of their own.
     separate = made.of("LifecycleHook")
     assert len(separate) == 2 * len(made.of("Group"))
     assert all(hook.retain_on_delete for hook in separate), "machines of a group that goes must still drain"
 
 
-def test_the_termination_hook_follows_the_pools_own_drain() -> None:
-    made = cluster({"clients": [{"name": "batch", "upgrade": {"drain_deadline": "90m", "max_kill_timeout": "1m"}}]})
+def test_the_termination_hook_is_the_pools_own() -> None:
+    made = cluster({"clients": [{"name": "batch", "upgrade": {"drain_deadline": "30m", "hook_timeout": "40m"}}]})
     terminate = made.one("LifecycleHook", "batch-terminate-hook").inputs
-    assert terminate["heartbeatTimeout"] == 90 * 60 + 60 + hooks.hook_seconds(UpgradePolicy()) - 3630
-    assert made.one("LifecycleHook", "server-terminate-hook").inputs["heartbeatTimeout"] == 3810
+    assert terminate["heartbeatTimeout"] == 40 * 60
+    assert made.one("LifecycleHook", "server-terminate-hook").inputs["heartbeatTimeout"] == 7200
+
+
+def test_a_shorter_drain_cuts_off_no_machine_that_was_told_a_longer_one() -> None:
+    before, after = (cluster({"upgrade": {"drain_deadline": drain}}) for drain in ("1h", "5m"))
+    for made in (before, after):
+        assert {hook.inputs["heartbeatTimeout"] for hook in made.of("LifecycleHook")} == {900, 7200}
 
 
 def test_a_pool_of_one_type_on_demand_has_no_mixed_instances() -> None:

@@ -65,7 +65,8 @@ class Service:
         pool = next(pool.name for pool in spec.pools if pool.role == "client")
         job = {"ID": self.name, "Name": self.name, "Type": "service", "NodePool": pool, "Datacenters": ["*"]}
         self.datacenter.nomad(f"/v1/job/{self.name}", {"Job": {**job, "TaskGroups": [self._group]}})
-        until(lambda: len(self.instances()) == self.count, 60, f"{self.name} runs")
+        # Consul may know an allocation as passing before Nomad's servers know that it runs.
+        until(lambda: len(self.instances()) == len(self.allocations()) == self.count, 60, f"{self.name} runs")
         return self
 
     def stop(self) -> None:

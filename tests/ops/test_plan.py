@@ -275,6 +275,24 @@ def test_what_is_drained_leaves_and_makes_room_for_a_wave_as_wide_as_the_surge()
     assert done(clients(*rest, *four, count=6, policy=SURGE)) == [(Drain, ("web-2", "web-3", "web-4"))]
 
 
+def test_a_wave_in_which_some_are_idle_makes_room_for_the_next_as_a_whole() -> None:
+    policy = Policy(max_surge=2, canary=2)
+    others = (*some(2, OLD, 3, eligible=False, work=1), *some(2, NEW, 5))
+    idle = server("web-1", OLD, eligible=False, **LEAVING)
+    busy = server("web-2", OLD, eligible=False, draining=True, work=1)
+    waiting = done(clients(idle, busy, *others, count=4, policy=policy))
+    assert waiting == [(AwaitGone, ("web-1",)), (Await, ("web-2",))]
+    drained = replace(busy, draining=False, work=0)
+    assert done(clients(idle, drained, *others, count=4, policy=policy)) == [(Leave, ("web-2",))]
+    gone = server("web-2", OLD, eligible=False, **LEAVING)
+    assert done(clients(idle, gone, *others, count=4, policy=policy)) == [(Grow, 2)]
+
+
+def test_a_roll_with_idle_machines_takes_no_more_waves() -> None:
+    machines = tuple(server(f"web-{number}", OLD, work=number % 3) for number in range(40))
+    assert plan(clients(*machines, count=40, policy=Policy(max_surge=4, canary=4))).waves == 10
+
+
 def test_idle_machines_too_leave_no_faster_than_the_pool_can_spare_them() -> None:
     idle = some(5, OLD, 2, eligible=False)
     assert done(clients(*idle, *some(4, NEW, 7), count=6, policy=SURGE)) == [(Leave, ("web-2", "web-3", "web-4"))]

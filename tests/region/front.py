@@ -34,7 +34,7 @@ class Seen:
     whose: str
     service: str
     action: str
-    """The API's action; for S3 the method and the path."""
+    """The API's action; for S3 the method, the path and the query."""
 
 
 class Front:
@@ -95,7 +95,8 @@ def _asked(service: str, environ: dict[str, Any], body: bytes) -> str:
         return str(target).rpartition(".")[2]
     if (environ.get("CONTENT_TYPE") or "").startswith("application/x-www-form-urlencoded"):
         return parse_qs(body.decode()).get("Action", ["?"])[0]
-    return f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+    query = environ.get("QUERY_STRING")
+    return f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}{f'?{query}' if query else ''}"
 
 
 def _error(respond: Any, status: int, code: str, reason: str) -> list[bytes]:

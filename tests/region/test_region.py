@@ -7,9 +7,12 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 import hashistack
@@ -73,15 +76,38 @@ def test_no_request_was_refused(prod: Datacenter) -> None:
     assert prod.region.problems == []
 
 
-def test_a_machine_asks_for_what_its_role_may(prod: Datacenter) -> None:
-    clients = prod.states("services").keys() | prod.states("batch").keys()
-    asked = {(seen.service, seen.action) for seen in prod.region.front.seen if seen.whose in clients}
-    assert {action for service, action in asked if service != "s3"} == {
-        "CompleteLifecycleAction",
-        "DescribeInstances",
-        "GetSecretValue",
-    }
-    assert {action.split()[0] for service, action in asked if service == "s3"} == {"GET"}
+def test_a_machine_asks_for_nothing_but_what_its_role_may(prod: Datacenter) -> None:
+    """Here nobody enforces a policy: each request is held against that of the role, and of the key."""
+    for pool in prod.connection.pools:
+        allowed, machines = list(_allowed(prod, pool.name)), prod.states(pool.name)
+        asked = {_permission(seen) for seen in prod.region.front.seen if seen.whose in machines}
+        assert asked >= {("s3:GetObjectVersion", f"bundles/{pool.name}.tar.gz"), ("ec2:DescribeInstances", "")}
+        for action, key in asked:
+            fits = [keys for may, keys in allowed if action == may and (not key or fnmatchcase(key, keys))]
+            assert fits, f"{pool.name}: {action} {key}"
+
+
+def _permission(seen: Seen) -> tuple[str, str]:
+    """The permission that a request needs, and for S3 the key of the object."""
+    if seen.service != "s3":
+        return f"{seen.service}:{seen.action}", ""
+    method, _, target = seen.action.partition(" ")
+    path, _, query = target.partition("?")
+    return f"s3:{method.title()}Object{'Version' if 'versionId' in query else ''}", path.lstrip("/")
+
+
+def _allowed(prod: Datacenter, pool: str) -> Iterator[tuple[str, str]]:
+    """What the policies of the role of a pool's machines allow: an action, and for S3 a pattern of keys."""
+    iam = boto3.client("iam", region_name=prod.region.name)
+    (instance, *_) = prod.states(pool)
+    (found,) = prod.ec2.describe_instances(InstanceIds=[instance])["Reservations"]
+    profile = found["Instances"][0]["IamInstanceProfile"]["Arn"].rpartition("/")[2]
+    (role,) = iam.get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]["Roles"]
+    for name in iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=role["RoleName"], PolicyName=name)["PolicyDocument"]
+        for statement in document["Statement"]:
+            assert statement["Effect"] == "Allow"
+            yield from product(statement["Action"], (one.partition("/")[2] for one in statement["Resource"]))
 
 
 def test_another_up_changes_nothing(prod: Datacenter) -> None:
