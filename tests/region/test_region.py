@@ -99,12 +99,9 @@ def _permission(seen: Seen) -> tuple[str, str]:
 def _allowed(prod: Datacenter, pool: str) -> Iterator[tuple[str, str]]:
     """What the policies of the role of a pool's machines allow: an action, and for S3 a pattern of keys."""
     iam = boto3.client("iam", region_name=prod.region.name)
-    (instance, *_) = prod.states(pool)
-    (found,) = prod.ec2.describe_instances(InstanceIds=[instance])["Reservations"]
-    profile = found["Instances"][0]["IamInstanceProfile"]["Arn"].rpartition("/")[2]
-    (role,) = iam.get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]["Roles"]
-    for name in iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]:
-        document = iam.get_role_policy(RoleName=role["RoleName"], PolicyName=name)["PolicyDocument"]
+    role = prod.region.machines.of(next(iter(prod.states(pool)))).role
+    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
         for statement in document["Statement"]:
             assert statement["Effect"] == "Allow"
             yield from product(statement["Action"], (one.partition("/")[2] for one in statement["Resource"]))
