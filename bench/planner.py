@@ -23,6 +23,7 @@ from bench.simulated import POOL, SERVERS, client, simulated
 from hashistack.ops.cluster import Cluster
 from hashistack.ops.connection import Connection, Endpoint, Pool
 from hashistack.ops.driver import Instance
+from hashistack.ops.nomad import PAGE
 from hashistack.ops.observe import Observer
 from hashistack.ops.plan import plan
 from hashistack.ops.policy import Policy
@@ -31,9 +32,6 @@ from hashistack.secrets import pki
 CLIENTS = 10_000
 ALLOCATIONS = 30_000
 SURGE = CLIENTS // 20
-PAGE = 5_000
-"""Allocations in one answer (`Nomad.placed`)."""
-
 FIXED_CALLS = 10
 """Of a look, beside the pages: two for each of three Rafts, a login, health, machines and nodes."""
 

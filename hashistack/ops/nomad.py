@@ -57,6 +57,8 @@ class Allocation:
 
 PLACED = 'ClientStatus == "running" or ClientStatus == "pending" or ClientStatus == "failed"'
 NANOSECONDS = 10**9
+PAGE = 5_000
+"""Allocations in one answer of a long list."""
 
 
 @dataclass(frozen=True)
@@ -151,9 +153,9 @@ class Nomad:
         self.api.call("PUT", f"/v1/node/{node.id}/purge", accept=(404,))
 
     def placed(self) -> Iterator[Placed]:
-        """Every allocation of every namespace that is not over, or failed; a page of 5,000 a call."""
+        """Every allocation of every namespace that is not over, or failed; a call for each `PAGE` of them."""
         params: dict[str, str | int] = {"namespace": "*", "resources": "false", "task_states": "false"}
-        params |= {"per_page": 5000, "filter": PLACED}
+        params |= {"per_page": PAGE, "filter": PLACED}
         while True:
             answer = self.api.call("GET", "/v1/allocations", params=params)
             yield from map(_placed, answer.data)
