@@ -244,11 +244,11 @@ def test_an_upgrade_replaces_every_machine_and_loses_no_request(
     wanted = {"server": ["InService"] * 3, "services": ["InService"] * 2, "batch": ["InService"]}
 
     def found() -> dict[str, list[str]]:
-        return {pool: sorted(whole.states(pool).values()) for pool in wanted}
+        return {pool: sorted(whole.living(pool).values()) for pool in wanted}
 
     # The last ones have left the cluster, and let go a moment later.
     until(lambda: found() == wanted, 240, f"all are in service; before: {found()}")
-    assert not before & {instance for pool in wanted for instance in whole.states(pool)}
+    assert not before & {instance for pool in wanted for instance in whole.living(pool)}
     with Cluster(Datacenter(whole.region, whole.project).connection) as cluster:
         assert {server.version for server in cluster.vault.health()} == {NEW["vault"]}
     assert whole.region.front.refused == []
