@@ -31,7 +31,9 @@ class AwsClusterArgs:
     protect: what cannot be made again outlives a mistake, and client pools drain before they are deleted; true. Turn it
     off for throw-away clusters, and in an `up` before a `destroy`.
     tags: for every resource, beside the specification's.
-    rotate_certificates, rotate_ca: any text; another one makes new ones on the next `up`.
+    rotate_certificates, rotate_ca, rotate_gossip, rotate_tokens: any text; another one makes new ones on the next `up`,
+    which the agents take up within a minute or two. An old CA is trusted, and old tokens work, until the rotation
+    after.
     """
 
     spec: ClusterSpec | Mapping[str, Any]
@@ -52,3 +54,5 @@ class AwsClusterArgs:
     tags: Mapping[str, str] = field(default_factory=dict)
     rotate_certificates: str | None = None
     rotate_ca: str | None = None
+    rotate_gossip: str | None = None
+    rotate_tokens: str | None = None

@@ -73,8 +73,16 @@ class AwsCluster(pulumi.ComponentResource):
             f"{name}-api", AwsApiArgs(vpc, entry, groups["servers"], sources, args.api_source_cidrs, own), child
         )
         dns = AwsDns(f"{name}-dns", AwsDnsArgs(spec.dns, args.forward_dns, vpc, entry, groups["servers"], own), child)
-        rotations = {"rotate_ca": args.rotate_ca, "rotate_certificates": args.rotate_certificates}
-        keys = ClusterSecrets(f"{name}-keys", spec, addresses=[api.dns_name], opts=child, **rotations)
+        keys = ClusterSecrets(
+            f"{name}-keys",
+            spec,
+            rotate_ca=args.rotate_ca,
+            rotate_certificates=args.rotate_certificates,
+            rotate_gossip=args.rotate_gossip,
+            rotate_tokens=args.rotate_tokens,
+            addresses=[api.dns_name],
+            opts=child,
+        )
         documents = AwsSecretsArgs(
             scope.site, keys.server_document, keys.client_document, args.kms_key_arn, args.protect, own
         )

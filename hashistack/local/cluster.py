@@ -38,9 +38,9 @@ class LocalClusterArgs:
     served (default), ``servers`` until the servers vote, ``none``. timeout_seconds: how long to wait.
     rollout: ``up`` (default): a change of versions or configuration replaces the machines in the same `up`;
     ``command``: `up` declares them, and `hashistack rollout` replaces the old ones.
-    keep_on_failure: leave machines that did not become ready, to look at them. rotate_certificates, rotate_ca: any
-    text; another one makes new ones on the next `up`, which the agents load within a minute. An old CA is trusted
-    until the rotation after it.
+    keep_on_failure: leave machines that did not become ready, to look at them. rotate_certificates, rotate_ca,
+    rotate_gossip, rotate_tokens: any text; another one makes new ones on the next `up`, which the agents take up within
+    a minute or two. An old CA is trusted, and old tokens work, until the rotation after.
     """
 
     spec: ClusterSpec | Mapping[str, Any]
@@ -50,6 +50,8 @@ class LocalClusterArgs:
     keep_on_failure: bool = False
     rotate_certificates: str | None = None
     rotate_ca: str | None = None
+    rotate_gossip: str | None = None
+    rotate_tokens: str | None = None
 
 
 class LocalCluster(pulumi.ComponentResource):
@@ -91,6 +93,8 @@ class LocalCluster(pulumi.ComponentResource):
             spec.subject,
             rotate_ca=args.rotate_ca,
             rotate_certificates=args.rotate_certificates,
+            rotate_gossip=args.rotate_gossip,
+            rotate_tokens=args.rotate_tokens,
             opts=child,
         )
         dns = LocalDns(f"{name}-dns", spec.upstreams, child)

@@ -55,8 +55,10 @@ _OPERATOR = "\n".join(
 _HEALTH = (
     'path "sys/storage/raft/configuration" { capabilities = ["read"] }\n'
     'path "sys/storage/raft/remove-peer" { capabilities = ["update"] }\n'
+    'path "auth/userpass/users/operator/password" { capabilities = ["update"] }\n'
 )
-"""A server sees whether it votes, and removes itself when it leaves (`node/leave`)."""
+"""A server sees whether it votes, removes itself when it leaves (`node/leave`), and gives the operator the password of
+its role document (`node/adopt`)."""
 
 
 def bootstrap(spec: ClusterSpec) -> Json:

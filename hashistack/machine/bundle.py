@@ -22,8 +22,8 @@ from hashistack.machine.vault import vault
 from hashistack.spec import ClusterSpec
 
 _PROGRAMS = (
-    *("api.sh", "boot", "dns-servers", "fetch", "health", "install", "leave", "led", "log", "machine.sh", "node-watch"),
-    *("refresh", "render", "stop"),
+    *("adopt", "api.sh", "boot", "dns-servers", "fetch", "health", "install", "keyring", "leave", "led", "log"),
+    *("machine.sh", "node-watch", "refresh", "render", "restart-nomad", "stop"),
 )
 _PLATFORM_PROGRAMS: dict[str, tuple[str, ...]] = {
     "local": (),

@@ -27,9 +27,12 @@ class ClusterSecrets(HashistackResource):
 
     Keys are ECDSA P-256, and secret from birth. An `up` in the last part of a certificate's life makes a new one with a
     new key: `tls.renew_before_days`, and for the authority a third of its life. A new authority stands beside the old
-    one, which is trusted until the next rotation: rotate twice, and let the machines roll in between, to be rid of a
-    compromised key. rotate_ca, rotate_certificates: any text; another one makes new ones. What nothing asks for anew is
-    kept.
+    one, which is trusted until the next rotation; so do new tokens beside the old, but for the operator's password: to
+    be rid of a compromised one, rotate twice, and let the machines take up the first in between (a minute or two). New
+    gossip keys replace the old ones.
+
+    rotate_ca, rotate_certificates, rotate_gossip, rotate_tokens: any text; another one makes new ones. What nothing
+    asks for anew is kept.
 
     addresses: more names by which clients of the APIs know the servers, such as a load balancer's.
     A client's document holds nothing of a server's but the CA, the gossip key of Consul and the tokens for clients.
@@ -64,6 +67,8 @@ class ClusterSecrets(HashistackResource):
         spec: ClusterSpec | Subject,
         rotate_ca: str | None = None,
         rotate_certificates: str | None = None,
+        rotate_gossip: str | None = None,
+        rotate_tokens: str | None = None,
         addresses: Sequence[pulumi.Input[str]] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -78,6 +83,8 @@ class ClusterSecrets(HashistackResource):
             "tokens": list(_TOKENS),
             "rotate_ca": rotate_ca,
             "rotate_certificates": rotate_certificates,
+            "rotate_gossip": rotate_gossip,
+            "rotate_tokens": rotate_tokens,
         }
         super().__init__(name, inputs, opts)
         self.ca_pem = self.certificates["ca"]

@@ -18,13 +18,13 @@ CA: Final = "ca"
 
 _AUTHORITY = ("common_name", "ca_validity_days", "rotate_ca")
 _CERTIFICATES = ("validity_days", "rotate_certificates")
-_ALL = (*_AUTHORITY, *_CERTIFICATES, "roles", "gossip", "tokens")
+_ALL = (*_AUTHORITY, *_CERTIFICATES, "roles", "gossip", "rotate_gossip", "tokens", "rotate_tokens")
 
 
 class ClusterSecretsHandler(Handler):
     """Inputs: common_name and ca_validity_days of the authority; roles (name to common_name, dns_names, ip_addresses
     and usages), validity_days and renew_before_days? of their certificates; gossip and tokens (names); rotate_ca?,
-    rotate_certificates?.
+    rotate_certificates?, rotate_gossip?, rotate_tokens?.
 
     Outputs: certificates, keys (PEM) and not_after (ISO 8601) by role, and of ``ca``; gossip_keys, ids by name.
     """
@@ -92,16 +92,22 @@ class ClusterSecretsHandler(Handler):
             issued(role, pki.certificate(certificates[CA], keys[CA], **wanted, validity=validity, now=now))
         return {
             **dict(zip(_ISSUED, (certificates, keys, ends), strict=True)),
-            "gossip_keys": _kept(olds.get("gossip_keys"), {name: gossip_key() for name in news["gossip"]}),
-            "ids": _kept(olds.get("ids"), token_ids(news["tokens"])),
+            "gossip_keys": {
+                **{name: gossip_key() for name in news["gossip"]},
+                **_kept(olds, news, "gossip_keys", "gossip"),
+            },
+            "ids": {**token_ids(news["tokens"]), **_kept(olds, news, "ids", "tokens")},
         }
 
 
 _ISSUED = ("certificates", "keys", "not_after")
 
 
-def _kept(olds: Props | None, fresh: Props) -> Props:
-    return {name: (olds or {}).get(name, new) for name, new in fresh.items()}
+def _kept(olds: Props, news: Props, part: str, names: str) -> Props:
+    """What of the old `part` has one of the new `names`; nothing when its rotation is asked for."""
+    if changed(olds, news, among=(f"rotate_{names}",)):
+        return {}
+    return {name: value for name, value in olds.get(part, {}).items() if name in news[names]}
 
 
 def _days(number: float) -> timedelta:

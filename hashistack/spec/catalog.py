@@ -49,13 +49,17 @@ _VAULT = (
     Vulnerability("CVE-2026-12624", "a wildcard deny does not stop a LIST with a trailing slash", "2.0.3"),
 )
 
+# A series of the community edition ends with the next one (a maintainer in hashicorp/vault#28471): 2.0, April 2026.
+_VAULT_1_21 = "the community edition's 1.21 ended with 2.0"
+
+# Consul's date: https://developer.hashicorp.com/consul/docs/v1.22.x/upgrade/lts
 RELEASES = (
     Release("nomad", "1.11.3", "1.11.3 is the last of the community edition's 1.11", _NOMAD),
     Release("nomad", "1.10.5", "1.10.5 (2025-09-09) is the last of the community edition's 1.10", _NOMAD),
-    Release("consul", "1.22.3"),
-    Release("consul", "1.21.0", vulnerabilities=_CONSUL_1_21),
-    Release("vault", "1.21.2", vulnerabilities=_VAULT),
-    Release("vault", "1.21.0", vulnerabilities=_VAULT),
+    Release("consul", "1.22.3", "support of Consul 1.22 ended on 2026-10-31"),
+    Release("consul", "1.21.0", "the community edition's 1.21 ended with 1.22", _CONSUL_1_21),
+    Release("vault", "1.21.2", _VAULT_1_21, _VAULT),
+    Release("vault", "1.21.0", _VAULT_1_21, _VAULT),
     Release("pulumi", "3.259.0"),
     Release("cni", "1.9.0"),
 )

@@ -22,7 +22,7 @@ from hashistack.spec.text import PlainText, TagKey
 from hashistack.spec.tls import Tls
 from hashistack.spec.versions import Versions
 
-_GOSSIP = "The cluster makes its own key. Remove it."
+_GOSSIP = "The cluster makes its own key, and by rotate_gossip another. Remove it."
 
 
 def _some(clients: tuple[ClientPool, ...]) -> tuple[ClientPool, ...]:

@@ -27,6 +27,9 @@ def rendered(machine: Sandbox, role: str) -> Sandbox:
     machine.stand_in("curl", CURL)
     machine.stand_in("sv", 'echo "$*" >>/standin/sv')
     machine.stand_in("sleep", 'echo "$1" >>/standin/slept; exec /usr/bin/sleep 0.1')
+    # Both are tested in test_rotation.py. Whatever a document holds is known to the cluster, unless it is `unknown`.
+    for program, text in {"adopt": "[ ! -e /standin/unknown ] || exit 1", "keyring": ""}.items():
+        machine.write(f"{BIN}/{program}", f'#!/bin/sh\necho "$*" >>/standin/{program}\n{text}\n', 0o755)
     for service in ("consul", "nomad", "unbound", *(["vault"] if role == "server" else [])):
         machine.path(f"/etc/service/{service}").mkdir(parents=True)
     return machine
@@ -58,7 +61,12 @@ def test_renewed_secrets_reach_the_agents(machine: Sandbox, role: str, start: St
     renewed = {**DOCUMENTS[role], "cert": "RENEWED\n", "ca": "BOTH\n", "consul_gossip": "the-secret-other"}
     machine.write(f"/standin/secrets/{role}", json.dumps(renewed))
     products = ["consul", "nomad", *(["vault"] if role == "server" else [])]
-    wait_for(lambda: lines(machine, "sv") == [f"hup /etc/service/{product}" for product in products])
+    programs = ["dns-servers", *(["forget"] if role == "server" else []), "health"]
+    for program in programs:
+        machine.path(f"/etc/service/{program}").mkdir()
+    orders = [f"hup /etc/service/{product}" for product in products]
+    orders += [f"term /etc/service/{program}" for program in programs]
+    wait_for(lambda: lines(machine, "sv") == orders)
     for product in products:
         assert machine.read(f"{RUN}/{product}/tls/cert.pem") == "RENEWED\n"
     assert machine.read(f"{RUN}/api/ca.pem").strip() == "BOTH"
@@ -66,9 +74,34 @@ def test_renewed_secrets_reach_the_agents(machine: Sandbox, role: str, start: St
     told = "hashistack: the role document changed: rendered again, agents told to reload"
     wait_for(lambda: machine.said() == [told])
     pass_by(machine, "slept", 3)
-    assert len(lines(machine, "sv")) == len(products), "told once"
+    assert lines(machine, "sv") == orders, "told once"
     assert set(lines(machine, "slept")) == {"30"}
     assert machine.path(f"{RUN}/secrets.json").stat().st_mode & 0o077 == 0
+    # A server has made sure of the document that it booted with, and nobody of one that is in force.
+    booted = [f"{RUN}/secrets.json"] if role == "server" else []
+    assert lines(machine, "adopt") == [*booted, f"{RUN}/secrets.new"]
+
+
+@only_dash
+def test_tokens_that_nobody_knows_yet_are_waited_for_but_not_for_ever(server: Sandbox, start: Start) -> None:
+    server.write("/standin/unknown", "")
+    server.write("/standin/secrets/server", json.dumps({**SERVER, "cert": "RENEWED\n", "consul_dns": "the-secret-new"}))
+    start(f"{BIN}/refresh")
+    wait_for(lambda: len(lines(server, "adopt")) == 9)
+    assert lines(server, "sv") == []
+    wait_for(lambda: len(lines(server, "sv")) == 3)
+    assert server.read(f"{RUN}/consul/tls/cert.pem") == "RENEWED\n"
+    assert set(lines(server, "adopt")) == {f"{RUN}/secrets.new"}
+
+
+@only_dash
+def test_a_nomad_with_another_consul_token_starts_again(machine: Sandbox, start: Start) -> None:
+    rendered(machine, "client")
+    document = {**DOCUMENTS["client"], "consul_nomad_client": "the-secret-new"}
+    machine.write("/standin/secrets/client", json.dumps(document))
+    start(f"{BIN}/refresh")
+    wait_for(lambda: lines(machine, "sv")[-1:] == ["-w 60 restart /etc/service/nomad"])
+    assert json.loads(machine.read(f"{RUN}/nomad/nomad.json"))["consul"]["token"] == "the-secret-new"
 
 
 @only_dash

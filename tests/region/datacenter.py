@@ -50,7 +50,7 @@ class Datacenter:
         return {one["InstanceId"]: one["LifecycleState"] for one in found["AutoScalingGroups"][0]["Instances"]}
 
     def living(self, pool: str) -> dict[str, str]:
-        """The same, without those that EC2 has ended: of a spot machine nobody is left who could end the group's wait."""
+        """The same, without those that EC2 has ended: of a spot machine nobody is left who could end the wait."""
         return {instance: state for instance, state in self.states(pool).items() if self._state(instance) == "running"}
 
     def resize(self, pool: str, count: int) -> None:

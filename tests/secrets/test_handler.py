@@ -128,6 +128,8 @@ def test_certificates_are_renewed_in_their_last_days_with_new_keys(before: float
         ({"roles": {"server": SERVER}}, set()),
         ({"tokens": ["b", "c"]}, {"c"}),
         ({"gossip": ["consul", "nomad", "serf"]}, {"serf"}),
+        ({"rotate_gossip": "1"}, {"consul", "nomad"}),
+        ({"rotate_tokens": "1"}, {"a", "b"}),
     ],
 )
 def test_a_change_makes_anew_what_it_asks_for_and_keeps_the_rest(change: dict[str, Any], made: set[str]) -> None:

@@ -352,12 +352,12 @@ BAD: list[tuple[str, dict[Any, Any], str]] = [
     (
         "46",
         {"gossip_key": "c2VjcmV0"},
-        "spec.gossip_key: is not a field of the specification. The cluster makes its own key. Remove it.",
+        "spec.gossip_key: is not a field of the specification. The cluster makes its own key, and by rotate_gossip another. Remove it.",
     ),
     (
         "47",
         {"encrypt": "q" * 43 + "="},
-        "spec.encrypt: is not a field of the specification. The cluster makes its own key. Remove it.",
+        "spec.encrypt: is not a field of the specification. The cluster makes its own key, and by rotate_gossip another. Remove it.",
     ),
     (
         "48",

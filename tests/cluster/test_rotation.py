@@ -1,0 +1,106 @@
+"""Key material that is rotated on a cluster at work: no request is lost, and nothing of the old stays in use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import docker
+
+from .datacenter import Datacenter
+from .project import Project, small, until
+from .service import Asking, Service
+
+ONCE = dict.fromkeys(("rotate_ca", "rotate_certificates", "rotate_gossip", "rotate_tokens"), "1")
+CONSUL_RING = "/var/lib/hashistack/consul/serf/local.keyring"
+NOMAD_RING = "/var/lib/hashistack/nomad/server/serf.keyring"
+
+
+def taken_up(datacenter: Datacenter) -> bool:
+    """Whether each machine works by its role's document, and gossip by that one's keys alone."""
+    for machine in datacenter.machines():
+        document = machine.role_document()
+        held = json.loads(machine.sh("cat /run/hashistack/secrets.json"))
+        rings = {"consul": CONSUL_RING} | ({"nomad": NOMAD_RING} if machine in datacenter.servers else {})
+        keys = {product: json.loads(machine.sh(f"cat {ring}")) for product, ring in rings.items()}
+        if held != document or any(found != [document[f"{product}_gossip"]] for product, found in keys.items()):
+            return False
+    return True
+
+
+def refused(datacenter: Datacenter, document: dict[str, str]) -> set[str]:
+    """The names of a server's token ids that its agents do not know."""
+    server, found = datacenter.servers[0], set()
+    for name, id in document.items():
+        product = name.partition("_")[0]
+        if name in ("ca", "cert", "key") or name.endswith(("_gossip", "_password")):
+            continue
+        url = "http://127.0.0.1:8500" if product == "consul" else "https://localhost:4646"
+        header = f"X-{product.capitalize()}-Token: {id}"
+        status, _ = server.get(f"{url}/v1/acl/token/self", '-H "$HEADER"', {"HEADER": header})
+        assert status in (200, 403)
+        found |= {name} if status == 403 else set()
+    return found
+
+
+def test_everything_rotates_under_load(
+    docker_client: docker.DockerClient, make_project: Callable[[str], Project]
+) -> None:
+    project = make_project("rotated")
+    project.configure(cluster=small("rotated", clients=2))
+    project.run("up")
+    datacenter = Datacenter(docker_client, project)
+    documents = [datacenter.servers[0].role_document()]
+    service = Service(datacenter, "kept").start()
+    allocations, starts = service.allocations(), _starts(datacenter)
+
+    with Asking(service) as asking:
+        project.configure(arguments=ONCE)
+        project.run("up")
+        datacenter = Datacenter(docker_client, project)
+        until(lambda: taken_up(datacenter), 120, "every machine has taken it up")
+        datacenter.healthy()
+    assert asking.failed == []
+    assert asking.asked > 100
+    documents.append(datacenter.servers[0].role_document())
+    assert all(documents[1][name] != value for name, value in documents[0].items())
+    assert service.allocations() == allocations
+    # A client's Nomad and a server's have read their new Consul token; no other agent was started again.
+    assert {name for name, started in _starts(datacenter).items() if starts[name] != started} == {
+        f"{machine.name} nomad" for machine in datacenter.machines()
+    }
+    # The vendor's own commands, by what `hashistack env` says now.
+    listed = datacenter.vendor("nomad", "operator", "gossip", "keyring", "list").split()
+    assert [word for word in listed if word.endswith("=")] == [documents[1]["nomad_gossip"]]
+    assert f"{documents[1]['consul_gossip']} [5/5]" in datacenter.vendor("consul", "keyring", "-list")
+    assert "operator" in datacenter.vendor("vault", "token", "lookup")
+    # No agent was refused in between, because the old ids work until the next rotation.
+    assert refused(datacenter, documents[0]) == refused(datacenter, documents[1]) == set()
+
+    # A machine that comes later knows nothing of the old.
+    lost = datacenter.clients[-1]
+    lost.container.remove(force=True, v=True)
+    project.run("up")
+    assert lost.name not in {machine.name for machine in datacenter.machines()}
+
+    project.configure(arguments={**ONCE, "rotate_tokens": "2"})
+    project.run("up")
+    datacenter = Datacenter(docker_client, project)
+    until(lambda: taken_up(datacenter), 120, "every machine has taken it up")
+    documents.append(datacenter.servers[0].role_document())
+    assert {name for name, value in documents[2].items() if documents[1][name] == value} == {
+        *("ca", "cert", "key", "consul_gossip", "nomad_gossip"),
+    }
+    ids = {name for name in documents[0] if name.startswith(("consul_", "nomad_")) and not name.endswith("_gossip")}
+    assert refused(datacenter, documents[0]) == ids
+    assert refused(datacenter, documents[1]) == refused(datacenter, documents[2]) == set()
+
+
+def _starts(datacenter: Datacenter) -> dict[str, Any]:
+    """Machine and agent to its process, on machines that are there now."""
+    return {
+        f"{machine.name} {product}": machine.process(product)
+        for machine in datacenter.machines()
+        for product in ("consul", "nomad", *(("vault",) if machine in datacenter.servers else ()))
+    }
