@@ -60,14 +60,17 @@ def problems(
     tags: Mapping[str, str],
     options: Mapping[str, AwsPoolOptions],
     new_vpc: bool = True,
+    distribution: str = "",
 ) -> tuple[Problem, ...]:
     """Everything that AWS would refuse, or that would not work there.
 
     tags: those given beside the specification's. options: what client pools have beside it, by name. new_vpc: subnets
-    are made in the zones that the servers name.
+    are made in the zones that the servers name. distribution: whose official image the machines start from; "" where
+    they have one of the user's own.
     """
     return (
         *_servers(spec, region),
+        *(_way_out(distribution) if new_vpc and spec.network.nat == "none" and distribution else ()),
         *_clients(spec, region, new_vpc),
         *tag_problems({**spec.tags, **tags}),
         *_seal(spec),
@@ -81,6 +84,14 @@ def _servers(spec: ClusterSpec, region: str) -> Iterator[Problem]:
     if pool.machine_type:
         yield from machine_types.problems("servers.machine_type", [pool.machine_type], pool.arch)
     yield from _held(spec.upgrade, "upgrade")
+
+
+def _way_out(distribution: str) -> Iterator[Problem]:
+    yield Problem(
+        "network.nat",
+        f'machines from the image "{distribution}" install packages at boot, and have no way to them (got "none")',
+        'Give "zone" or "single", or an image of your own that has the packages.',
+    )
 
 
 def _clients(spec: ClusterSpec, region: str, new_vpc: bool) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ from hashistack.aws.dns import AwsDns, AwsDnsArgs
 from hashistack.aws.endpoints import NEEDED
 from hashistack.aws.firewall import AwsFirewall, AwsFirewallArgs
 from hashistack.aws.identity import AwsIdentity, AwsIdentityArgs
+from hashistack.aws.images import OFFICIAL
 from hashistack.aws.launch import Launch, made_of
 from hashistack.aws.network import AwsNetwork, AwsNetworkArgs
 from hashistack.aws.outputs import Declared
@@ -44,7 +45,8 @@ class AwsCluster(pulumi.ComponentResource):
         spec = checks.parsed(args.spec)
         with plugin_starts():
             scope = site.scope(spec.name, parent=self)
-        checks.refuse(checks.problems(spec, scope.region, args.tags, args.pools, new_vpc=args.vpc_id is None))
+        distribution = args.image if args.image in OFFICIAL else ""
+        checks.refuse(checks.problems(spec, scope.region, args.tags, args.pools, args.vpc_id is None, distribution))
         first = Specification(f"{name}-specification", spec.model_dump_json(), pulumi.ResourceOptions(parent=self))
         child = pulumi.ResourceOptions(parent=self, depends_on=[first])
         own, closed = tags.of_cluster(scope.site, {**spec.tags, **args.tags}), spec.network.nat == "none"

@@ -12,6 +12,7 @@ except ModuleNotFoundError as missing:
     sys.exit("hashistack: the command line is an extra. Next: pip install 'hashistack[cli,local]'")
 
 import os
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -215,12 +216,18 @@ def schema() -> None:
     typer.echo(text(), nl=False)
 
 
+_INTERRUPTED = 128 + signal.SIGINT
+"""What typer makes of Ctrl-C."""
+
+
 def main() -> None:
     """The console script: an error of ours is one text on standard error and exit code 2."""
     try:
         app()
-    except KeyboardInterrupt:
-        sys.exit("hashistack: interrupted. Repeating the same command goes on from here.")
+    except SystemExit as ended:
+        if ended.code == _INTERRUPTED:
+            print("hashistack: interrupted. Repeating the same command goes on from here.", file=sys.stderr)
+        raise
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)

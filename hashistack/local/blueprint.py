@@ -6,6 +6,7 @@ The template is a pool's inputs without its secrets: what a launch template is o
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hashistack.local.labels import DOMAIN
@@ -89,18 +90,23 @@ def blueprint(template: Props) -> Blueprint:
     )
 
 
+def moved(before: Props, versions: Mapping[str, str]) -> str:
+    """The tools of the template's machines that these versions would change, `nomad 1.10.5 → 1.11.3`; else "".
+
+    What the tools are is not known before they are here; which ones are wanted is.
+    """
+    had = {name: tool["version"] for name, tool in before["tools"].items()}
+    return ", ".join(
+        f"{name} {had.get(name)} → {version}"
+        for name, version in sorted(versions.items())
+        if name in needed(before["pool"]) and had.get(name) != version
+    )
+
+
 def difference(before: Props, after: Props) -> str:
     """Why machines of one template are not those of the other: versions, else the files of the bundle that differ."""
-    tools = {
-        name: (before["tools"].get(name, {}).get("version"), tool["version"]) for name, tool in after["tools"].items()
-    }
-    moved = [
-        f"{name} {old} → {new}"
-        for name, (old, new) in sorted(tools.items())
-        if old != new and name in needed(after["pool"])
-    ]
-    if moved:
-        return ", ".join(moved)
+    if moves := moved(before, {name: tool["version"] for name, tool in after["tools"].items()}):
+        return moves
     old, new = bundle(before).files, bundle(after).files
     differing = sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
     if not differing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -11,11 +12,13 @@ from hashistack.local.docker_network import SLOTS, ports
 from hashistack.local.listing import Listing, listing
 from hashistack.local.site import engine, remove_containers
 from hashistack.machine.renderer import renderer
-from hashistack.machine.roles import SERVER
-from hashistack.provider.handler import Context, Diff, Failure, Handler, Props, is_known
+from hashistack.machine.roles import SERVER, TOOLS
+from hashistack.provider.handler import UNKNOWN, Context, Diff, Failure, Handler, Props, is_known
 
 if TYPE_CHECKING:
     import docker
+
+_REPLACED = "{pool}: its machines are to be replaced by new ones: {why}"
 
 
 class PoolHandler(Handler):
@@ -36,6 +39,7 @@ class PoolHandler(Handler):
         if olds["site"] != news["site"] or olds["pool"] != news["pool"]:
             return Diff(replace=("site",), delete_before_replace=True)
         if not is_known(news):
+            self._foretell(ctx, olds, news)
             return Diff(update=("bundle_sha256",))
         reasons = []
         if _bundle_digest(olds, news) != olds.get("bundle_sha256"):
@@ -44,7 +48,7 @@ class PoolHandler(Handler):
                 from hashistack.local.blueprint import difference
 
                 why = difference(olds["template"], template(news))
-                ctx.info(f"{news['pool']}: its machines are to be replaced by new ones: {why}")
+                ctx.info(_REPLACED.format(pool=news["pool"], why=why))
         if olds.get("renderer") != renderer("local"):
             reasons.append("renderer")  # or each later diff would render again
         if olds.get("template") != template(news):
@@ -54,6 +58,17 @@ class PoolHandler(Handler):
         if news["count"] and not _running(listing(), news):
             reasons.append("machines")
         return Diff(update=tuple(reasons))
+
+    def _foretell(self, ctx: Context, olds: Props, news: Props) -> None:
+        """Before tools are here that nobody has fetched yet, their versions say what they will change."""
+        if not olds.get("template") or news["spec"] is UNKNOWN:
+            return
+        from hashistack.local.blueprint import moved
+        from hashistack.spec import ClusterSpec
+
+        versions = ClusterSpec.parse(json.loads(news["spec"])).versions
+        if why := moved(olds["template"], {tool: versions.of(tool) for tool in TOOLS}):
+            ctx.info(_REPLACED.format(pool=news["pool"], why=why))
 
     def preview(self, ctx: Context, olds: Props | None, news: Props) -> Props:
         if not is_known(template(news)):

@@ -27,6 +27,10 @@ class SiteHandler(SpecificationHandler):
     Inputs: name, spec (JSON text), project. Outputs: site (the id), labels (for everything of it).
     """
 
+    def preview(self, ctx: Context, olds: Props | None, news: Props) -> Props:
+        # Or a preview would have everything else replaced, which a site that may be another one means.
+        return {"site": olds["site"], "labels": olds["labels"]} if olds else {}
+
     def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
         return {"site": olds["site"], "labels": olds["labels"]}
 

@@ -117,6 +117,12 @@ BAD: Mapping[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         'spec.pools["workers"].warm_pool: the pool has spot machines, of which AWS keeps none warm. Leave it out, or'
         " give the pool one machine type and no spot.",
     ),
+    "no way to the packages that an official image lacks": (
+        {"network": {"nat": "none"}},
+        {},
+        'spec.network.nat: machines from the image "alpine" install packages at boot, and have no way to them (got'
+        ' "none"). Give "zone" or "single", or an image of your own that has the packages.',
+    ),
     "overlapping networks": (
         {"network": {"cidr": "10.0.0.0/16", "peers": [{"name": "office", "cidr": "10.0.8.0/24"}]}},
         {},

@@ -9,10 +9,9 @@ import pulumi
 import pytest
 
 from hashistack import AwsClusterArgs, AwsPoolOptions
-from hashistack.aws import AwsServerPool, AwsServerPoolArgs, Launch, Volume, WarmPool
-from hashistack.spec import ServerPool, UpgradePolicy
+from hashistack.aws import Volume, WarmPool
 
-from .cases import cluster, explicit, program
+from .cases import cluster, program
 from .conftest import planned
 from .plan import Plan, plan
 
@@ -160,23 +159,6 @@ def test_zones_of_a_pool_are_its_subnets() -> None:
     made = cluster({"servers": {"zones": zones}, "clients": [{"name": "w", "zones": ["us-east-1b"]}]})
     assert len(_group(made, "server")["vpcZoneIdentifiers"]) == 3
     assert len(_group(made, "w")["vpcZoneIdentifiers"]) == 1
-
-
-def test_a_pool_works_alone() -> None:
-    def program() -> dict[str, object]:
-        launch = Launch(
-            site="a-1234",
-            security_group_ids=["sg-1"],
-            subnet_ids=["subnet-1", "subnet-2", "subnet-3"],
-            profile_arn="arn:aws:iam::123456789012:instance-profile/p",
-            bundle="0" * 64,
-            user_data="#!/bin/sh\n",
-        )
-        pool = AwsServerPool("servers", AwsServerPoolArgs(ServerPool(), UpgradePolicy(), launch), explicit())
-        return {"group": pool.group, "version": pool.template_version}
-
-    made = plan(program)
-    assert made.outputs == {"group": "servers", "version": "1"}
 
 
 def test_long_names_stay_within_awss_limits() -> None:

@@ -43,6 +43,14 @@ def test_an_error_of_ours_is_one_text_and_code_2(tmp_path: Path) -> None:
     assert done.stderr == f"hashistack: {tmp_path} has no Pulumi.yaml: name a Pulumi project with -C DIR.\n"
 
 
+def test_ctrl_c_says_how_to_go_on() -> None:
+    press = "import os, signal; from hashistack.cli import look"
+    press += "; look.doctor = lambda *a: os.kill(os.getpid(), signal.SIGINT)"
+    done = subprocess.run([*HASHISTACK[:2], f"{press}; {HASHISTACK[2]}", "doctor"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "hashistack: interrupted. Repeating the same command goes on from here.\n"
+
+
 def test_down_asks_before_it_destroys(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
     done = run("down", "-C", str(tmp_path))

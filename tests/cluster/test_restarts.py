@@ -40,15 +40,22 @@ def test_agents_that_restart_keep_allocations_and_ids(datacenter: Datacenter) ->
 
 
 def test_restarted_machines_come_back_as_themselves(datacenter: Datacenter) -> None:
-    before = _ids(datacenter)
-    restarted = [datacenter.servers[-1], datacenter.clients[0]]
-    started = [machine.sh("cat /proc/1/stat").split()[21] for machine in restarted]
-    with ThreadPoolExecutor() as both:
-        list(both.map(lambda machine: machine.container.restart(timeout=20), restarted))
-    assert [machine.sh("cat /proc/1/stat").split()[21] for machine in restarted] != started
-    assert datacenter.healthy()["vault"].count("active") == 1
-    assert _ids(datacenter) == before
-    _nothing_has_left(datacenter)
+    service = Service(datacenter, "resumed").start()
+    try:
+        before, allocations = _ids(datacenter), service.allocations()
+        restarted = [datacenter.servers[-1], datacenter.clients[0]]
+        started = [machine.sh("cat /proc/1/stat").split()[21] for machine in restarted]
+        with ThreadPoolExecutor() as both:
+            list(both.map(lambda machine: machine.container.restart(timeout=20), restarted))
+        assert [machine.sh("cat /proc/1/stat").split()[21] for machine in restarted] != started
+        assert datacenter.healthy()["vault"].count("active") == 1
+        assert _ids(datacenter) == before
+        # Tasks end with the machine; each allocation starts its own again, where it was.
+        until(lambda: len(service.instances()) == 2, 60, "both answer again")
+        assert service.allocations() == allocations
+        _nothing_has_left(datacenter)
+    finally:
+        service.stop()
     # Healthy by itself; and `up` agrees that there is nothing to do.
     assert "nothing to change" in datacenter.project.run("up")
 

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import secrets
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -24,8 +25,30 @@ from .project import Project, small, until
 
 OLD = {"nomad": "1.10.5", "consul": "1.21.0", "vault": "1.21.0"}
 NEW = {"nomad": "1.11.3", "consul": "1.22.3", "vault": "1.21.2"}
-KILLS = 2
 REQUESTS, PER_SECOND = 20_000, 200
+EVERYWHERE = {
+    "ID": "everywhere",
+    "Name": "everywhere",
+    "Type": "system",
+    "Datacenters": ["*"],
+    "NodePool": "work",
+    "TaskGroups": [
+        {
+            "Name": "everywhere",
+            "Tasks": [
+                {
+                    "Name": "wait",
+                    "Driver": "exec",
+                    "Config": {"command": "/bin/sleep", "args": ["86400"]},
+                    "KillSignal": "SIGKILL",
+                    "Resources": {"CPU": 20, "MemoryMB": 16},
+                    "LogConfig": {"MaxFiles": 1, "MaxFileSizeMB": 1},
+                }
+            ],
+        }
+    ],
+}
+"""A job that is on each client, as agents for logs and metrics are."""
 SEED = "HASHISTACK_TESTS_SEED"
 
 
@@ -100,6 +123,22 @@ def nothing_is_left_of(datacenter: Datacenter, gone: set[str]) -> None:
         until(lambda: not left(), 30, f"nothing is left of {gone}: {left()}")
 
 
+def system_jobs_stop_last(datacenter: Datacenter) -> dict[str, bool]:
+    """Machine that is gone to whether its system job outlived all other work there. Those that are here have one."""
+    ends: dict[str, dict[str, list[str]]] = {}
+    for one in datacenter.nomad("/v1/allocations"):
+        kind = "system" if one["JobID"] == EVERYWHERE["ID"] else "other"
+        finished = [task["FinishedAt"] or "" for task in (one["TaskStates"] or {}).values()]
+        ends.setdefault(one["NodeName"], {"system": [], "other": []})[kind] += finished
+    here = names_of(datacenter.clients)
+    assert {name for name, found in ends.items() if "" in found["system"]} == here
+    return {
+        name: max(found["system"]) > max(found["other"])
+        for name, found in ends.items()
+        if name not in here and found["system"] and found["other"]
+    }
+
+
 def test_a_dry_run_says_all_and_changes_nothing(rolled: Datacenter) -> None:
     before = {machine.container.id for machine in rolled.machines()}
     to = [word for product, version in NEW.items() for word in ("--to", f"{product}={version}")]
@@ -120,6 +159,23 @@ def test_a_dry_run_says_all_and_changes_nothing(rolled: Datacenter) -> None:
     assert {machine.container.id for machine in rolled.machines()} == before
 
 
+def test_a_preview_names_each_pool_that_will_roll_and_why(rolled: Datacenter) -> None:
+    project = rolled.project
+    declared = project.configuration()["cluster"]
+    try:
+        project.configure(cluster={**declared, "versions": {**OLD, "nomad": NEW["nomad"], "vault": NEW["vault"]}})
+        said = project.pulumi("preview")
+        nomad, vault = (f"{product} {OLD[product]} → {NEW[product]}" for product in ("nomad", "vault"))
+        assert f"server: its machines are to be replaced by new ones: {nomad}, {vault}" in said
+        assert f"work: its machines are to be replaced by new ones: {nomad}\n" in said
+        project.configure(cluster={**declared, "clients": [{**declared["clients"][0], "meta": {"rack": "r1"}}]})
+        said = project.pulumi("preview")
+        assert "work: its machines are to be replaced by new ones: conf/nomad/40-role.json" in said
+        assert "server: its machines" not in said
+    finally:
+        project.configure(cluster=declared)
+
+
 def test_all_three_products_on_every_machine_under_load_killed_and_resumed(
     rolled: Datacenter, docker_client: docker.DockerClient
 ) -> None:
@@ -127,6 +183,7 @@ def test_all_three_products_on_every_machine_under_load_killed_and_resumed(
     chance = random.Random(seed)  # noqa: S311
     print(f"{SEED}={seed}")
     deploy(rolled, job("work", rolled.connection.datacenter, rolled.connection.region))
+    rolled.nomad("/v1/jobs", {"Job": EVERYWHERE})
     before = names(rolled)
     to = [word for product, version in NEW.items() for word in ("--to", f"{product}={version}")]
     load = Load(docker_client, rolled.site, f"{JOB}.service.consul", BODY)
@@ -135,12 +192,19 @@ def test_all_three_products_on_every_machine_under_load_killed_and_resumed(
         load.start()
         writes.start()
         try:
-            for _ in range(KILLS):
+            for end in ("Ctrl-C", "kill"):
                 with rolled.project.start("upgrade", *to) as process:
                     time.sleep(chance.uniform(5, 30))  # the random moment is the test's subject, not a condition
-                    assert process.poll() is None, "it was over before it was killed"
-                    rolled.project.kill()
-                    process.communicate()
+                    assert process.poll() is None, f"it was over before the {end}"
+                    if end == "kill":
+                        rolled.project.kill()
+                        process.communicate()
+                        continue
+                    process.send_signal(signal.SIGINT)
+                    said, _ = process.communicate(timeout=60)
+                    assert process.returncode not in (0, -signal.SIGINT)
+                    assert "interrupted" in said
+                    assert "Traceback" not in said
             print(rolled.project.run("upgrade", *to, seconds=600))
             # A roll that is quicker than that is asked on.
             until(lambda: sum(sample.requests for sample in load.samples) >= REQUESTS, 120, f"{REQUESTS} requests")
@@ -161,6 +225,9 @@ def test_all_three_products_on_every_machine_under_load_killed_and_resumed(
     assert not names(after) & before
     after.healthy()
     nothing_is_left_of(after, before)
+    stops = system_jobs_stop_last(after)
+    assert stops
+    assert all(stops.values()), stops
     assert versions(after) == {product: {version} for product, version in NEW.items()}
     assert "nothing to do" in rolled.project.run("rollout")
     # Going back is no plan of ours where the vendor has none.
@@ -241,6 +308,26 @@ def test_at_their_pace_applications_move_by_their_own_deploys(
     assert not names_of(rolled.clients) & old
     nothing_is_left_of(rolled, old)
     rolled.healthy()
+
+
+def test_a_pool_of_clients_grows_and_shrinks_under_load(rolled: Datacenter, docker_client: docker.DockerClient) -> None:
+    pool = rolled.project.configuration()["cluster"]["clients"][0]
+    before = names(rolled)
+    load = Load(docker_client, rolled.site, f"{JOB}.service.consul", BODY)
+    load.start()
+    try:
+        declare(rolled, clients=[{**pool, "desired": 3}])
+        assert len(rolled.clients) == 3
+        assert before <= names(rolled), "a new count replaces nobody"
+        declare(rolled, clients=[pool])
+    finally:
+        totals = load.stop()
+    assert totals.failed == 0, totals.errors
+    two = Datacenter(docker_client, rolled.project)
+    assert len(two.clients) == 2
+    assert {machine.name for machine in two.servers} <= before
+    nothing_is_left_of(two, (before | names(rolled)) - names(two))
+    two.healthy()
 
 
 def test_from_three_servers_to_five_and_back(rolled: Datacenter, docker_client: docker.DockerClient) -> None:

@@ -6,10 +6,12 @@ import pytest
 
 from hashistack.local import docker_pool
 from hashistack.local.blueprint import bundle
-from hashistack.local.docker_pool import _bundle_digest, template
+from hashistack.local.docker_pool import PoolHandler, _bundle_digest, template
+from hashistack.local.site import SiteHandler
 from hashistack.machine.renderer import renderer
-from hashistack.provider.handler import Props
+from hashistack.provider.handler import UNKNOWN, Context, Props
 from hashistack.spec import ClusterSpec
+from hashistack.spec.versions import newest
 
 TOOLS = {
     name: {"version": "1", "sha256": f"{number:064x}", "path": f"/tools/{name}"}
@@ -66,3 +68,32 @@ def test_another_renderer_renders(olds: Props, news: Props, monkeypatch: pytest.
     assert _bundle_digest({name: olds[name] for name in olds if name != "renderer"}, news) == _rendered(news)
     monkeypatch.setattr(docker_pool, "renderer", lambda provider: "newer")
     assert _bundle_digest(olds, news) == _rendered(news)
+
+
+@pytest.mark.parametrize(
+    ("tools", "spec", "told"),
+    [
+        ("older", ClusterSpec(name="test"), "consul older → {consul}, nomad older → {nomad}, vault older → {vault}"),
+        ("wanted", ClusterSpec(name="test"), ""),
+        ("older", UNKNOWN, ""),
+    ],
+)
+def test_before_the_tools_are_here_their_versions_say_which_pool_rolls(
+    olds: Props, news: Props, tools: str, spec: object, told: str
+) -> None:
+    had = {name: {**tool, "version": newest(name) if tools == "wanted" else tools} for name, tool in TOOLS.items()}
+    before = {**olds, "template": {**olds["template"], "tools": had}}
+    text = spec.model_dump_json() if isinstance(spec, ClusterSpec) else spec
+    said: list[str] = []
+    context = Context(preview=True, log=lambda severity, text: said.append(text))
+    diff = PoolHandler().diff(context, "test-0000-server", before, {**news, "tools": UNKNOWN, "spec": text})
+    assert diff.update == ("bundle_sha256",)
+    wanted = {product: newest(product) for product in ("consul", "nomad", "vault")}
+    assert said == ([f"server: its machines are to be replaced by new ones: {told.format(**wanted)}"] if told else [])
+
+
+def test_a_preview_knows_the_site_that_there_is() -> None:
+    """Everything else would be replaced for one that may be another."""
+    made = {"site": "test-0000", "labels": {"a": "b"}}
+    assert SiteHandler().preview(Context(preview=True), {**made, "spec": "old"}, {"spec": "new"}) == made
+    assert SiteHandler().preview(Context(preview=True), None, {"spec": "new"}) == {}
