@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from hashistack.ops.connection import Connection
     from hashistack.ops.events import Event
 
+TOKENS_SECONDS = 120.0
+"""For tokens that were rotated in this `up`: machines look for them every 30 s, and ask again after as long."""
+
 
 class ReadyHandler(Handler):
     """Inputs: site, connection (secret), started (what each pool's resource started itself), rollout (``up`` or
@@ -121,6 +124,7 @@ def _converge(ctx: Context, cluster: Cluster, roll: bool, project: Path) -> None
     """Lost machines replaced, pools made larger and smaller, and with `roll` machines of another bundle replaced."""
     from hashistack.local.driver import LocalDriver
     from hashistack.ops.api import ApiError
+    from hashistack.ops.checks import NotReady, tokens, wait
     from hashistack.ops.driver import DriverFailed
     from hashistack.ops.events import MachineEvent, StepEvent
     from hashistack.ops.journal import Journal, place
@@ -138,6 +142,7 @@ def _converge(ctx: Context, cluster: Cluster, roll: bool, project: Path) -> None
             ctx.progress(f"{event.machine} is {event.state}")
 
     try:
+        wait(cluster, (tokens(),), TOKENS_SECONDS, lambda news: ctx.progress(str(news)), ctx.cancelled)
         outcome = Rollout(
             cluster,
             LocalDriver(cluster.connection),
@@ -146,7 +151,7 @@ def _converge(ctx: Context, cluster: Cluster, roll: bool, project: Path) -> None
             snapshots=place(project, "snapshots"),
             cancelled=ctx.cancelled,
         ).run()
-    except (ApiError, DriverFailed, Locked, RolloutFailed, SnapshotFailed) as error:
+    except (ApiError, DriverFailed, Locked, NotReady, RolloutFailed, SnapshotFailed) as error:
         raise ResourceFailed(f"{error}\nNext: repeat `pulumi up`, which goes on from here") from error
     if outcome.replaced:
         ctx.info(f"{outcome.replaced} machines replaced or taken away ({outcome.seconds:.1f}s)")

@@ -95,6 +95,11 @@ def readiness(connection: Connection, smoke: bool = True) -> tuple[Check, ...]:
     )
 
 
+def tokens() -> Check:
+    """What comes before any work on a cluster whose tokens may just have been rotated (`node/adopt`)."""
+    return Check("the cluster knows this stack's tokens", _tokens)
+
+
 class SmokeProbe:
     """The smoke job as a probe: the first call that can submits it, later calls watch it."""
 
@@ -106,6 +111,17 @@ class SmokeProbe:
         if not self._smoke.started:
             return Result(False, self._smoke.start() or "submitted to Nomad")
         return Result(*self._smoke.look())
+
+
+def _tokens(cluster: Cluster) -> Result:
+    for ask in (cluster.nomad.raft, cluster.consul.raft, cluster.vault.login):
+        try:
+            ask()
+        except ApiError as error:
+            # Nomad keeps the rollout's lock, so it has to answer. Another that does not may be what is to be mended.
+            if error.product == "nomad" or error.status in (400, 403):
+                return Result(False, str(error))
+    return Result(True, "")
 
 
 def _agreed(raft: Raft, servers: int) -> Result:

@@ -97,6 +97,31 @@ def test_everything_rotates_under_load(
     assert refused(datacenter, documents[1]) == refused(datacenter, documents[2]) == set()
 
 
+def test_servers_that_all_go_down_in_the_middle_of_a_rotation_end_it(
+    docker_client: docker.DockerClient, make_project: Callable[[str], Project]
+) -> None:
+    """Nobody has the old tokens any more: each server comes back with the new document alone."""
+    project = make_project("cut")
+    project.configure(cluster=small("cut", clients=1))
+    project.run("up")
+    datacenter = Datacenter(docker_client, project)
+    before = datacenter.servers[0].role_document()
+    project.configure(arguments=ONCE)
+    with project.start("up") as process:
+        until(lambda: datacenter.servers[0].role_document() != before, 60, "the document is there")
+        for server in datacenter.servers:
+            server.container.kill()
+        for server in datacenter.servers:
+            server.container.start()
+        said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    cut = Datacenter(docker_client, project)
+    until(lambda: taken_up(cut), 120, "every machine has taken it up")
+    cut.healthy()
+    assert refused(cut, cut.servers[0].role_document()) == set()
+    assert "operator" in cut.vendor("vault", "token", "lookup")
+
+
 def _starts(datacenter: Datacenter) -> dict[str, Any]:
     """Machine and agent to its process, on machines that are there now."""
     return {
