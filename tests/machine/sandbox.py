@@ -15,7 +15,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hashistack.machine.bundle import Bundle
 
@@ -74,12 +74,18 @@ for url; do :; done
 echo "$*" >>/standin/asked
 answer=/standin/answers/$(printf %s "${url#*://}" | sed 's/[^A-Za-z0-9.]/_/g')
 code=000
-case "$*" in *--data-binary*) cat >/standin/body; mv /standin/body "/standin/sent.${answer##*/}" ;; esac
+case "$*" in *--data-binary*)
+  cat >/standin/body
+  first=/standin/first.${answer##*/}
+  [ -e "$first" ] || { cp /standin/body /standin/copy; mv /standin/copy "$first"; }
+  mv /standin/body "/standin/sent.${answer##*/}"
+  ;;
+esac
 if [ -e "$answer" ]; then read -r code <"$answer"; sed 1d "$answer"; else echo "curl: (7) Failed to connect" >&2; fi
 case "$*" in *http_code*) printf '\\n%s' "$code" ;; esac
 [ "$code" != 000 ]
 """
-"""A curl whose answers are files (see `Sandbox.answer`); whom it asked is in `asked`, the bodies in `sent.*`."""
+"""A curl whose answers are files (see `Sandbox.answer`); whom it asked is in `asked`, the rest see `Sandbox.sent`."""
 
 
 def missing() -> list[str]:
@@ -156,9 +162,9 @@ class Sandbox:
         """What the stand-in for curl gets from this address (without ``https://``)."""
         self.write(f"/standin/answers/{_file(url)}", f"{code}\n{body}")
 
-    def sent(self, url: str) -> str | None:
-        """The last body that the stand-in for curl sent to this address; None before any."""
-        file = self.path(f"/standin/sent.{_file(url)}")
+    def sent(self, url: str, which: Literal["first", "sent"] = "sent") -> str | None:
+        """The first body that the stand-in for curl sent to this address, or the last (`sent`); None before any."""
+        file = self.path(f"/standin/{which}.{_file(url)}")
         return file.read_text() if file.exists() else None
 
     def tree(self, path: str) -> dict[str, str]:
