@@ -70,7 +70,7 @@ def problems(
     """
     return (
         *_servers(spec, region),
-        *(_way_out(distribution) if new_vpc and spec.network.nat == "none" and distribution else ()),
+        *(_way_out(spec, distribution) if new_vpc else ()),
         *_clients(spec, region, new_vpc),
         *tag_problems({**spec.tags, **tags}),
         *_seal(spec),
@@ -86,12 +86,13 @@ def _servers(spec: ClusterSpec, region: str) -> Iterator[Problem]:
     yield from _held(spec.upgrade, "upgrade")
 
 
-def _way_out(distribution: str) -> Iterator[Problem]:
-    yield Problem(
-        "network.nat",
-        f'machines from the image "{distribution}" install packages at boot, and have no way to them (got "none")',
-        'Give "zone" or "single", or an image of your own that has the packages.',
-    )
+def _way_out(spec: ClusterSpec, distribution: str) -> Iterator[Problem]:
+    if spec.network.nat == "none" and distribution:
+        yield Problem(
+            "network.nat",
+            f'machines from the image "{distribution}" install packages at boot, and have no way to them (got "none")',
+            'Give "zone" or "single", or an image of your own that has the packages.',
+        )
 
 
 def _clients(spec: ClusterSpec, region: str, new_vpc: bool) -> Iterator[Problem]:

@@ -17,6 +17,12 @@ CONSUL_RING = "/var/lib/hashistack/consul/serf/local.keyring"
 NOMAD_RING = "/var/lib/hashistack/nomad/server/serf.keyring"
 
 
+def brought_up(docker_client: docker.DockerClient, project: Project, clients: int) -> Datacenter:
+    project.configure(cluster=small(project.name, clients=clients))
+    project.run("up")
+    return Datacenter(docker_client, project)
+
+
 def taken_up(datacenter: Datacenter) -> bool:
     """Whether each machine works by its role's document, and gossip by that one's keys alone."""
     for machine in datacenter.machines():
@@ -47,10 +53,8 @@ def refused(datacenter: Datacenter, document: dict[str, str]) -> set[str]:
 def test_everything_rotates_under_load(
     docker_client: docker.DockerClient, make_project: Callable[[str], Project]
 ) -> None:
-    project = make_project("rotated")
-    project.configure(cluster=small("rotated", clients=2))
-    project.run("up")
-    datacenter = Datacenter(docker_client, project)
+    datacenter = brought_up(docker_client, make_project("rotated"), clients=2)
+    project = datacenter.project
     documents = [datacenter.servers[0].role_document()]
     service = Service(datacenter, "kept").start()
     allocations, starts = service.allocations(), _starts(datacenter)
@@ -101,10 +105,8 @@ def test_servers_that_all_go_down_in_the_middle_of_a_rotation_end_it(
     docker_client: docker.DockerClient, make_project: Callable[[str], Project]
 ) -> None:
     """Nobody has the old tokens any more: each server comes back with the new document alone."""
-    project = make_project("cut")
-    project.configure(cluster=small("cut", clients=1))
-    project.run("up")
-    datacenter = Datacenter(docker_client, project)
+    datacenter = brought_up(docker_client, make_project("cut"), clients=1)
+    project = datacenter.project
     before = datacenter.servers[0].role_document()
     project.configure(arguments=ONCE)
     with project.start("up") as process:

@@ -89,6 +89,7 @@ def test_consuls_leader_asks_for_the_next_step(
     assert keyring(machine) != 0, "the list stays as it is here: it gives up, and is called again"
     asks = [line for line in asked(machine) if "keyring" in line]
     assert asks[:2] == [f"GET {CONSUL}/operator/keyring", f"{order} {CONSUL}/operator/keyring"]
+    assert json.loads(machine.sent(f"{CONSUL}/operator/keyring") or "") == {"Key": key}
     assert len(asks) < 20
 
 
