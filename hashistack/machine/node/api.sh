@@ -64,3 +64,22 @@ filled() {
 
 secret() { jq -r --arg key "$1" '.[$key]' "$run/secrets.json"; }
 [ -s "$api/ca.pem" ] || secret ca >"$api/ca.pem"
+[ -s "$api/none" ] || header none User-Agent hashistack # for what needs no token
+
+# leads URL PORT: whether this server, whose address is $ip, leads Consul's or Nomad's Raft
+leads() { request none GET "$1/status/leader"; [ "$body" = "\"$ip:$2\"" ]; }
+
+# What Vault knows this server by. Its login answers with a token, which vault_token HEADER keeps.
+certificate="--cert $run/vault/tls/cert.pem --key $run/vault/tls/key.pem"
+vault_token() {
+  token=${body#*'"client_token":"'}
+  [ "$token" != "$body" ] || return 1
+  header "$1" X-Vault-Token "${token%%\"*}"
+}
+# vault_login HEADER: by this server's own Vault
+vault_login() {
+  curl_options=$certificate
+  request none POST https://localhost:8200/v1/auth/cert/login '{"name":"server"}'
+  curl_options=
+  vault_token "$1"
+}

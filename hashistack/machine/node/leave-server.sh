@@ -5,19 +5,16 @@
 
 [ -n "$gone_at" ] && [ "$(seconds_left)" -lt 45 ] || gone_at=$(($(now) + 45))
 name=$(jq -r .name "$run/facts.json")
-header none X-Hashistack leave
 header nomad X-Nomad-Token "$(secret nomad_management)"
 
 # Vault: TERM releases the lock, so that another is active at once. Then its peer goes, and its data with it: a peer
 # that was removed never joins again with them (hashicorp/vault#20583).
 vault_forgets() {
   for server in $(others); do
-    identity="--cert $run/vault/tls/cert.pem --key $run/vault/tls/key.pem"
+    identity=$certificate
     through "$server" none POST 8200 v1/auth/cert/login '{"name":"server"}'
     identity=
-    token=$(printf '%s' "$body" | sed -n 's/.*"client_token":"\([^"]*\)".*/\1/p')
-    [ -n "$token" ] || continue
-    header leave X-Vault-Token "$token"
+    vault_token leave || continue
     through "$server" leave POST 8200 v1/sys/storage/raft/remove-peer "{\"server_id\":\"$name\"}"
     ! ok || return 0
   done
