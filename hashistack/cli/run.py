@@ -28,7 +28,8 @@ def up(project: Project, show: Show) -> None:
     """
     refuse_unfit(project, show)
     ended, condenser, seconds = _run(Engine(project, show.say), "up", Condenser(), show)
-    if ended.code:
+    # The engine that was told to stop with nothing left to do ends well; who pressed Ctrl-C wants nothing more begun.
+    if ended.code or ended.interrupted:
         raise Refusal(_failure(ended, condenser, project, "up"))
     changed = _changes(condenser.changes)
     where = _option(project)

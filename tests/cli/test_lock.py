@@ -16,6 +16,7 @@ from hashistack.cli.engine import Ended
 from hashistack.cli.events import Condenser
 from hashistack.cli.lock import release_stale
 from hashistack.cli.options import Output
+from hashistack.cli.project import Project
 from hashistack.cli.refusal import Refusal
 from hashistack.cli.run import TRIES
 from hashistack.cli.show import Show
@@ -98,6 +99,15 @@ class GivesWay:
         if self.begun <= self.times:
             return Ended(255, "error: the stack is currently locked by 1 lock(s)", False)
         return Ended(0, "", False)
+
+
+def test_ctrl_c_after_the_last_resource_still_ends_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The engine has nothing left to stop, and ends well."""
+    monkeypatch.setattr(run, "refuse_unfit", lambda project, show: None)
+    monkeypatch.setattr(run, "Engine", lambda project, say: None)
+    monkeypatch.setattr(run, "_run", lambda *given: (Ended(0, "", True), Condenser(), 1.0))
+    with pytest.raises(Refusal, match=r"interrupted; .*\nGo on: hashistack up"):
+        run.up(Project(tmp_path, "test"), Show(Output.JSON))
 
 
 @pytest.mark.parametrize(("times", "code", "begun"), [(0, 0, 1), (1, 0, 2), (9, 255, 1 + TRIES)])
