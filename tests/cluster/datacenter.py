@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import docker
 import httpx
 from docker.models.containers import Container
 
-from hashistack.ops.api import tls_context
+from hashistack.ops.api import Method, tls_context
+from hashistack.ops.cluster import Cluster
 from hashistack.ops.connection import Connection, Endpoint
 from hashistack.spec.versions import newest
 from hashistack.toolchain import resolve
@@ -21,6 +22,10 @@ from hashistack.toolchain import resolve
 from .project import Left, Project, labelled, until
 
 _TRIES = 3
+_LOGIN_SECONDS = 1800
+"""Half of what an operator's Vault token lives."""
+_ANSWER_SECONDS = 15
+"""As long as an election may take on a busy machine; whoever asks fails over meanwhile, as a user would."""
 _END = "-- ended with "
 
 
@@ -43,7 +48,7 @@ class Machine:
         """Runs a sh script as root; exit code and all that it printed.
 
         Docker loses the output of an `exec` now and then (20.10, under load): silence counts only when it is complete,
-        and the script is run again otherwise.
+        and the script is run again otherwise. So it must be one that may be run twice.
         """
         for _ in range(_TRIES):
             _, output = self.container.exec_run(
@@ -66,6 +71,14 @@ class Machine:
 
     def log(self, service: str) -> str:
         return self.sh(f"cat /var/log/hashistack/{service}/*")
+
+    def complains(self) -> str:
+        """What its own health check says where it isn't well; "" of one that is, is stopped, or is taken away."""
+        self.container.reload()
+        if self.container.status != "running":
+            return ""
+        code, said = self.run("[ -e /platform/terminating ] || /opt/hashistack/current/bin/health")
+        return f"{self.name}: {said}" if code else ""
 
     def role_document(self) -> dict[str, str]:
         role = self.container.labels["hashistack.role"]
@@ -93,6 +106,8 @@ class Datacenter:
         self.declared = Connection.parse(json.loads(said))
         self.site = self.declared.name
         self.left = Left.behind(client, self.site)
+        self._environment: dict[str, str] = {}
+        self._renew_at = 0.0
 
     @property
     def connection(self) -> Connection:
@@ -121,10 +136,17 @@ class Datacenter:
     def clients(self) -> list[Machine]:
         return self.machines("client")
 
-    @cached_property
+    @property
     def environment(self) -> dict[str, str]:
-        """What `hashistack env` sets, on top of the project's environment."""
-        return {**self.project.environment, **json.loads(self.project.run("env", "-o", "json"))}
+        """What `hashistack env` sets, on top of the project's environment; kept, since it is a login each time."""
+        if time.monotonic() >= self._renew_at:
+            self._environment = json.loads(self.project.run("env", "-o", "json"))
+            self._renew_at = time.monotonic() + _LOGIN_SECONDS
+        return {**self.project.environment, **self._environment}
+
+    def log_in_again(self) -> None:
+        """What `environment` has kept is of no use any more: its server or its cluster is gone."""
+        self._renew_at = 0.0
 
     def vendor(self, product: str, *arguments: str, code: int = 0, **environment: str) -> str:
         """Runs the vendor's own command against the cluster."""
@@ -141,22 +163,16 @@ class Datacenter:
         operator = (c.operator_cert_pem, c.operator_key_pem) if certificate else ("", "")
         return httpx.Client(verify=tls_context(c.ca_pem, *operator), trust_env=False, timeout=10)
 
-    def consul(self, path: str) -> Any:
-        with self.http() as http:
-            answer = http.get(
-                self.connection.consul.addresses[0] + path, headers={"X-Consul-Token": self.connection.consul.secret}
-            )
-        return answer.raise_for_status().json()
+    def consul(self, path: str, seconds: float = _ANSWER_SECONDS) -> Any:
+        """What Consul answers; asked again for so long while no server answers or has a leader."""
+        with Cluster(self.connection) as cluster:
+            return cluster.consul.api.call("GET", path, seconds=seconds).data
 
-    def nomad(self, path: str, body: Any = None, method: str = "") -> Any:
-        with self.http() as http:
-            answer = http.request(
-                method or ("GET" if body is None else "POST"),
-                self.connection.nomad.addresses[0] + path,
-                json=body,
-                headers={"X-Nomad-Token": self.connection.nomad.secret},
-            )
-        return answer.raise_for_status().json()
+    def nomad(self, path: str, body: Any = None, method: Method = "GET") -> Any:
+        """The same of Nomad; a body is put."""
+        with Cluster(self.connection) as cluster:
+            asked: Method = "PUT" if body is not None else method
+            return cluster.nomad.api.call(asked, path, body=body, seconds=_ANSWER_SECONDS).data
 
     def status(self) -> dict[str, Any]:
         """What `hashistack status -o json` says, healthy or not."""
@@ -167,13 +183,18 @@ class Datacenter:
         return read
 
     def healthy(self, seconds: float = 90) -> dict[str, Any]:
-        """Waits until the cluster calls itself healthy, with every machine that it should have."""
+        """Waits until the cluster calls itself healthy, with every machine that it should have.
+
+        What the cluster knows of a machine may be older than its restart: each that runs is asked itself too.
+        """
         last: dict[str, Any] = {}
 
         def good() -> bool:
             nonlocal last
             last = self.status()
-            return bool(last["healthy"])
+            if last["healthy"]:
+                last["problems"] = [said for machine in self.machines() if (said := machine.complains())]
+            return not last["problems"]
 
         try:
             until(good, seconds, "healthy")

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from hashistack.ops.cluster import Cluster
 from hashistack.secrets import pki
 
 from .datacenter import Datacenter
@@ -22,6 +23,9 @@ from .project import until
 HOLD_SECONDS = 12.0
 """Longer than the autopilots' stabilization time (10 s), after which a sound newcomer would get its vote."""
 PATIENCE_SECONDS = 1.5
+"""How long silence is taken for a connection that stays open."""
+REFUSAL_SECONDS = 10.0
+"""How long a busy server may take to close one."""
 
 _BOTH = """\
 cd /impostor && mkdir -p consul nomad
@@ -31,7 +35,9 @@ wait
 """
 
 
-def raft_connection_stays_open(ip: str, port: tuple[int, bytes, bytes], ca: str, cert: str, key: str) -> bool:
+def raft_connection_stays_open(
+    ip: str, port: tuple[int, bytes, bytes], ca: str, cert: str, key: str, seconds: float = PATIENCE_SECONDS
+) -> bool:
     """Whether a server goes on listening to one who asks for TLS, shows this certificate, and asks for Raft.
 
     `port` is its number, the byte that announces TLS and the one that, inside, announces Raft.
@@ -45,7 +51,7 @@ def raft_connection_stays_open(ip: str, port: tuple[int, bytes, bytes], ca: str,
         context.load_cert_chain(chain.name)
     with socket.create_connection((ip, number), timeout=5) as plain:
         plain.sendall(tls)
-        plain.settimeout(PATIENCE_SECONDS)
+        plain.settimeout(seconds)
         try:
             with context.wrap_socket(plain) as inside:
                 inside.sendall(raft)
@@ -120,13 +126,14 @@ class Impostor:
         self.container.remove(force=True, v=True)
         self.datacenter.vendor("consul", "force-leave", "-prune", self.name)
         self.datacenter.vendor("nomad", "server", "force-leave", f"{self.name}.{self.datacenter.connection.region}")
+        with Cluster(self.datacenter.connection) as cluster:
 
-        flags = {"consul": "-id", "nomad": "-peer-id"}
-        for product, flag in flags.items():
-            for peer in self._peers(product):
-                if self.name in peer:
-                    identity = peer.split()[1]
-                    self.datacenter.vendor(product, "operator", "raft", "remove-peer", f"{flag}={identity}")
+            def forgotten() -> bool:
+                cluster.consul.forget(self.name)
+                cluster.nomad.forget_server(self.name)
+                return all(len(self._peers(product)) == 3 for product in ("consul", "nomad"))
+
+            until(forgotten, 60, f"{self.name} is no peer any more")
 
     def _members(self, product: str) -> str:
         return self.datacenter.vendor(product, *(("members",) if product == "consul" else ("server", "members")))
@@ -144,6 +151,7 @@ class Impostor:
             "server": True,
             "data_dir": "/impostor/consul",
             "retry_join": [server],
+            "retry_interval": "1s",
             "encrypt": document["consul_gossip"],
             "acl": {
                 "enabled": True,
@@ -168,7 +176,11 @@ class Impostor:
             "datacenter": self.datacenter.connection.datacenter,
             "data_dir": "/impostor/nomad",
             "consul": {"server_auto_join": False, "auto_advertise": False},
-            "server": {"enabled": True, "encrypt": gossip, "server_join": {"retry_join": [server]}},
+            "server": {
+                "enabled": True,
+                "encrypt": gossip,
+                "server_join": {"retry_join": [server], "retry_interval": "1s"},
+            },
             "acl": {"enabled": True},
             "tls": {
                 "http": True,

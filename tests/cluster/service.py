@@ -72,9 +72,9 @@ class Service:
     def stop(self) -> None:
         self.datacenter.nomad(f"/v1/job/{self.name}?purge=true", method="DELETE")
 
-    def instances(self) -> list[str]:
+    def instances(self, seconds: float = 15) -> list[str]:
         """Address and port of those that pass, as DNS would give them."""
-        found = self.datacenter.consul(f"/v1/health/service/{self.name}?passing")
+        found = self.datacenter.consul(f"/v1/health/service/{self.name}?passing", seconds)
         return [f"{one['Service']['Address'] or one['Node']['Address']}:{one['Service']['Port']}" for one in found]
 
     def allocations(self) -> dict[str, str]:
@@ -108,7 +108,7 @@ class Asking:
             self.asked += 1
             at = time.strftime("%H:%M:%S")
             try:
-                found = self._service.instances()
+                found = self._service.instances(seconds=0)  # a look-up that fails is a request that failed
                 address = found[self.asked % len(found)]
             except Exception as error:
                 self.failed.append(f"{at} look-up: {error!r}")

@@ -20,7 +20,7 @@ _DAMAGE = f"""\
 cd /opt/hashistack/artifacts
 digest=$(sed -n 's/^HS_BUNDLE=//p' /etc/hashistack/metadata)
 head -c 1000 "$digest.tar.gz" >{_ANOTHER}.tar.gz
-cp -p /etc/hashistack/user-data /etc/hashistack/user-data.good
+[ -e /etc/hashistack/user-data.good ] || cp -p /etc/hashistack/user-data /etc/hashistack/user-data.good
 sed -i "s/$digest/{_ANOTHER}/" /etc/hashistack/user-data
 printf %s "$digest"
 """

@@ -74,7 +74,8 @@ def declare(datacenter: Datacenter, **changes: Any) -> None:
     """Changes the specification and lets `up` declare it; the machines stay as they are."""
     project = datacenter.project
     project.configure(cluster={**project.configuration()["cluster"], **changes})
-    project.run("up")
+    # Up to two machines more, each with all the time that a boot may take.
+    project.run("up", seconds=400)
 
 
 def names(datacenter: Datacenter) -> set[str]:
@@ -112,15 +113,21 @@ def versions(datacenter: Datacenter) -> dict[str, set[str]]:
 
 def nothing_is_left_of(datacenter: Datacenter, gone: set[str]) -> None:
     """In Raft, in Nomad's nodes, in Consul's catalog: only the machines that are there."""
+    seen = gone
     with Cluster(datacenter.connection) as cluster:
 
         def left() -> set[str]:
+            nonlocal seen
             rafts = (cluster.nomad.raft(), cluster.consul.raft(), cluster.vault.raft())
             listed = {peer.name for raft in rafts for peer in raft.peers}
             listed |= {node.name for node in cluster.nomad.nodes()} | set(cluster.consul.machines())
-            return listed & gone
+            seen = listed & gone
+            return seen
 
-        until(lambda: not left(), 30, f"nothing is left of {gone}: {left()}")
+        try:
+            until(lambda: not left(), 30, "")
+        except AssertionError:
+            raise AssertionError(f"after 30 s this is left: {seen}") from None
 
 
 def system_jobs_stop_last(datacenter: Datacenter) -> dict[str, bool]:
@@ -312,6 +319,7 @@ def test_at_their_pace_applications_move_by_their_own_deploys(
 
 def test_a_pool_of_clients_grows_and_shrinks_under_load(rolled: Datacenter, docker_client: docker.DockerClient) -> None:
     pool = rolled.project.configuration()["cluster"]["clients"][0]
+    pool["upgrade"] = {**pool.get("upgrade", {}), "pace": "drain"}
     before = names(rolled)
     load = Load(docker_client, rolled.site, f"{JOB}.service.consul", BODY)
     load.start()
