@@ -295,4 +295,5 @@ def _late(said: dict[str, Any]) -> str:
 
 
 def _told(sentence: str, log: str) -> str:
-    return "\n".join([sentence, *(f"  {line}" for line in log.splitlines()[-_LOG_LINES:])])
+    lines = log.splitlines()[-_LOG_LINES:] or ["(it has said nothing yet)"]
+    return "\n".join([sentence, *(f"  {line}" for line in lines)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from hashistack.provider.handler import Context, Props, ResourceFailed
 
 if TYPE_CHECKING:
     import docker
+
+_GONE_SECONDS = 60
 
 
 class SiteHandler(SpecificationHandler):
@@ -94,8 +97,11 @@ def remove_containers(client: docker.DockerClient, containers: list[Props]) -> N
         except NotFound:
             pass
         except APIError as error:
-            if error.status_code != 409:  # somebody else is removing it at this moment
+            if error.status_code != 409:
                 raise
+            # Somebody else is removing it at this moment, and its volumes and network are in use until it is gone.
+            with suppress(NotFound):
+                client.api.wait(container["Id"], timeout=_GONE_SECONDS, condition="removed")
 
     if containers:
         with ThreadPoolExecutor(len(containers)) as pool:

@@ -24,7 +24,7 @@ from .project import Left, Project, labelled, until
 _TRIES = 3
 _LOGIN_SECONDS = 1800
 """Half of what an operator's Vault token lives."""
-_ANSWER_SECONDS = 15
+ANSWER_SECONDS = 15
 """As long as an election may take on a busy machine; whoever asks fails over meanwhile, as a user would."""
 _END = "-- ended with "
 
@@ -124,7 +124,7 @@ class Datacenter:
 
     def machines(self, role: str = "") -> list[Machine]:
         """The machines that Docker lists now, by name."""
-        found = self.client.containers.list(all=True, filters=labelled(self.site))
+        found = self.client.containers.list(all=True, filters=labelled(self.site), ignore_removed=True)
         chosen = [Machine(c) for c in found if role in ("", c.labels["hashistack.role"])]
         return sorted(chosen, key=lambda machine: machine.name)
 
@@ -163,7 +163,7 @@ class Datacenter:
         operator = (c.operator_cert_pem, c.operator_key_pem) if certificate else ("", "")
         return httpx.Client(verify=tls_context(c.ca_pem, *operator), trust_env=False, timeout=10)
 
-    def consul(self, path: str, seconds: float = _ANSWER_SECONDS) -> Any:
+    def consul(self, path: str, seconds: float = ANSWER_SECONDS) -> Any:
         """What Consul answers; asked again for so long while no server answers or has a leader."""
         with Cluster(self.connection) as cluster:
             return cluster.consul.api.call("GET", path, seconds=seconds).data
@@ -172,7 +172,7 @@ class Datacenter:
         """The same of Nomad; a body is put."""
         with Cluster(self.connection) as cluster:
             asked: Method = "PUT" if body is not None else method
-            return cluster.nomad.api.call(asked, path, body=body, seconds=_ANSWER_SECONDS).data
+            return cluster.nomad.api.call(asked, path, body=body, seconds=ANSWER_SECONDS).data
 
     def status(self) -> dict[str, Any]:
         """What `hashistack status -o json` says, healthy or not."""

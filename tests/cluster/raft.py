@@ -10,18 +10,33 @@ from typing import Any
 import httpx
 
 from bench.writes import Written
+from hashistack.ops.api import ApiError
+from hashistack.ops.cluster import Cluster
 
-from .datacenter import Datacenter, Machine
+from .datacenter import ANSWER_SECONDS, Datacenter, Machine
+from .project import until
 
 PRODUCTS = ("consul", "nomad", "vault")
 _LOOK_SECONDS = 0.1
 
 
 def ask(machine: Machine, path: str, header: str) -> Any:
-    """What one of the machine's own agents answers, by a token that the machine has."""
-    status, body = machine.get(path, f"-H @/run/hashistack/api/{header}")
-    assert status == 200, f"{machine.name}: {path}: {status} {body}"
-    return json.loads(body)
+    """What one of the machine's own agents answers, by a token that the machine has.
+
+    An election takes a moment, and so does the machine's next login to Vault when its token has run out.
+    """
+    last: tuple[int, str] = (0, "")
+
+    def answers() -> bool:
+        nonlocal last
+        last = machine.get(path, f"-H @/run/hashistack/api/{header}")
+        return last[0] == 200
+
+    try:
+        until(answers, ANSWER_SECONDS, "")
+    except AssertionError:
+        raise AssertionError(f"{machine.name}: {path}: {last[0]} {last[1]}") from None
+    return json.loads(last[1])
 
 
 def peers(machine: Machine) -> dict[str, list[tuple[str, bool]]]:
@@ -37,15 +52,17 @@ def peers(machine: Machine) -> dict[str, list[tuple[str, bool]]]:
 
 
 def leader(datacenter: Datacenter, product: str) -> Machine:
-    """The server that leads the product's Raft."""
-    running = [server for server in datacenter.servers if server.container.status == "running"]
-    asked = running[0]
-    if product == "vault":
-        found = ask(asked, "https://localhost:8200/v1/sys/leader", "none")["leader_address"]
-    else:
-        url = {"consul": "http://127.0.0.1:8500", "nomad": "https://localhost:4646"}[product]
-        found = ask(asked, f"{url}/v1/status/leader", "none")
-    return next(server for server in running if f"{server.ip}:" in found)
+    """The server that leads the product's Raft, once there is one."""
+    with Cluster(datacenter.connection) as cluster:
+
+        def named() -> str:
+            try:
+                return str(getattr(cluster, product).raft().leader)
+            except ApiError:
+                return ""  # an election is under way
+
+        name = until(named, ANSWER_SECONDS, f"{product} has a leader")
+    return next(server for server in datacenter.servers if server.name == name)
 
 
 def ghosts(machine: Machine, asked: Machine) -> list[str]:

@@ -6,6 +6,9 @@ import threading
 import time
 import urllib.request
 from types import TracebackType
+from typing import Any
+
+from hashistack.ops.cluster import Cluster
 
 from .datacenter import Datacenter
 from .project import until
@@ -72,10 +75,9 @@ class Service:
     def stop(self) -> None:
         self.datacenter.nomad(f"/v1/job/{self.name}?purge=true", method="DELETE")
 
-    def instances(self, seconds: float = 15) -> list[str]:
-        """Address and port of those that pass, as DNS would give them."""
-        found = self.datacenter.consul(f"/v1/health/service/{self.name}?passing", seconds)
-        return [f"{one['Service']['Address'] or one['Node']['Address']}:{one['Service']['Port']}" for one in found]
+    def instances(self) -> list[str]:
+        """Address and port of those that pass."""
+        return _places(self.datacenter.consul(f"/v1/health/service/{self.name}?passing"))
 
     def allocations(self) -> dict[str, str]:
         """Running allocation's id to its node's name."""
@@ -83,13 +85,22 @@ class Service:
         return {one["ID"]: one["NodeName"] for one in found if one["ClientStatus"] == "running"}
 
 
+def _places(found: Any) -> list[str]:
+    return [f"{one['Service']['Address'] or one['Node']['Address']}:{one['Service']['Port']}" for one in found]
+
+
 class Asking:
-    """Asks a service again and again, where the catalog says at that moment; a connection for each request."""
+    """Asks a service again and again, where the catalog says at that moment; a connection for each request.
+
+    The catalog answers as it does for DNS: from any server, with or without a leader. A look-up that fails is a request
+    that failed.
+    """
 
     def __init__(self, service: Service) -> None:
         self.asked = 0
         self.failed: list[str] = []
-        self._service = service
+        self._cluster = Cluster(service.datacenter.connection)
+        self._look_up = f"/v1/health/service/{service.name}?passing&stale"
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._ask)
 
@@ -102,13 +113,14 @@ class Asking:
     ) -> None:
         self._over.set()
         self._thread.join()
+        self._cluster.close()
 
     def _ask(self) -> None:
         while not self._over.wait(_PAUSE_SECONDS):
             self.asked += 1
             at = time.strftime("%H:%M:%S")
             try:
-                found = self._service.instances(seconds=0)  # a look-up that fails is a request that failed
+                found = _places(self._cluster.consul.api.call("GET", self._look_up).data)
                 address = found[self.asked % len(found)]
             except Exception as error:
                 self.failed.append(f"{at} look-up: {error!r}")

@@ -47,5 +47,5 @@ def test_two_clusters_side_by_side(datacenter: Datacenter, make_project: Callabl
     assert neighbour.left.now(datacenter.client) == []
     assert project.processes() == {}
     assert [machine.container.id for machine in datacenter.machines()] == before
-    assert datacenter.status()["healthy"]
+    datacenter.healthy()
     assert "nothing to do" in project.run("down", "--yes") or "gone" in project.run("down", "--yes")

@@ -55,8 +55,7 @@ def test_a_task_in_a_bridge_network_resolves_names(datacenter: Datacenter) -> No
 
 
 def test_status_calls_it_healthy(datacenter: Datacenter) -> None:
-    status = datacenter.status()
-    assert status["healthy"], status["problems"]
+    status = datacenter.healthy()
     assert [row["role"] for row in status["machines"]].count("server") == 3
     assert len(status["machines"]) == 5
     assert status["can_lose"] == {"nomad": 1, "consul": 1, "vault": 1}

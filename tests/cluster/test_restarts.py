@@ -14,9 +14,16 @@ def _ids(datacenter: Datacenter) -> dict[str, str]:
     return found | {f"nomad {node['Name']}": node["ID"] for node in datacenter.nomad("/v1/nodes")}
 
 
-def _nothing_has_left(datacenter: Datacenter) -> None:
-    nodes = datacenter.nomad("/v1/nodes")
-    assert {(node["SchedulingEligibility"], str(node["LastDrain"])) for node in nodes} == {("eligible", "None")}
+def _drains(datacenter: Datacenter) -> dict[str, tuple[str, str]]:
+    """Node to whether it takes work, and when it was drained last."""
+    return {
+        node["Name"]: (node["SchedulingEligibility"], str(node["LastDrain"])) for node in datacenter.nomad("/v1/nodes")
+    }
+
+
+def _nothing_has_left(datacenter: Datacenter, drains: dict[str, tuple[str, str]]) -> None:
+    assert _drains(datacenter) == drains
+    assert {eligible for eligible, _ in drains.values()} == {"eligible"}
     for machine in datacenter.machines():
         assert "leaving" not in machine.log("node-watch")
 
@@ -24,17 +31,17 @@ def _nothing_has_left(datacenter: Datacenter) -> None:
 def test_agents_that_restart_keep_allocations_and_ids(datacenter: Datacenter) -> None:
     service = Service(datacenter, "staying").start()
     try:
-        ids, allocations = _ids(datacenter), service.allocations()
+        ids, allocations, drains = _ids(datacenter), service.allocations(), _drains(datacenter)
         restarted = {machine: machine.process("nomad") for machine in [datacenter.clients[0], datacenter.servers[0]]}
         for machine in restarted:
-            machine.sh("sv restart /etc/service/nomad /etc/service/consul /etc/service/node-watch")
+            machine.sh("sv -w 60 restart /etc/service/nomad /etc/service/consul /etc/service/node-watch")
         for machine, before in restarted.items():
             until(lambda machine=machine, before=before: machine.process("nomad") != before, 30, "a new agent")
         datacenter.healthy()
+        until(lambda: len(service.instances()) == 2, 60, "both answer")
         assert service.allocations() == allocations
-        assert len(service.instances()) == 2
         assert _ids(datacenter) == ids
-        _nothing_has_left(datacenter)
+        _nothing_has_left(datacenter, drains)
     finally:
         service.stop()
 
@@ -42,7 +49,7 @@ def test_agents_that_restart_keep_allocations_and_ids(datacenter: Datacenter) ->
 def test_restarted_machines_come_back_as_themselves(datacenter: Datacenter) -> None:
     service = Service(datacenter, "resumed").start()
     try:
-        before, allocations = _ids(datacenter), service.allocations()
+        before, allocations, drains = _ids(datacenter), service.allocations(), _drains(datacenter)
         restarted = [datacenter.servers[-1], datacenter.clients[0]]
         started = [machine.sh("cat /proc/1/stat").split()[21] for machine in restarted]
         with ThreadPoolExecutor() as both:
@@ -53,7 +60,7 @@ def test_restarted_machines_come_back_as_themselves(datacenter: Datacenter) -> N
         # Tasks end with the machine; each allocation starts its own again, where it was.
         until(lambda: len(service.instances()) == 2, 60, "both answer again")
         assert service.allocations() == allocations
-        _nothing_has_left(datacenter)
+        _nothing_has_left(datacenter, drains)
     finally:
         service.stop()
     # Healthy by itself; and `up` agrees that there is nothing to do.
