@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -57,9 +56,11 @@ def listing(directory: Path) -> dict[str, int]:
 def test_the_second_run_is_quick_and_changes_nothing(checkout: Path) -> None:
     assert setup(checkout).returncode == 0
     before = listing(checkout)
-    started = time.monotonic()
+    before_it = os.times()
     second = setup(checkout)
-    assert time.monotonic() - started < 1
+    after_it = os.times()
+    # CPU: what else this machine does is none of its business.
+    assert after_it.children_user + after_it.children_system - before_it.children_user - before_it.children_system < 1
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
     assert listing(checkout) == before
 

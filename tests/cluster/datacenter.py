@@ -37,7 +37,7 @@ class Machine:
 
     @property
     def name(self) -> str:
-        return str(self.container.labels["hashistack.machine"])
+        return str(self.container.labels.get("hashistack.machine", self.container.name))
 
     @property
     def ip(self) -> str:

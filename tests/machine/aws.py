@@ -54,6 +54,8 @@ class Aws:
 
     def __post_init__(self) -> None:
         self._clients: dict[str, Any] = {}
+        # moto looks whether an object is there, and writes it a moment later (If-None-Match).
+        self._one_at_a_time = threading.Lock()
         self.metadata = Metadata(self.instances.get, self.keyring)
 
     def client(self, service: str) -> Any:
@@ -136,12 +138,13 @@ class Aws:
         return 200, {}, b"<CompleteLifecycleActionResponse/>"
 
     def _forward(self, request: Request) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection(*self._moto, timeout=30)
-        path = request.url.split("/", 3)[3]
-        connection.request(request.method, f"/{path}", request.body, dict(request.headers))
-        response = connection.getresponse()
-        body = response.read()
-        connection.close()
+        with self._one_at_a_time:
+            connection = http.client.HTTPConnection(*self._moto, timeout=30)
+            path = request.url.split("/", 3)[3]
+            connection.request(request.method, f"/{path}", request.body, dict(request.headers))
+            response = connection.getresponse()
+            body = response.read()
+            connection.close()
         headers = {name: value for name, value in response.getheaders() if name.lower() not in HOP_BY_HOP}
         return response.status, headers, body
 

@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -94,7 +95,8 @@ def missing() -> list[str]:
     return lacks if os.geteuid() == 0 else [*lacks, "root, for namespaces and other users' files"]
 
 
-def _file(url: str) -> str:
+def file_of(url: str) -> str:
+    """Under which name the stand-in for curl keeps what belongs to an address."""
     return re.sub("[^A-Za-z0-9.]", "_", url)
 
 
@@ -160,21 +162,21 @@ class Sandbox:
 
     def answer(self, url: str, body: str, code: int = 200) -> None:
         """What the stand-in for curl gets from this address (without ``https://``)."""
-        self.write(f"/standin/answers/{_file(url)}", f"{code}\n{body}")
+        self.write(f"/standin/answers/{file_of(url)}", f"{code}\n{body}")
 
     def sent(self, url: str, which: Literal["first", "sent"] = "sent") -> str | None:
         """The first body that the stand-in for curl sent to this address, or the last (`sent`); None before any."""
-        file = self.path(f"/standin/{which}.{_file(url)}")
+        file = self.path(f"/standin/{which}.{file_of(url)}")
         return file.read_text() if file.exists() else None
 
     def tree(self, path: str) -> dict[str, str]:
         """All files under a directory of the machine, path to contents; empty where there is none."""
-        start = self.path(path)
-        return {
-            str(file.relative_to(start)): file.read_bytes().decode(errors="replace")
-            for file in sorted(start.rglob("*"))
-            if file.is_file()
-        }
+        start, found = self.path(path), {}
+        for file in sorted(start.rglob("*")):
+            with suppress(FileNotFoundError):  # a program that runs has moved it since
+                if file.is_file():
+                    found[str(file.relative_to(start))] = file.read_bytes().decode(errors="replace")
+        return found
 
     def install_bundle(self, bundle: Bundle, role: str, pool: str, platform: str | None = PLATFORM) -> None:
         """Makes this bundle the one in force, with a stand-in for its platform program."""

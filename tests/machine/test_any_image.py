@@ -196,7 +196,7 @@ def test_an_init_that_nobody_knows_is_refused(server: Sandbox) -> None:
     assert done.stderr == ("hashistack: this image's init is none of systemd, OpenRC and runit: use another image\n")
 
 
-RUNSVDIR = 'echo runsvdir >>/tmp/ran; trap "echo ended >>/tmp/ran; exit 0" TERM; while :; do /usr/bin/sleep 0.05; done'
+RUNSVDIR = 'trap "echo ended >>/tmp/ran; exit 0" TERM; echo runsvdir >>/tmp/ran; while :; do /usr/bin/sleep 0.05; done'
 
 
 def supervised(machine: Sandbox, boot: str) -> Sandbox:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import tarfile
 from collections.abc import Iterator
 from uuid import uuid4
@@ -14,6 +15,7 @@ from docker.models.containers import Container
 
 from hashistack.local import image
 
+from ..cluster.datacenter import Machine
 from .cases import CASES, POOLS, configuration, role
 from .conftest import wait_for
 from .documents import DOCUMENTS
@@ -52,15 +54,11 @@ def put(container: Container, files: dict[str, bytes]) -> None:
 
 
 def run(container: Container, *command: str) -> tuple[int, str]:
-    code, output = container.exec_run(list(command))
-    assert isinstance(output, bytes)
-    return code or 0, output.decode()
+    return Machine(container).run(shlex.join(command))
 
 
 def inside(container: Container, command: str) -> str:
-    code, output = run(container, "sh", "-c", command)
-    assert code == 0, output
-    return output
+    return Machine(container).sh(command)
 
 
 def render(container: Container, case: str, pool: str) -> None:
@@ -102,7 +100,8 @@ def test_a_running_unbound_is_reached_after_its_configuration_was_rendered_again
     control = ["unbound-control", "-c", CONF]
     wait_for(lambda: run(container, *control, "status")[0] == 0)
     inside(container, "/opt/hashistack/current/bin/render")
-    inside(container, f"echo '  stub-addr: 127.0.0.9@8600' >>{RUN}/unbound/stub.conf")
+    stub, line = f"{RUN}/unbound/stub.conf", "  stub-addr: 127.0.0.9@8600"
+    inside(container, f"grep -qF '{line}' {stub} || echo '{line}' >>{stub}")
     assert run(container, *control, "reload")[0] == 0
     wait_for(lambda: "127.0.0.9" in run(container, *control, "list_stubs")[1])
     assert run(container, *control, "stop")[0] == 0

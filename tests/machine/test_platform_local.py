@@ -61,13 +61,19 @@ def test_a_document_that_is_not_there_is_a_failure(container: Sandbox) -> None:
 
 
 RACE = """
-mkfifo /tmp/gate
+rm -rf /tmp/gate /tmp/ready; mkfifo /tmp/gate; mkdir /tmp/ready
+exec 3<>/tmp/gate
 for racer in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-  # Opening the gate for reading waits until it is opened for writing: all start at once.
-  { read -r _ </tmp/gate || :; echo "$racer" | /platform/bin claim cup && echo "$racer"; } &
+  # Reading ends when nobody has the gate open for writing any more: all start at once.
+  {
+    exec 4</tmp/gate 3>&-
+    : >/tmp/ready/$racer
+    read -r _ <&4 || :
+    echo "$racer" | /platform/bin claim cup && echo "$racer"
+  } &
 done
-sleep 0.5
-: >/tmp/gate
+until [ "$(ls /tmp/ready | wc -l)" = 20 ]; do sleep 0.05; done
+exec 3>&-
 wait
 """
 
@@ -79,7 +85,6 @@ def test_of_twenty_who_claim_a_name_one_gets_it(container: Sandbox) -> None:
         assert len(winners) == 1, done
         assert container.tree(SECRETS) == {"cup": f"{winners[0]}\n"}
         container.path(f"{SECRETS}/cup").unlink()
-        container.path("/tmp/gate").unlink()
 
 
 def test_a_claim_on_what_is_there_fails_and_changes_nothing(container: Sandbox) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import itertools
 import json
+import os
 import socket
 import subprocess
 import time
@@ -97,16 +99,23 @@ def tool() -> Callable[[str], Path]:
     return lambda name: resolve(name, str(getattr(versions, name))).path
 
 
+_PORTS = itertools.count(20000 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
+"""This worker's own, below those that the kernel gives to whoever asks for any (ip_local_port_range)."""
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Ports that nobody has now; nobody else of these tests takes them later."""
+    return list(itertools.islice(filter(_free, _PORTS), count))
+
+
+def _free(port: int) -> bool:
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(type=kind) as one:
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
 
 
 @contextmanager
@@ -179,15 +188,17 @@ def consul(pki: Pki, tool: Callable[[str], Path], tmp_path_factory: pytest.TempP
     context = tls_context(pki.ca_pem, pki.cert_pem, pki.key_pem)
     api = Api("consul", [address], context, ("X-Consul-Token", token))
 
+    # Through the agent, as a machine does it, and now: what the agent has from its file it syncs minutes later.
+    check = {"ID": "hashistack", "Name": "hashistack", "TTL": "1h", "Status": "critical"}
+
     def answers() -> None:
-        if not api.call("GET", "/v1/health/node/server-1").data:
-            raise ApiError("consul", "GET", "/v1/health/node/server-1", 200, "not in the catalog yet")
+        api.call("PUT", "/v1/agent/check/register", body=check)
+        known = api.call("GET", "/v1/health/node/server-1").data
+        if not any(one["CheckID"] == check["ID"] for one in known):
+            raise ApiError("consul", "GET", "/v1/health/node/server-1", 200, "its check is not in the catalog yet")
 
     arguments = [str(tool("consul")), "agent", "-config-file", str(directory / "consul.json")]
     with closing(api), running(arguments, directory / "log", answers):
-        # Through the agent, as a machine does it, and now: what the agent has from its file it syncs minutes later.
-        check = {"ID": "hashistack", "Name": "hashistack", "TTL": "1h", "Status": "critical"}
-        api.call("PUT", "/v1/agent/check/register", body=check)
         yield Started(address, token)
 
 
@@ -235,8 +246,15 @@ def nomad(pki: Pki, tool: Callable[[str], Path], tmp_path_factory: pytest.TempPa
     api = Api("nomad", [address], tls_context(pki.ca_pem), ("X-Nomad-Token", token))
     arguments = [str(tool("nomad")), "agent", "-config", str(directory / "nomad.json")]
 
+    bootstrapped = False
+
     def answers() -> None:
-        api.call("PUT", "/v1/acl/bootstrap", body={"BootstrapSecret": token})
+        nonlocal bootstrapped
+        if not bootstrapped:
+            api.call("PUT", "/v1/acl/bootstrap", body={"BootstrapSecret": token})
+            bootstrapped = True
+        if not any(node["Status"] == "ready" for node in api.call("GET", "/v1/nodes").data):
+            raise ApiError("nomad", "GET", "/v1/nodes", 200, "its client is not ready yet")
 
     try:
         with closing(api), running(arguments, directory / "log", answers):

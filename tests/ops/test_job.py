@@ -19,8 +19,8 @@ job "{name}" {{
   group "main" {{
     update {{
       min_healthy_time  = "{healthy}"
-      healthy_deadline  = "5s"
-      progress_deadline = "10s"
+      healthy_deadline  = "60s"
+      progress_deadline = "120s"
     }}
     restart {{ attempts = 0 }}
     reschedule {{

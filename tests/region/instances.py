@@ -64,23 +64,26 @@ class Machines:
 
     def step(self) -> None:
         """Containers follow moto's instances, and moto those that ended by themselves."""
+        # Before the instances: whoever ends later keeps his network until the next step.
+        vpcs = set(ec2_backends[self.account][self.region].vpcs)
         running = {c["Names"][0][1:]: c["State"] == "running" for c in self._listed()}
-        working = []
+        starting, ending = [], []
         for instance in self._instances():
             before = self._handled.get(instance.id)
             if instance.state == "running" and before is None:
                 self._handled[instance.id] = "running"
-                working.append(self._pool.submit(self._start, instance))
+                starting.append(instance)
             elif instance.state in ("terminated", "shutting-down") and before not in (None, "terminated"):
                 self._handled[instance.id] = "terminated"
-                working.append(self._pool.submit(self._remove, instance.id))
+                ending.append(instance.id)
             elif instance.state == "running" and before == "running" and not running.get(instance.id, False):
                 instance.stop()  # it shut itself down, or somebody killed it
-        for each in working:
-            each.result()
-        vpcs = ec2_backends[self.account][self.region].vpcs
+        # An address is free in Docker when its container is gone, and moto gives it to the next at once.
+        list(self._pool.map(self._remove, ending))
+        list(self._pool.map(self._start, starting))
         for vpc in [vpc for vpc in self._networks if vpc not in vpcs]:
-            self._networks.pop(vpc).remove()
+            self._networks[vpc].remove()
+            del self._networks[vpc]
 
     def whose(self, address: str) -> metadata.Instance | None:
         """Who asks the metadata service from this address, with what moto knows of it by now."""

@@ -141,7 +141,8 @@ def test_scale_in_drains(whole: Datacenter, serve: Callable[[str], Service]) -> 
             lambda: [i for i, s in whole.states("services").items() if s == "Terminating:Wait"], 30, "scale-in"
         )
         took = whole.gone(leaving, 120)
-        assert whole.left(f"services-{leaving.removeprefix('i-')}")
+        name = f"services-{leaving.removeprefix('i-')}"
+        until(lambda: whole.left(name), 20, f"nothing is left of {leaving}")
     print(f"{leaving} drained and gone within {took:.0f} s; {asking.asked} requests")
     assert asking.failed == []
     until(lambda: whole.states("services").keys() == before.keys() - {leaving}, 10, "the group is one smaller")

@@ -15,13 +15,14 @@ from .signatures import SKEW, Credentials, Keyring, Refused, Request
 
 
 class Clock:
-    """A clock that starts now and that a test can turn."""
+    """A clock that stands still, and that a test can turn."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
+        self._now = datetime.now(UTC).timestamp()
 
     def __call__(self) -> float:
-        return datetime.now(UTC).timestamp() + self.ahead
+        return self._now + self.ahead
 
 
 @pytest.fixture

@@ -58,10 +58,10 @@ def test_a_cached_tool_asks_no_mirror_and_reads_no_bytes(mirror, make, monkeypat
     first = resolve("nomad", "1.11.3")
     asked = len(mirror.asked)
     monkeypatch.setattr("hashlib.file_digest", None)  # hashing now would be an error
-    started = time.monotonic()
+    started = time.process_time()
     for _ in range(100):
         assert resolve("nomad", "1.11.3") == first
-    assert (time.monotonic() - started) / 100 < 0.01
+    assert (time.process_time() - started) / 100 < 0.01
     assert len(mirror.asked) == asked
 
 

@@ -90,7 +90,8 @@ def test_an_interrupted_terminal_ends_the_command_too(tmp_path):
         "running.run(['sh', '-c', 'echo $$; sleep 60'], Path(sys.argv[1]))\n"
     )
     log = tmp_path / "log"
-    ours = [sys.executable, "-c", script, str(log)]
+    # As from a terminal: whoever runs the tests in the background has them ignore Ctrl-C.
+    ours = ["env", "--default-signal=INT", sys.executable, "-c", script, str(log)]
     process = subprocess.Popen(ours, stderr=subprocess.DEVNULL, start_new_session=True)
     while not (log.exists() and log.read_text()):
         assert process.poll() is None
