@@ -120,9 +120,14 @@ def _free(port: int) -> bool:
 
 @contextmanager
 def running(arguments: list[str], log: Path, answers: Callable[[], object]) -> Iterator[None]:
-    """The agent as a child process, from its first answer on; stopped at the end."""
+    """The agent as a child process, from its first answer on; stopped at the end.
+
+    Whoever kills the tests ends it too. What it mounts (Nomad: the secrets of allocations) nobody else sees, or the
+    next run could not remove the directory.
+    """
+    alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", *arguments]
     with log.open("w") as output:
-        process = subprocess.Popen(arguments, stdout=output, stderr=subprocess.STDOUT, cwd=log.parent)
+        process = subprocess.Popen(alone, stdout=output, stderr=subprocess.STDOUT, cwd=log.parent)
     try:
         deadline = time.monotonic() + START_SECONDS
         while True:
@@ -256,15 +261,8 @@ def nomad(pki: Pki, tool: Callable[[str], Path], tmp_path_factory: pytest.TempPa
         if not any(node["Status"] == "ready" for node in api.call("GET", "/v1/nodes").data):
             raise ApiError("nomad", "GET", "/v1/nodes", 200, "its client is not ready yet")
 
-    try:
-        with closing(api), running(arguments, directory / "log", answers):
-            yield Started(address, token)
-    finally:
-        # Nomad leaves the secrets of allocations mounted when it stops; pytest could not remove the directory.
-        for line in Path("/proc/self/mounts").read_text().splitlines():
-            mounted = line.split()[1]
-            if mounted.startswith(str(directory)):
-                subprocess.run(["umount", mounted], check=True)
+    with closing(api), running(arguments, directory / "log", answers):
+        yield Started(address, token)
 
 
 @pytest.fixture(scope="session")
