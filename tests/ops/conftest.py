@@ -122,10 +122,10 @@ def _free(port: int) -> bool:
 def running(arguments: list[str], log: Path, answers: Callable[[], object]) -> Iterator[None]:
     """The agent as a child process, from its first answer on; stopped at the end.
 
-    Whoever kills the tests ends it too. What it mounts (Nomad: the secrets of allocations) nobody else sees, or the
-    next run could not remove the directory.
+    In namespaces of its own, so that nothing of it is left whoever ends it, a killed test run too: neither what it has
+    started nor what it has mounted (Nomad: tasks and their secrets), which would hold its directory.
     """
-    alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", *arguments]
+    alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount-proc", "--pid", "--fork", "--kill-child", *arguments]
     with log.open("w") as output:
         process = subprocess.Popen(alone, stdout=output, stderr=subprocess.STDOUT, cwd=log.parent)
     try:
@@ -141,12 +141,8 @@ def running(arguments: list[str], log: Path, answers: Callable[[], object]) -> I
                 time.sleep(0.1)
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()
+        process.wait()
 
 
 @dataclass(frozen=True)
