@@ -71,13 +71,13 @@ def look(cluster: Cluster) -> dict[str, Any]:
         for server in seen.get("servers", ())
         if server.state not in ("active", "standby")
     ]
+    servers = where.machines("server")
     # Who is away is not heard; a load balancer's lone address stands for all of them.
-    expected, heard = min(where.machines("server"), len(where.vault.addresses)), len(vault_states)
+    expected, heard = min(servers, len(where.vault.addresses)), len(vault_states)
     if "servers" in seen and heard < expected:
         problems.append(f"vault: {heard} of {expected} servers answer")
     problems += [f"{one.machine}: {one.output or one.status}" for one in health.values() if one.status != "passing"]
     problems += remedies
-    servers = where.machines("server")
     problems += [f"{name}: {raft.describe(servers)}" for name, raft in rafts.items() if not raft.agrees(servers)]
     missing = where.machines() - len(rows)
     if missing > 0:

@@ -163,10 +163,10 @@ class Datacenter:
         operator = (c.operator_cert_pem, c.operator_key_pem) if certificate else ("", "")
         return httpx.Client(verify=tls_context(c.ca_pem, *operator), trust_env=False, timeout=10)
 
-    def consul(self, path: str, seconds: float = ANSWER_SECONDS) -> Any:
-        """What Consul answers; asked again for so long while no server answers or has a leader."""
+    def consul(self, path: str) -> Any:
+        """What Consul answers; asked again for a while when no server answers or has a leader."""
         with Cluster(self.connection) as cluster:
-            return cluster.consul.api.call("GET", path, seconds=seconds).data
+            return cluster.consul.api.call("GET", path, seconds=ANSWER_SECONDS).data
 
     def nomad(self, path: str, body: Any = None, method: Method = "GET") -> Any:
         """The same of Nomad; a body is put."""
@@ -196,12 +196,7 @@ class Datacenter:
                 last["problems"] = [said for machine in self.machines() if (said := machine.complains())]
             return not last["problems"]
 
-        try:
-            until(good, seconds, "healthy")
-        except AssertionError:
-            raise AssertionError(
-                f"not healthy within {seconds:.0f} s: {last['problems']}\n{last['machines']}"
-            ) from None
+        until(good, seconds, lambda: f"healthy: {last['problems']}\n{last['machines']}")
         return last
 
     def authority(self) -> tuple[str, str]:

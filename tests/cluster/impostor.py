@@ -103,7 +103,9 @@ class Impostor:
 
     def stays_powerless(self, product: str) -> None:
         """It is seen by the servers as one that would be a server, and still never gets a vote nor the data."""
-        until(lambda: self.name in self._members(product), 30, f"{product} knows {self.name}: {self.log(product)}")
+        until(
+            lambda: self.name in self._members(product), 30, lambda: f"{product} knows {self.name}: {self.log(product)}"
+        )
         deadline = time.monotonic() + HOLD_SECONDS
         while time.monotonic() < deadline:
             voters = self._voters(product)

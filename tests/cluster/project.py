@@ -38,11 +38,11 @@ pulumi.export("connection", cluster.connection)
 Seen = TypeVar("Seen")
 
 
-def until(condition: Callable[[], Seen], seconds: float, what: str) -> Seen:
-    """What `condition` answers once that is true; fails with `what` when it isn't in time."""
+def until(condition: Callable[[], Seen], seconds: float, what: str | Callable[[], str]) -> Seen:
+    """What `condition` answers once that is true; fails with `what` when it isn't in time, by what is known then."""
     deadline = time.monotonic() + seconds
     while not (seen := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what if isinstance(what, str) else what()}"
         time.sleep(0.1)
     return seen
 

@@ -32,10 +32,7 @@ def ask(machine: Machine, path: str, header: str) -> Any:
         last = machine.get(path, f"-H @/run/hashistack/api/{header}")
         return last[0] == 200
 
-    try:
-        until(answers, ANSWER_SECONDS, "")
-    except AssertionError:
-        raise AssertionError(f"{machine.name}: {path}: {last[0]} {last[1]}") from None
+    until(answers, ANSWER_SECONDS, lambda: f"{machine.name}: {path}: {last[0]} {last[1]}")
     return json.loads(last[1])
 
 

@@ -51,7 +51,7 @@ def take_away(machine: Machine, seconds: float) -> float:
     """Says that it is taken away; returns how long it took until it had ended with 0."""
     started = time.monotonic()
     machine.container.kill("SIGPWR")
-    until(lambda: exited(machine), seconds, f"{machine.name} ends:\n{log(machine)}")
+    until(lambda: exited(machine), seconds, lambda: f"{machine.name} ends:\n{log(machine)}")
     took = time.monotonic() - started
     assert machine.container.attrs["State"]["ExitCode"] == 0
     print(f"{machine.name} left and ended within {took:.1f} s\n{log(machine)}")
@@ -142,7 +142,7 @@ def test_a_notice_is_kept_although_a_task_takes_longer_to_stop(
         victim.container.reload()
         return bool(victim.container.status == "exited" or victim.container.attrs["RestartCount"])
 
-    until(out, 40, f"it ends:\n{log(victim)}")
+    until(out, 40, lambda: f"it ends:\n{log(victim)}")
     print(f"out after {time.time() - started:.1f} s of 30\n{log(victim)}")
     assert time.time() - started < 30
     # Docker started it again, and it stays down.

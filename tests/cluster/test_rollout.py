@@ -113,21 +113,15 @@ def versions(datacenter: Datacenter) -> dict[str, set[str]]:
 
 def nothing_is_left_of(datacenter: Datacenter, gone: set[str]) -> None:
     """In Raft, in Nomad's nodes, in Consul's catalog: only the machines that are there."""
-    seen = gone
     with Cluster(datacenter.connection) as cluster:
 
         def left() -> set[str]:
-            nonlocal seen
             rafts = (cluster.nomad.raft(), cluster.consul.raft(), cluster.vault.raft())
             listed = {peer.name for raft in rafts for peer in raft.peers}
             listed |= {node.name for node in cluster.nomad.nodes()} | set(cluster.consul.machines())
-            seen = listed & gone
-            return seen
+            return listed & gone
 
-        try:
-            until(lambda: not left(), 30, "")
-        except AssertionError:
-            raise AssertionError(f"after 30 s this is left: {seen}") from None
+        until(lambda: not left(), 30, lambda: f"nothing is left of {left()}")
 
 
 def system_jobs_stop_last(datacenter: Datacenter) -> dict[str, bool]:

@@ -155,7 +155,7 @@ def test_a_spot_notice_drains_in_time(whole: Datacenter, serve: Callable[[str], 
         ends = time.time() + NOTICE_SECONDS
         whole.region.machines.of(taken).spot = ("terminate", ends)
         name = f"services-{taken.removeprefix('i-')}"
-        until(lambda: whole.left(name), NOTICE_SECONDS, f"{taken} has left:\n{whole.log(taken, 'node-watch')}")
+        until(lambda: whole.left(name), NOTICE_SECONDS, lambda: f"{taken} has left:\n{whole.log(taken, 'node-watch')}")
         print(f"{taken} had left {ends - time.time():.0f} s before its end; {asking.asked} requests")
         whole.ec2.terminate_instances(InstanceIds=[taken])
     assert asking.failed == []
