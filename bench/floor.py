@@ -15,10 +15,10 @@ from typing import Any
 import docker
 
 from bench.rendered import bundle, platform, spec, tools
-from hashistack.local.image import ensure, tag
-from hashistack.local.site import remove_containers
+from hashistack.local.handlers.cluster_id import remove_containers
+from hashistack.local.image.build import ensure, tag
 from hashistack.machine.roles import SERVER
-from hashistack.ops.smoke import SECRET, job
+from hashistack.ops.readiness.smoke import SECRET, job
 from hashistack.spec import ClusterSpec
 
 SCRIPT = Path(__file__).with_name("floor.sh")
@@ -144,7 +144,7 @@ def _configuration(place: Path, product: str, files: Mapping[str, bytes], server
         (conf / f"{product}.json").write_text(_counted(json.dumps(merged)))
     script = files[f"sv/{product}"].decode().splitlines(keepends=True)
     run = service / "run"
-    run.write_text("".join(line for line in script if not line.endswith("/await-leader\n")))
+    run.write_text("".join(line for line in script if not line.endswith("/wait-for-leader\n")))
     run.chmod(0o755)
 
 

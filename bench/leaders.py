@@ -15,10 +15,10 @@ from bench.workspace import Workspace
 from bench.writes import Writes, Written
 from hashistack.local import labels
 from hashistack.local.machines import run
-from hashistack.ops.api import ApiError
-from hashistack.ops.cluster import Cluster
-from hashistack.ops.connection import Connection
-from hashistack.ops.raft import Raft
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.connection import Connection
+from hashistack.ops.api.http import ApiError
+from hashistack.ops.api.raft import Raft
 
 LIMITS = {"consul": 5.0, "nomad": 5.0, "vault": 10.0}
 """Most seconds without an acknowledged write, by product."""

@@ -15,7 +15,7 @@ import docker
 
 from bench.load_client import PATIENCE
 from hashistack.local import labels
-from hashistack.ops.samples import Sample, Totals, totals
+from hashistack.ops.report.samples import Sample, Totals, totals
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30.0

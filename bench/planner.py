@@ -20,13 +20,13 @@ import httpx
 
 from bench.figure import Figure, load
 from bench.simulated import POOL, SERVERS, client, simulated
-from hashistack.ops.cluster import Cluster
-from hashistack.ops.connection import Connection, Endpoint, Pool
-from hashistack.ops.driver import Instance
-from hashistack.ops.nomad import PAGE
-from hashistack.ops.observe import Observer
-from hashistack.ops.plan import plan
-from hashistack.ops.policy import Policy
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.connection import Connection, Endpoint, Pool
+from hashistack.ops.api.nomad import PAGE
+from hashistack.ops.api.policy import Policy
+from hashistack.ops.rollout.driver import Instance
+from hashistack.ops.rollout.observer import Observer
+from hashistack.ops.rollout.plan import plan
 from hashistack.secrets import pki
 
 CLIENTS = 10_000

@@ -15,10 +15,10 @@ from bench.web_job import BODY, JOB, SHUTDOWN_DELAY_SECONDS, job
 from bench.workspace import Workspace
 from bench.writes import Writes
 from hashistack.local.driver import LocalDriver
-from hashistack.ops.cluster import Cluster
-from hashistack.ops.connection import Connection
-from hashistack.ops.events import ResultEvent, read
-from hashistack.ops.observe import Observer
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.connection import Connection
+from hashistack.ops.rollout.events import ResultEvent, read
+from hashistack.ops.rollout.observer import Observer
 
 OLD = {"nomad": "1.10.5", "consul": "1.21.0", "vault": "1.21.0"}
 NEW = {"nomad": "1.11.3", "consul": "1.22.3", "vault": "1.21.2"}

@@ -12,8 +12,8 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
 
-from hashistack.ops.api import Api, ApiError
-from hashistack.ops.cluster import Cluster
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.http import Api, ApiError
 
 PER_SECOND = 10
 WORKERS = 24

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hashistack.aws.args import AwsClusterArgs
-    from hashistack.aws.client_pool import AwsPoolOptions
     from hashistack.aws.cluster import AwsCluster
+    from hashistack.aws.pools.client_pool import AwsPoolOptions
+    from hashistack.jobs.resource import NomadJob
     from hashistack.local.cluster import LocalCluster, LocalClusterArgs
-    from hashistack.ops.resources import NomadJob
     from hashistack.spec.acl import Acl
     from hashistack.spec.cluster import ClusterSpec
     from hashistack.spec.dns import Dns
@@ -32,14 +32,14 @@ _MODULES = {
     "Acl": "hashistack.spec.acl",
     "AwsCluster": "hashistack.aws.cluster",
     "AwsClusterArgs": "hashistack.aws.args",
-    "AwsPoolOptions": "hashistack.aws.client_pool",
+    "AwsPoolOptions": "hashistack.aws.pools.client_pool",
     "ClientPool": "hashistack.spec.pool",
     "ClusterSpec": "hashistack.spec.cluster",
     "Dns": "hashistack.spec.dns",
     "LocalCluster": "hashistack.local.cluster",
     "LocalClusterArgs": "hashistack.local.cluster",
     "Network": "hashistack.spec.network",
-    "NomadJob": "hashistack.ops.resources",
+    "NomadJob": "hashistack.jobs.resource",
     "Problem": "hashistack.spec.problems",
     "Seal": "hashistack.spec.seal",
     "ServerPool": "hashistack.spec.pool",

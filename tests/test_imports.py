@@ -22,10 +22,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "secrets": {"provider", "spec"},
     "toolchain": {"spec", "provider"},
     "provider": set(),
-    "ops": {"spec", "provider"},
-    "cli": {"spec", "machine", "ops", "toolchain", "secrets", "provider", "testing", *PROVIDERS},
+    "ops": {"spec"},
+    "component": {"spec", "provider"},
+    "jobs": {"spec", "provider", "ops"},
+    "cli": {"spec", "machine", "component", "ops", "toolchain", "secrets", "provider", "testing", *PROVIDERS},
     "testing": {"spec", "provider"},
-    **{each: {"spec", "machine", "secrets", "provider", "toolchain", "ops"} for each in PROVIDERS},
+    **{each: {"spec", "machine", "secrets", "provider", "toolchain", "component", "ops"} for each in PROVIDERS},
 }
 """What each part may import of the others, beside itself and `version`."""
 
@@ -36,7 +38,7 @@ SDKS = {
     "pulumi_gcp": {"gcp"},
     "google.cloud": {"gcp"},
     "docker": {"local"},
-    "pulumi": {"aws", "gcp", "local", "secrets", "provider", "ops", "toolchain", "cli", "testing"},
+    "pulumi": {"aws", "gcp", "local", "secrets", "provider", "component", "jobs", "toolchain", "cli", "testing"},
     "typer": {"cli"},
     "rich": {"cli"},
 }
@@ -147,8 +149,10 @@ def test_the_specification_loads_no_sdk() -> None:
 
 def test_an_up_that_changes_nothing_loads_nothing_heavy_in_the_plugin() -> None:
     """Handlers' modules come in while the engine waits: what creates and renders is imported where that is done."""
-    loaded = _loaded("from hashistack.provider import table; [table.handler(token) for token in table.HANDLERS]")
-    assert "hashistack.local.docker_pool" in loaded
+    loaded = _loaded(
+        "from hashistack.provider import registry; [registry.handler(token) for token in registry.HANDLERS]"
+    )
+    assert "hashistack.local.handlers.pool" in loaded
     heavy = {"cryptography", "docker", "httpx", "hashistack.spec", "pulumi", "pydantic", "requests", "tarfile"}
     assert loaded & heavy == set()
 

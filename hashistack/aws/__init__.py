@@ -9,49 +9,49 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hashistack.aws.api import AwsApi, AwsApiArgs
+    from hashistack.aws.access.artifacts import AwsArtifacts, AwsArtifactsArgs
+    from hashistack.aws.access.identity import AwsIdentity, AwsIdentityArgs
+    from hashistack.aws.access.policies import Scope
+    from hashistack.aws.access.seal import AwsSeal, AwsSealArgs
+    from hashistack.aws.access.secrets import AwsSecrets, AwsSecretsArgs
     from hashistack.aws.args import AwsClusterArgs
-    from hashistack.aws.artifacts import AwsArtifacts, AwsArtifactsArgs
-    from hashistack.aws.client_pool import AwsClientPool, AwsClientPoolArgs, AwsPoolOptions, WarmPool
     from hashistack.aws.cluster import AwsCluster
-    from hashistack.aws.dns import AwsDns, AwsDnsArgs
-    from hashistack.aws.firewall import AwsFirewall, AwsFirewallArgs
-    from hashistack.aws.identity import AwsIdentity, AwsIdentityArgs
-    from hashistack.aws.launch import Launch, Volume
-    from hashistack.aws.network import AwsNetwork, AwsNetworkArgs
-    from hashistack.aws.policies import Scope
-    from hashistack.aws.seal import AwsSeal, AwsSealArgs
-    from hashistack.aws.secrets import AwsSecrets, AwsSecretsArgs
-    from hashistack.aws.server_pool import AwsServerPool, AwsServerPoolArgs
+    from hashistack.aws.network.api import AwsApi, AwsApiArgs
+    from hashistack.aws.network.dns import AwsDns, AwsDnsArgs
+    from hashistack.aws.network.firewall import AwsFirewall, AwsFirewallArgs
+    from hashistack.aws.network.network import AwsNetwork, AwsNetworkArgs
+    from hashistack.aws.pools.client_pool import AwsClientPool, AwsClientPoolArgs, AwsPoolOptions, WarmPool
+    from hashistack.aws.pools.launch import Launch, Volume
+    from hashistack.aws.pools.server_pool import AwsServerPool, AwsServerPoolArgs
 
 _MODULES = {
-    "AwsApi": "hashistack.aws.api",
-    "AwsApiArgs": "hashistack.aws.api",
-    "AwsArtifacts": "hashistack.aws.artifacts",
-    "AwsArtifactsArgs": "hashistack.aws.artifacts",
-    "AwsClientPool": "hashistack.aws.client_pool",
-    "AwsClientPoolArgs": "hashistack.aws.client_pool",
+    "AwsApi": "hashistack.aws.network.api",
+    "AwsApiArgs": "hashistack.aws.network.api",
+    "AwsArtifacts": "hashistack.aws.access.artifacts",
+    "AwsArtifactsArgs": "hashistack.aws.access.artifacts",
+    "AwsClientPool": "hashistack.aws.pools.client_pool",
+    "AwsClientPoolArgs": "hashistack.aws.pools.client_pool",
     "AwsCluster": "hashistack.aws.cluster",
     "AwsClusterArgs": "hashistack.aws.args",
-    "AwsDns": "hashistack.aws.dns",
-    "AwsDnsArgs": "hashistack.aws.dns",
-    "AwsFirewall": "hashistack.aws.firewall",
-    "AwsFirewallArgs": "hashistack.aws.firewall",
-    "AwsIdentity": "hashistack.aws.identity",
-    "AwsIdentityArgs": "hashistack.aws.identity",
-    "AwsNetwork": "hashistack.aws.network",
-    "AwsNetworkArgs": "hashistack.aws.network",
-    "AwsPoolOptions": "hashistack.aws.client_pool",
-    "AwsSeal": "hashistack.aws.seal",
-    "AwsSealArgs": "hashistack.aws.seal",
-    "AwsSecrets": "hashistack.aws.secrets",
-    "AwsSecretsArgs": "hashistack.aws.secrets",
-    "AwsServerPool": "hashistack.aws.server_pool",
-    "AwsServerPoolArgs": "hashistack.aws.server_pool",
-    "Launch": "hashistack.aws.launch",
-    "Scope": "hashistack.aws.policies",
-    "Volume": "hashistack.aws.launch",
-    "WarmPool": "hashistack.aws.client_pool",
+    "AwsDns": "hashistack.aws.network.dns",
+    "AwsDnsArgs": "hashistack.aws.network.dns",
+    "AwsFirewall": "hashistack.aws.network.firewall",
+    "AwsFirewallArgs": "hashistack.aws.network.firewall",
+    "AwsIdentity": "hashistack.aws.access.identity",
+    "AwsIdentityArgs": "hashistack.aws.access.identity",
+    "AwsNetwork": "hashistack.aws.network.network",
+    "AwsNetworkArgs": "hashistack.aws.network.network",
+    "AwsPoolOptions": "hashistack.aws.pools.client_pool",
+    "AwsSeal": "hashistack.aws.access.seal",
+    "AwsSealArgs": "hashistack.aws.access.seal",
+    "AwsSecrets": "hashistack.aws.access.secrets",
+    "AwsSecretsArgs": "hashistack.aws.access.secrets",
+    "AwsServerPool": "hashistack.aws.pools.server_pool",
+    "AwsServerPoolArgs": "hashistack.aws.pools.server_pool",
+    "Launch": "hashistack.aws.pools.launch",
+    "Scope": "hashistack.aws.access.policies",
+    "Volume": "hashistack.aws.pools.launch",
+    "WarmPool": "hashistack.aws.pools.client_pool",
 }
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import Any
 
 import pulumi
 
-from hashistack.aws.client_pool import AwsPoolOptions
+from hashistack.aws.pools.client_pool import AwsPoolOptions
 from hashistack.spec import ClusterSpec
 
 

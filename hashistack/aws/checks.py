@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from hashistack.aws import machine_types
+from hashistack.aws.pools import machine_types
 from hashistack.aws.tags import problems as tag_problems
 from hashistack.spec import ClusterSpec
 from hashistack.spec.durations import seconds
@@ -17,7 +17,7 @@ from hashistack.spec.policy import UpgradePolicy
 from hashistack.spec.problems import Problem, SpecError, show
 
 if TYPE_CHECKING:
-    from hashistack.aws.client_pool import AwsPoolOptions
+    from hashistack.aws.pools.client_pool import AwsPoolOptions
 
 HOOK_LONGEST = 7200
 """Seconds that Auto Scaling holds a machine without a heartbeat.

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import pulumi
 
-from hashistack.aws import checks, outputs, site, tags
-from hashistack.aws.api import AwsApi, AwsApiArgs
+from hashistack.aws import checks, cluster_id, outputs, tags
+from hashistack.aws.access.artifacts import AwsArtifacts, AwsArtifactsArgs
+from hashistack.aws.access.identity import AwsIdentity, AwsIdentityArgs
+from hashistack.aws.access.seal import AwsSeal, AwsSealArgs
+from hashistack.aws.access.secrets import AwsSecrets, AwsSecretsArgs
 from hashistack.aws.args import AwsClusterArgs
-from hashistack.aws.artifacts import AwsArtifacts, AwsArtifactsArgs
-from hashistack.aws.boot import Boots
-from hashistack.aws.client_pool import AwsClientPool, AwsClientPoolArgs, AwsPoolOptions
-from hashistack.aws.dns import AwsDns, AwsDnsArgs
-from hashistack.aws.endpoints import NEEDED
-from hashistack.aws.firewall import AwsFirewall, AwsFirewallArgs
-from hashistack.aws.identity import AwsIdentity, AwsIdentityArgs
-from hashistack.aws.images import OFFICIAL
-from hashistack.aws.launch import Launch, made_of
-from hashistack.aws.network import AwsNetwork, AwsNetworkArgs
+from hashistack.aws.network.api import AwsApi, AwsApiArgs
+from hashistack.aws.network.dns import AwsDns, AwsDnsArgs
+from hashistack.aws.network.endpoints import NEEDED
+from hashistack.aws.network.firewall import AwsFirewall, AwsFirewallArgs
+from hashistack.aws.network.network import AwsNetwork, AwsNetworkArgs
 from hashistack.aws.outputs import Declared
-from hashistack.aws.seal import AwsSeal, AwsSealArgs
-from hashistack.aws.secrets import AwsSecrets, AwsSecretsArgs
-from hashistack.aws.server_pool import AwsServerPool, AwsServerPoolArgs
+from hashistack.aws.pools.boot import Boots
+from hashistack.aws.pools.client_pool import AwsClientPool, AwsClientPoolArgs, AwsPoolOptions
+from hashistack.aws.pools.images import OFFICIAL
+from hashistack.aws.pools.launch import Launch, made_of
+from hashistack.aws.pools.server_pool import AwsServerPool, AwsServerPoolArgs
+from hashistack.component.resource import Specification
 from hashistack.machine.roles import SERVER
-from hashistack.ops.resources import Specification
 from hashistack.provider.early import plugin_starts
 from hashistack.secrets.cluster import ClusterSecrets
 from hashistack.spec.pool import ClientPool, ServerPool
@@ -44,7 +44,7 @@ class AwsCluster(pulumi.ComponentResource):
         super().__init__("hashistack:index:AwsCluster", name, {}, opts)
         spec = checks.parsed(args.spec)
         with plugin_starts():
-            scope = site.scope(spec.name, parent=self)
+            scope = cluster_id.scope(spec.name, parent=self)
         distribution = args.image if args.image in OFFICIAL else ""
         checks.refuse(checks.problems(spec, scope.region, args.tags, args.pools, args.vpc_id is None, distribution))
         first = Specification(f"{name}-specification", spec.model_dump_json(), pulumi.ResourceOptions(parent=self))

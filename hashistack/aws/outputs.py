@@ -8,10 +8,10 @@ from typing import Any
 
 import pulumi
 
-from hashistack.aws.client_pool import AwsClientPool
-from hashistack.aws.server_pool import AwsServerPool
+from hashistack.aws.pools.client_pool import AwsClientPool
+from hashistack.aws.pools.server_pool import AwsServerPool
 from hashistack.machine.roles import TOOLS
-from hashistack.ops.policy import Policy
+from hashistack.ops.api.policy import Policy
 from hashistack.secrets.cluster import ClusterSecrets
 from hashistack.spec import ClusterSpec
 from hashistack.spec.policy import UpgradePolicy

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 
-from hashistack.cli.refusal import Refusal
-from hashistack.ops.connection import Connection
-from hashistack.ops.driver import PoolDriver
+from hashistack.cli.errors import Refusal
+from hashistack.ops.api.connection import Connection
+from hashistack.ops.rollout.driver import PoolDriver
 
 DRIVERS: Mapping[str, tuple[str, str]] = {
-    "aws": ("hashistack.aws.driver", "AwsDriver"),
+    "aws": ("hashistack.aws.ops.driver", "AwsDriver"),
     "local": ("hashistack.local.driver", "LocalDriver"),
 }
 """Module and class by provider: a platform's SDK is imported for its own clusters alone."""

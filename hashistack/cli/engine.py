@@ -16,11 +16,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from hashistack.cli.errors import Refusal
 from hashistack.cli.events import clean
 from hashistack.cli.lock import drop_half_written, release_stale
 from hashistack.cli.project import Project
-from hashistack.cli.refusal import Refusal
-from hashistack.ops.connection import Connection
+from hashistack.ops.api.connection import Connection
 
 LOOK_SECONDS = 0.1
 

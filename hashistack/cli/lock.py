@@ -7,8 +7,8 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from hashistack.cli.refusal import Refusal
-from hashistack.ops.lock import alive
+from hashistack.cli.errors import Refusal
+from hashistack.ops.api.lock import alive
 
 
 def release_stale(backend: Path, project: str, stack: str, say: Callable[[str], None]) -> None:

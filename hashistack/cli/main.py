@@ -16,11 +16,11 @@ import signal
 from pathlib import Path
 from typing import Annotated
 
+from hashistack.cli.commands.report import report as report_command
+from hashistack.cli.commands.snapshot import app as snapshot
+from hashistack.cli.commands.toolchain import app as toolchain
 from hashistack.cli.options import ClusterOption, DirectoryOption, OutputOption, StackOption, named_project
-from hashistack.cli.report import report as report_command
-from hashistack.cli.show import Output
-from hashistack.cli.snapshot import app as snapshot
-from hashistack.cli.toolchain import app as toolchain
+from hashistack.cli.output import Output
 from hashistack.version import VERSION
 
 app = typer.Typer(
@@ -51,8 +51,8 @@ def up(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Make the cluster, or change it to what the program says; ends when it is ready for jobs."""
-    from hashistack.cli.run import up as run
-    from hashistack.cli.show import Show
+    from hashistack.cli.commands.run import up as run
+    from hashistack.cli.output import Show
 
     run(named_project(directory, stack, cluster, deployed=False, changes=True), Show(output))
 
@@ -66,9 +66,9 @@ def down(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Destroy the cluster with all its data, and prove that nothing is left."""
-    from hashistack.cli.refusal import Refusal
-    from hashistack.cli.run import down as run
-    from hashistack.cli.show import Show
+    from hashistack.cli.commands.run import down as run
+    from hashistack.cli.errors import Refusal
+    from hashistack.cli.output import Show
 
     project = named_project(directory, stack, cluster, changes=True)
     if not yes:
@@ -87,7 +87,7 @@ def status(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Who votes, who leads, what is ready; exit code 1 when the cluster is not healthy."""
-    from hashistack.cli.look import status as run
+    from hashistack.cli.commands.status import status as run
 
     if not run(named_project(directory, stack, cluster), watch, output):
         raise typer.Exit(1)
@@ -120,8 +120,8 @@ def upgrade(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Declare other versions and replace the machines, losing no request. Ctrl-C at any time; repeated, it goes on."""
-    from hashistack.cli import rollout as commands
-    from hashistack.cli.show import Show
+    from hashistack.cli.commands import rollout as commands
+    from hashistack.cli.output import Show
 
     project, versions = named_project(directory, stack, cluster, changes=True), commands.parse(to or [])
     if dry_run:
@@ -142,8 +142,8 @@ def rollout(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Replace machines that differ from what the stack declares. Ctrl-C at any time; repeated, it goes on."""
-    from hashistack.cli import rollout as commands
-    from hashistack.cli.show import Show
+    from hashistack.cli.commands import rollout as commands
+    from hashistack.cli.output import Show
 
     project = named_project(directory, stack, cluster, changes=True)
     if dry_run:
@@ -162,8 +162,8 @@ def heal(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Replace machines that are lost, and forget what is left of them in Raft and catalogs; roll nothing."""
-    from hashistack.cli import rollout as commands
-    from hashistack.cli.show import Show
+    from hashistack.cli.commands import rollout as commands
+    from hashistack.cli.output import Show
 
     project = named_project(directory, stack, cluster, changes=True)
     if dry_run:
@@ -187,9 +187,9 @@ def env(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Lines for your shell: eval "$(hashistack env)" makes nomad, consul and vault work against the cluster."""
-    from hashistack.cli.look import environment
-    from hashistack.cli.shell import Shell
-    from hashistack.cli.shell import unset as lines
+    from hashistack.cli.commands.env import Shell
+    from hashistack.cli.commands.env import unset as lines
+    from hashistack.cli.commands.status import environment
 
     try:
         chosen = Shell(shell or ("fish" if os.environ.get("SHELL", "").endswith("fish") else "sh"))
@@ -201,7 +201,7 @@ def env(
 @app.command()
 def doctor(directory: DirectoryOption = None, stack: StackOption = None, output: OutputOption = Output.TEXT) -> None:
     """Look at this machine, or with -C at the account of a project on AWS, and say what to do about what is missing."""
-    from hashistack.cli.look import doctor as run
+    from hashistack.cli.commands.status import doctor as run
 
     project = named_project(directory, stack, None, deployed=False) if directory else None
     if not run(output, project):

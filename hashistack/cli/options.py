@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hashistack.cli.show import Output
+from hashistack.cli.output import Output
 
 if TYPE_CHECKING:
     from hashistack.cli.project import Project
@@ -36,6 +36,6 @@ def named_project(
 ) -> Project:
     """The project and stack that a command's options mean; see `project.resolve`."""
     from hashistack.cli.project import resolve
-    from hashistack.local.found import clusters
+    from hashistack.local.discovery import clusters
 
     return resolve(directory, stack, cluster, clusters, deployed=deployed, changes=changes)

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hashistack.cli.driver import without
+from hashistack.cli.errors import Refusal
+from hashistack.cli.output import Show
 from hashistack.cli.project import Project
-from hashistack.cli.refusal import Refusal
 from hashistack.cli.settings import settings
-from hashistack.cli.show import Show
-from hashistack.ops.findings import Finding, lines
+from hashistack.component.findings import Finding, lines
 
 
 def on_aws(project: Project) -> bool:
@@ -43,17 +43,17 @@ def findings(project: Project) -> list[Finding]:
     """
     said = settings(project.directory, project.name, project.stack)
     try:
-        from hashistack.aws import ahead, preflight
+        from hashistack.aws.ops import preflight, program_probe
     except ModuleNotFoundError as missing:
         raise without("aws", missing) from None
     from hashistack.spec import ClusterSpec
 
     found: list[Finding] = []
     try:
-        declared = ahead.read(project.directory, project.name, project.stack, said)
-    except ahead.Unreadable as error:
+        declared = program_probe.read(project.directory, project.name, project.stack, said)
+    except program_probe.Unreadable as error:
         given = _data(said.get(f"{project.name}:cluster")) or {}
-        declared = ahead.Ahead({"name": "cluster", **given})
+        declared = program_probe.Ahead({"name": "cluster", **given})
         told = f"the reference cluster's needs are looked at instead: {error}"
         found = [Finding("the program can be read before it runs", None, told, "hashistack up shows the rest")]
     plan = preflight.Plan(

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from hashistack.cli.refusal import Refusal
-from hashistack.local.found import Running
+from hashistack.cli.errors import Refusal
+from hashistack.local.discovery import Running
 
 STATE = ".state"
 DEFAULT_STACK = "test"

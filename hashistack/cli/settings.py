@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hashistack.cli.refusal import Refusal
+from hashistack.cli.errors import Refusal
 
 
 def settings(directory: Path, project: str, stack: str) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from docker.errors import APIError, NotFound
 
 from hashistack.local import machines, secret_store
 from hashistack.local.blueprint import Blueprint, blueprint
+from hashistack.local.handlers.cluster_id import engine, remove_containers
 from hashistack.local.machines import STAY, Machine
-from hashistack.local.site import engine, remove_containers
-from hashistack.ops.connection import Connection, Pool
-from hashistack.ops.driver import DriverFailed, Instance
+from hashistack.ops.api.connection import Connection, Pool
+from hashistack.ops.rollout.driver import DriverFailed, Instance
 from hashistack.provider.handler import ResourceFailed
 
 

@@ -49,7 +49,7 @@ def _socket() -> _Socket | None:
 
 
 def _sdk() -> Any:
-    from hashistack.local.site import engine
+    from hashistack.local.handlers.cluster_id import engine
 
     return engine().api
 

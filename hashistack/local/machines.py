@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from hashistack.local import labels
-from hashistack.local.docker_network import SLOTS, ports
+from hashistack.local.handlers.network import SLOTS, ports
 from hashistack.local.labels import DOMAIN
 from hashistack.local.listing import Listing
 from hashistack.provider.handler import Props, ResourceFailed
@@ -238,7 +238,7 @@ def _tar(files: dict[str, tuple[bytes, int]]) -> bytes:
 
 
 def taken_away(client: docker.DockerClient, container: str) -> bool:
-    """Whether the machine was told that it is being taken away (see `node/platform-local`)."""
+    """Whether the machine was told that it is being taken away (see `node/platform/platform-local`)."""
     from docker.errors import NotFound
 
     try:
@@ -249,7 +249,7 @@ def taken_away(client: docker.DockerClient, container: str) -> bool:
 
 
 def health(client: docker.DockerClient, container: str) -> tuple[bool, Props]:
-    """What the machine says of itself now (see `machine/node/health`)."""
+    """What the machine says of itself now (see `machine/node/watch/health`)."""
     code, output = run(client, container, ["/opt/hashistack/current/bin/health"])
     try:
         return code == 0, json.loads(output)

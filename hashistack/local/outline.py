@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from hashistack.machine.renderer import renderer
 from hashistack.machine.roles import SERVER, TOOLS
+from hashistack.machine.source_digest import source_digest
 from hashistack.secrets.subject import Subject
 from hashistack.toolchain import cache
 
@@ -81,7 +81,7 @@ def outline(spec: ClusterSpec | Mapping[str, Any]) -> Outline:
 
 
 def _of(spec: ClusterSpec) -> Outline:
-    from hashistack.ops.policy import Policy
+    from hashistack.ops.api.policy import Policy
     from hashistack.spec import Versions
 
     arch, versions = spec.servers.arch, spec.versions
@@ -112,7 +112,7 @@ def _place(spec: Mapping[str, Any]) -> Path | None:
         return None
     if json.loads(text) != spec:  # keys that are not text, for one, become such
         return None
-    name = sha256(f"{renderer('local')}\n{text}".encode()).hexdigest()
+    name = sha256(f"{source_digest('local')}\n{text}".encode()).hexdigest()
     return cache.root() / "specifications" / f"{name}.json"
 
 

@@ -19,8 +19,9 @@ import docker
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from hashistack.local import image, ranges
-from hashistack.ops.findings import Finding
+from hashistack.component.findings import Finding
+from hashistack.local import ranges
+from hashistack.local.image import build as image
 from hashistack.spec import Network
 
 OLDEST_API = (1, 41)  # Docker 20.10

@@ -48,7 +48,7 @@ def write(site: str, name: str, document: str) -> None:
 
 
 def _server(site: str) -> tuple[docker.DockerClient, str]:
-    from hashistack.local.site import engine
+    from hashistack.local.handlers.cluster_id import engine
 
     client = engine()
     filters = {"label": [f"{labels.SITE}={site}", f"{labels.ROLE}=server"]}

@@ -9,32 +9,37 @@ import tarfile
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
+from pathlib import Path
 
-from hashistack.machine.bootstrap import bootstrap
-from hashistack.machine.consul import consul
-from hashistack.machine.fragments import Fragments
-from hashistack.machine.nomad import nomad
+from hashistack.machine.config.bootstrap import bootstrap
+from hashistack.machine.config.consul import consul
+from hashistack.machine.config.fragments import Fragments
+from hashistack.machine.config.nomad import nomad
+from hashistack.machine.config.services import services
+from hashistack.machine.config.unbound import stub, unbound
+from hashistack.machine.config.vault import vault
 from hashistack.machine.platform import Platform
 from hashistack.machine.roles import SERVER
-from hashistack.machine.services import services
-from hashistack.machine.unbound import stub, unbound
-from hashistack.machine.vault import vault
 from hashistack.spec import ClusterSpec
 
 _PROGRAMS = (
-    *("adopt", "api.sh", "boot", "dns-servers", "fetch", "health", "install", "keyring", "leave", "led", "log"),
-    *("machine.sh", "node-watch", "refresh", "render", "restart-nomad", "stop"),
+    *("lib/api.sh", "lib/log", "lib/machine.sh"),
+    *("boot/boot", "boot/fetch", "boot/install", "boot/render", "boot/shutdown", "bootstrap/has-leader"),
+    *("leave/leave", "leave/termination-watch", "watch/dns-servers", "watch/health"),
+    *("rotate/ensure-tokens", "rotate/restart-nomad", "rotate/rotate-gossip", "rotate/secrets-watch"),
 )
+"""Programs of every machine, by their place in `node/`; on the machine they all lie in one directory, `bin`."""
 _PLATFORM_PROGRAMS: dict[str, tuple[str, ...]] = {
     "local": (),
     # A machine from any image: what the image lacks, and a place in its init.
-    "aws": ("enable", "platform-aws.sh", "provision", "supervise"),
+    "aws": ("boot/install-init-service", "boot/provision", "boot/supervise", "platform/platform-aws.sh"),
 }
 _ROLE_PROGRAMS = {
-    "client": ("await-leader", "leave-client.sh"),
+    "client": ("boot/wait-for-leader", "leave/leave-client.sh"),
     SERVER: (
-        *("bootstrap", "bootstrap-consul", "bootstrap-nomad", "bootstrap-vault", "finish-bootstrap", "forget"),
-        *("leave-server.sh", "unseal"),
+        *("bootstrap/bootstrap", "bootstrap/bootstrap-consul", "bootstrap/bootstrap-nomad"),
+        *("bootstrap/bootstrap-vault", "bootstrap/finish-bootstrap", "bootstrap/unseal"),
+        *("leave/leave-server.sh", "leave/prune-members"),
     ),
 }
 
@@ -113,8 +118,8 @@ def render(spec: ClusterSpec, pool: str, platform: Platform, binaries: tuple[Bin
     )
     if role == SERVER:
         contents["bootstrap.json"] = _json({**bootstrap(spec), "seal": platform.seal})
-    contents |= {f"bin/{name}": _program(name) for name in _programs(platform.name, role)}
-    contents["bin/platform"] = _program(f"platform-{platform.name}")
+    contents |= {f"bin/{Path(name).name}": _program(name) for name in _programs(platform.name, role)}
+    contents["bin/platform"] = _program(f"platform/platform-{platform.name}")
     for name, script in services(role, tools, seal_in_store=platform.seal is None).items():
         contents[f"sv/{name}"] = script.encode()
     return Bundle(contents)

@@ -9,10 +9,10 @@ from typing import Final
 from hashistack.provider.later import later
 
 with later():
-    from hashistack.provider import table
+    from hashistack.provider import registry
     from hashistack.provider.handler import Handler
+    from hashistack.provider.process import engine_address, serve
     from hashistack.provider.server import Provider
-    from hashistack.provider.serving import engine_address, serve
     from hashistack.provider.wire import provider_pb2_grpc
 
 # One thread for each request under way. The engine's own limit is 4 x cores unless `--parallel` raises it.
@@ -20,7 +20,7 @@ _THREADS: Final = 256
 _GRACE: Final = 20.0  # seconds that running handlers get to clean up
 
 
-def main(handler: Callable[[str], Handler] = table.handler) -> None:
+def main(handler: Callable[[str], Handler] = registry.handler) -> None:
     """Serve the engine whose address is the first argument. handler: from a type token to its handler."""
     gc.freeze()  # what was imported stays; `link` keeps the collector off until here
     gc.enable()

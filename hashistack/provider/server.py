@@ -18,7 +18,7 @@ from typing import Any, Final, NoReturn, TypeVar
 import grpc
 from google.protobuf import any_pb2, empty_pb2, struct_pb2
 
-from hashistack.provider import table, values
+from hashistack.provider import registry, values
 from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed
 from hashistack.provider.wire import (
     engine_pb2,
@@ -62,7 +62,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return plugin_pb2.PluginInfo(version=VERSION)
 
     def GetSchema(self, request: Any, context: grpc.ServicerContext) -> Any:
-        resources: dict[str, dict[str, object]] = {token: {} for token in sorted(table.HANDLERS)}
+        resources: dict[str, dict[str, object]] = {token: {} for token in sorted(registry.HANDLERS)}
         return provider_pb2.GetSchemaResponse(
             schema=json.dumps({"name": "hashistack", "version": VERSION, "resources": resources})
         )
@@ -78,7 +78,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:
         # The only function is `start.START`, and its caller waits for no answer.
-        for token in table.HANDLERS:
+        for token in registry.HANDLERS:
             self._handler(token)
         return provider_pb2.InvokeResponse()
 

@@ -1,13 +1,13 @@
 """What a cluster is: frozen, strict, plain values. Nothing here knows a cloud, Pulumi, or does any I/O."""
 
 from hashistack.spec.acl import Acl
-from hashistack.spec.aging import warnings
 from hashistack.spec.cluster import ClusterSpec
 from hashistack.spec.dns import Dns
 from hashistack.spec.network import Network, Peer, Subnet
 from hashistack.spec.policy import UpgradePolicy
 from hashistack.spec.pool import ClientPool, HostVolume, ServerPool
 from hashistack.spec.problems import Problem, SpecError
+from hashistack.spec.release_warnings import warnings
 from hashistack.spec.seal import Seal
 from hashistack.spec.snapshots import Snapshots
 from hashistack.spec.tls import Tls

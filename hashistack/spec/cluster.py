@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from hashistack.spec import checks
+from hashistack.spec import spec_checks
 from hashistack.spec.acl import Acl
 from hashistack.spec.dns import Dns
 from hashistack.spec.names import ClusterName, DatacenterName, RegionName
@@ -35,12 +35,12 @@ class ClusterSpec(Section):
     """What a cluster is, the same for every provider. Every default is the reference architecture's."""
 
     checks = (
-        (reads("clients"), checks.pool_names),
-        (reads("clients", "network"), checks.docker_bridge),
-        (reads("servers", "clients", "network", "upgrade"), checks.capacity),
-        (reads("clients", "upgrade"), checks.upgrades),
-        (reads("servers", "clients", "versions"), checks.architectures),
-        (reads("dns", "network"), checks.resolvers),
+        (reads("clients"), spec_checks.pool_names),
+        (reads("clients", "network"), spec_checks.docker_bridge),
+        (reads("servers", "clients", "network", "upgrade"), spec_checks.capacity),
+        (reads("clients", "upgrade"), spec_checks.upgrades),
+        (reads("servers", "clients", "versions"), spec_checks.architectures),
+        (reads("dns", "network"), spec_checks.resolvers),
     )
     hints: ClassVar[Mapping[str, str]] = {
         "count": "Give the number of servers as `servers: {count: 3}`.",

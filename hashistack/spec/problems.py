@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hashistack.spec.secretive import looks_secret
+from hashistack.spec.secret_detection import looks_secret
 
 _LONGEST_VALUE = 60
 

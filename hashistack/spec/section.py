@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from hashistack.spec.problems import Bad, Problem, SpecError, is_output, show
-from hashistack.spec.secretive import names_secret
+from hashistack.spec.secret_detection import names_secret
 
 T = TypeVar("T")
 Many = Annotated[tuple[T, ...], Field(strict=False)]

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from hashistack.spec.problems import Bad, show
-from hashistack.spec.secretive import looks_secret, names_secret
+from hashistack.spec.secret_detection import looks_secret, names_secret
 
 # What a shell, HCL or a template language would expand, or what breaks a line of configuration.
 _UNSAFE = re.compile(r"\$\(|\$\{|%\{|\{\{|`|[\x00-\x1f\x7f]")

@@ -5,7 +5,8 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from hashistack.toolchain import cache, language_shim, on_path
+from hashistack.toolchain import cache, on_path
+from hashistack.toolchain.pulumi_python import shim
 from hashistack.toolchain.ticker import Ticker
 from hashistack.toolchain.tool import Progress, Tool, ToolError, Unavailable, Wanted
 
@@ -101,7 +102,7 @@ def _from_vendor(wanted: Wanted, ticker: Ticker) -> Tool:
 
 
 def _from_source(wanted: Wanted, ticker: Ticker) -> Tool:
-    from hashistack.toolchain import source
+    from hashistack.toolchain.build import source
 
     return source.build(wanted, ticker)
 
@@ -113,7 +114,7 @@ def _cached(wanted: Wanted) -> Tool | None:
 
 def _ready(tool: Tool) -> Tool:
     if tool.name == "pulumi":
-        language_shim.write(tool.path.parent)
+        shim.write(tool.path.parent)
     return tool
 
 

@@ -9,7 +9,7 @@ import pulumi
 import pytest
 
 from hashistack import AwsClusterArgs, AwsPoolOptions
-from hashistack.aws.client_pool import WarmPool
+from hashistack.aws.pools.client_pool import WarmPool
 from hashistack.testing import Aws, record
 
 from .cases import cluster, program

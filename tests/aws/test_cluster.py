@@ -12,7 +12,7 @@ import pytest
 from hashistack import AwsClusterArgs
 from hashistack.aws import tags
 from hashistack.machine.user_data import LIMIT_BYTES
-from hashistack.ops.connection import Connection
+from hashistack.ops.api.connection import Connection
 from hashistack.testing import Aws, record
 
 from .cases import CLUSTERS, cluster, program

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import pytest
 
-from hashistack.aws.machine_types import REFERENCE, architecture, problems
+from hashistack.aws.pools.machine_types import REFERENCE, architecture, problems
 
 
 def test_every_type_of_ec2_is_told_by_its_name() -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import boto3
 import pytest
 
-from hashistack.aws import policies, tags
-from hashistack.aws.policies import ANYWHERE, Reach, Scope
+from hashistack.aws import tags
+from hashistack.aws.access import policies
+from hashistack.aws.access.policies import ANYWHERE, Reach, Scope
 
 from .cases import CLUSTERS, OWN_KEY, cluster
 from .conftest import planned

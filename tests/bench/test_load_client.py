@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from hashistack.ops.samples import Sample, totals
+from hashistack.ops.report.samples import Sample, totals
 
 ROOT = Path(__file__).parents[2]
 NAME = "web.service.consul"

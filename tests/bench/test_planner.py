@@ -6,8 +6,8 @@ import pytest
 
 from bench import planner
 from bench.simulated import simulated
-from hashistack.ops.cluster import Cluster
-from hashistack.ops.observe import Observer
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.rollout.observer import Observer
 
 
 @pytest.mark.parametrize(("allocations", "pages"), [(0, 1), (5_000, 1), (5_001, 2), (12_000, 3)])

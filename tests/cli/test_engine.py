@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from hashistack.cli.engine import Engine
+from hashistack.cli.errors import Refusal
 from hashistack.cli.project import Project
-from hashistack.cli.refusal import Refusal
 
 PROGRAM = """\
 import json, os, time, pulumi

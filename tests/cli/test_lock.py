@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from hashistack.cli import run
+from hashistack.cli.commands import run
+from hashistack.cli.commands.run import TRIES
 from hashistack.cli.engine import Ended
+from hashistack.cli.errors import Refusal
 from hashistack.cli.events import Condenser
 from hashistack.cli.lock import release_stale
 from hashistack.cli.options import Output
+from hashistack.cli.output import Show
 from hashistack.cli.project import Project
-from hashistack.cli.refusal import Refusal
-from hashistack.cli.run import TRIES
-from hashistack.cli.show import Show
 
 
 def lock(backend: Path, pid: int, host: str | None = None, stack: str = "test") -> Path:

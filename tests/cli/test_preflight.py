@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from hashistack.aws import ahead
+from hashistack.aws.ops import program_probe
 from hashistack.cli import preflight
 from hashistack.cli.driver import driver
+from hashistack.cli.errors import Refusal
 from hashistack.cli.project import Project
-from hashistack.cli.refusal import Refusal
 from hashistack.cli.settings import settings
-from hashistack.ops.connection import Connection
+from hashistack.ops.api.connection import Connection
 
 NOBODY = {
     "AWS_CONFIG_FILE": "/nonexistent",
@@ -76,13 +76,13 @@ def test_a_local_project_is_left_to_its_own_resource(project: Project) -> None:
     assert not preflight.on_aws(project)
 
 
-def read(project: Project) -> ahead.Ahead:
-    return ahead.read(project.directory, "shop", "prod", settings(project.directory, "shop", "prod"))
+def read(project: Project) -> program_probe.Ahead:
+    return program_probe.read(project.directory, "shop", "prod", settings(project.directory, "shop", "prod"))
 
 
 def test_a_program_is_read_up_to_its_cluster(project: Project) -> None:
     (project.directory / "Pulumi.prod.yaml").write_text('config:\n  shop:cluster: {"datacenter": "fra"}\n')
-    assert read(project) == ahead.Ahead(
+    assert read(project) == program_probe.Ahead(
         {"name": "shop", "clients": [{"name": "web", "desired": 2}], "datacenter": "fra"}
     )
 
@@ -111,7 +111,7 @@ def test_a_network_of_ones_own_is_seen(project: Project) -> None:
 )
 def test_a_program_that_can_not_be_read_says_why(project: Project, program: str, said: str) -> None:
     (project.directory / "__main__.py").write_text(program)
-    with pytest.raises(ahead.Unreadable, match=said):
+    with pytest.raises(program_probe.Unreadable, match=said):
         read(project)
 
 
@@ -170,7 +170,8 @@ def test_a_provider_without_a_driver_is_refused() -> None:
 
 
 def test_a_local_driver_needs_no_aws_and_the_command_line_neither() -> None:
-    code = "import sys; from hashistack.cli import driver, main, run, rollout, preflight; print(*sys.modules)"
+    cli = "from hashistack.cli import driver, main, preflight; from hashistack.cli.commands import rollout, run"
+    code = f"import sys; {cli}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     assert {"boto3", "botocore", "docker", "pulumi_aws"} & {*loaded} == set()
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from hashistack.cli.errors import Refusal
 from hashistack.cli.project import Project, resolve
-from hashistack.cli.refusal import Refusal
-from hashistack.local.found import Running
+from hashistack.local.discovery import Running
 
 
 @pytest.fixture(autouse=True)

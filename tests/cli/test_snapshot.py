@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hashistack.ops.archive import Manifest, Part, pack
+from hashistack.ops.snapshots.archive import Manifest, Part, pack
 
 from .test_command import run
 

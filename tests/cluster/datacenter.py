@@ -13,9 +13,9 @@ import docker
 import httpx
 from docker.models.containers import Container
 
-from hashistack.ops.api import Method, tls_context
-from hashistack.ops.cluster import Cluster
-from hashistack.ops.connection import Connection, Endpoint
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.connection import Connection, Endpoint
+from hashistack.ops.api.http import Method, tls_context
 from hashistack.spec.versions import newest
 from hashistack.toolchain import resolve
 

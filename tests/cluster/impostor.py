@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hashistack.ops.cluster import Cluster
+from hashistack.ops.api.cluster import Cluster
 from hashistack.secrets import pki
 
 from .datacenter import Datacenter

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 
 from bench.writes import Written
-from hashistack.ops.api import ApiError
-from hashistack.ops.cluster import Cluster
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.http import ApiError
 
 from .datacenter import ANSWER_SECONDS, Datacenter, Machine
 from .project import until

@@ -8,7 +8,7 @@ import urllib.request
 from types import TracebackType
 from typing import Any
 
-from hashistack.ops.cluster import Cluster
+from hashistack.ops.api.cluster import Cluster
 
 from .datacenter import Datacenter
 from .project import until

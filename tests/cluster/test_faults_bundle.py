@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from hashistack.local.driver import LocalDriver
-from hashistack.ops.cluster import Cluster
-from hashistack.ops.driver import DriverFailed
-from hashistack.ops.policy import Policy
-from hashistack.ops.rollout import Rollout
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.policy import Policy
+from hashistack.ops.rollout.driver import DriverFailed
+from hashistack.ops.rollout.executor import Rollout
 
 from .datacenter import Datacenter
 from .project import until

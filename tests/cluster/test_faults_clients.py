@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hashistack.ops.cluster import Cluster
+from hashistack.ops.api.cluster import Cluster
 
 from .datacenter import Datacenter, Machine
 from .project import until

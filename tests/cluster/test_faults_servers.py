@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from bench.writes import Writes
-from hashistack.ops.api import ApiError
-from hashistack.ops.cluster import Cluster
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.http import ApiError
 
 from .datacenter import Datacenter, Machine
 from .project import until

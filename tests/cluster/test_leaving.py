@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.writes import Writes
-from hashistack.ops.cluster import Cluster
+from hashistack.ops.api.cluster import Cluster
 
 from .datacenter import Datacenter, Machine
 from .project import until
@@ -59,8 +59,8 @@ def take_away(machine: Machine, seconds: float) -> float:
 
 
 def log(machine: Machine) -> str:
-    """What node-watch said, from a machine that runs or not."""
-    parts, _ = machine.container.get_archive("/var/log/hashistack/node-watch/current")
+    """What termination-watch said, from a machine that runs or not."""
+    parts, _ = machine.container.get_archive("/var/log/hashistack/termination-watch/current")
     return b"".join(parts).decode(errors="replace").strip("\0")
 
 

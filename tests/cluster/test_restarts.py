@@ -25,7 +25,7 @@ def _nothing_has_left(datacenter: Datacenter, drains: dict[str, tuple[str, str]]
     assert _drains(datacenter) == drains
     assert {eligible for eligible, _ in drains.values()} == {"eligible"}
     for machine in datacenter.machines():
-        assert "leaving" not in machine.log("node-watch")
+        assert "leaving" not in machine.log("termination-watch")
 
 
 def test_agents_that_restart_keep_allocations_and_ids(datacenter: Datacenter) -> None:
@@ -34,7 +34,7 @@ def test_agents_that_restart_keep_allocations_and_ids(datacenter: Datacenter) ->
         ids, allocations, drains = _ids(datacenter), service.allocations(), _drains(datacenter)
         restarted = {machine: machine.process("nomad") for machine in [datacenter.clients[0], datacenter.servers[0]]}
         for machine in restarted:
-            machine.sh("sv -w 60 restart /etc/service/nomad /etc/service/consul /etc/service/node-watch")
+            machine.sh("sv -w 60 restart /etc/service/nomad /etc/service/consul /etc/service/termination-watch")
         for machine, before in restarted.items():
             until(lambda machine=machine, before=before: machine.process("nomad") != before, 30, "a new agent")
         datacenter.healthy()

@@ -17,7 +17,7 @@ import pytest
 from bench.load import Load
 from bench.web_job import BODY, JOB, job
 from bench.writes import Writes
-from hashistack.ops.cluster import Cluster
+from hashistack.ops.api.cluster import Cluster
 
 from .conftest import finish
 from .datacenter import Datacenter, Machine

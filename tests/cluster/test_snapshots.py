@@ -12,9 +12,9 @@ from typing import Any
 import docker
 import pytest
 
-from hashistack.ops.archive import verify
-from hashistack.ops.cluster import Cluster
-from hashistack.ops.snapshot import save
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.snapshots.archive import verify
+from hashistack.ops.snapshots.save import save
 
 from .conftest import finish, free_subnet
 from .datacenter import Datacenter

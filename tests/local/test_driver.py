@@ -11,8 +11,8 @@ import pytest
 
 from hashistack.local.blueprint import blueprint
 from hashistack.local.driver import LocalDriver
-from hashistack.ops.connection import Connection
-from hashistack.ops.driver import DriverFailed
+from hashistack.ops.api.connection import Connection
+from hashistack.ops.rollout.driver import DriverFailed
 from hashistack.spec import ClientPool, ClusterSpec
 
 pytestmark = pytest.mark.cluster

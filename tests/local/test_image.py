@@ -18,12 +18,15 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from hashistack.local import image, recipe
+from hashistack.local.image import build as image
+from hashistack.local.image.build import recipe
 
 from ..cluster.datacenter import Machine
 
 Boot = Callable[..., Container]
-STOP = {"opt/hashistack/current/bin/stop": files("hashistack.machine").joinpath("node", "stop").read_text()}
+STOP = {
+    "opt/hashistack/current/bin/shutdown": files("hashistack.machine").joinpath("node", "boot", "shutdown").read_text()
+}
 SERVICE = """#!/bin/sh
 trap 'echo {name} got TERM; exit 0' TERM
 echo {name} is up

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from docker.errors import DockerException
 
-from hashistack.local import image, preflight, ranges
-from hashistack.ops.findings import Finding
+from hashistack.component.findings import Finding
+from hashistack.local import preflight, ranges
+from hashistack.local.image import build as image
 
 GIB = 1 << 30
 Fake = Callable[..., Any]

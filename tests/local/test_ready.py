@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hashistack.local import ready
+from hashistack.local.handlers import ready
 from hashistack.provider.handler import Context, Props
 
 POOLS = [{"name": "server", "count": 1, "bundle": "b1"}, {"name": "web", "count": 2, "bundle": "b2"}]

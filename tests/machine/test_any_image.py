@@ -1,4 +1,4 @@
-"""What makes a machine of any image: provision, enable, supervise, stop."""
+"""What makes a machine of any image: provision, install-init-service, supervise, shutdown."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_clients_alone_forward_for_tasks(machine: Sandbox, role: str, forwards: 
 def enabled(machine: Sandbox) -> subprocess.CompletedProcess[str]:
     for program in ("systemctl", "rc-update", "rc-service"):
         machine.stand_in(program, f'echo "{program} $*" >>/tmp/ran')
-    return machine.run(f"{BIN}/enable")
+    return machine.run(f"{BIN}/install-init-service")
 
 
 def test_systemd_supervises_now_and_at_each_boot(server: Sandbox) -> None:
@@ -184,8 +184,8 @@ def test_where_runit_is_process_1_it_boots(server: Sandbox) -> None:
     server.bundle_path("bin/boot").write_text('#!/bin/sh\necho try >>/tmp/tries; [ "$(wc -l </tmp/tries)" -gt 1 ]\n')
     server.stand_in("sleep", "exit 0")
     if server.shell == "busybox":  # which has a sleep of its own
-        text = server.bundle_path("bin/enable").read_text()
-        server.bundle_path("bin/enable").write_text(text.replace("sleep 5", "/usr/local/sbin/sleep 5"))
+        text = server.bundle_path("bin/install-init-service").read_text()
+        server.bundle_path("bin/install-init-service").write_text(text.replace("sleep 5", "/usr/local/sbin/sleep 5"))
     done = enabled(server)
     assert (done.returncode, done.stdout) == (0, "hashistack: booting failed: again in 5 s\n")
 
@@ -201,7 +201,7 @@ RUNSVDIR = 'trap "echo ended >>/tmp/ran; exit 0" TERM; echo runsvdir >>/tmp/ran;
 
 def supervised(machine: Sandbox, boot: str) -> Sandbox:
     machine.stand_in("runsvdir", RUNSVDIR)
-    for program, text in {"boot": boot, "stop": "echo stop >>/tmp/ran"}.items():
+    for program, text in {"boot": boot, "shutdown": "echo shutdown >>/tmp/ran"}.items():
         machine.bundle_path(f"bin/{program}").write_text(f"#!/bin/sh\n{text}\n")
     text = machine.bundle_path("bin/supervise").read_text()
     assert "follow sleep 5" in text
@@ -232,7 +232,7 @@ def test_supervision_starts_when_the_boot_succeeds_and_ends_in_order(server: San
     assert server.said() == ["hashistack: booting failed: again in 5 s"] * 2
     tell(server, signal.SIGTERM)
     assert process.wait(timeout=20) == 0
-    assert ran(server) == ["boot", "boot", "boot", "runsvdir", "ended", "stop"]
+    assert ran(server) == ["boot", "boot", "boot", "runsvdir", "ended", "shutdown"]
 
 
 def test_a_boot_that_does_not_come_to_an_end_does_not_hold_up_a_shutdown(server: Sandbox, start: Start) -> None:
@@ -241,14 +241,14 @@ def test_a_boot_that_does_not_come_to_an_end_does_not_hold_up_a_shutdown(server:
     wait_for(lambda: ran(server) == ["boot"])
     tell(server, signal.SIGTERM)
     assert process.wait(timeout=20) == 0
-    assert ran(server) == ["boot", "stop"]
+    assert ran(server) == ["boot", "shutdown"]
 
 
 def test_supervision_that_ends_by_itself_is_a_failure_for_init(server: Sandbox, start: Start) -> None:
     supervised(server, "exit 0")
     server.stand_in("runsvdir", "exit 1")
     assert start(f"{BIN}/supervise").wait(timeout=20) == 1
-    assert ran(server) == ["stop"]
+    assert ran(server) == ["shutdown"]
 
 
 SV = """
@@ -264,12 +264,12 @@ def test_services_stop_before_what_they_lean_on(server: Sandbox) -> None:
     for service in ("consul", "health", "nomad", "unbound", "vault"):
         server.path(f"/etc/service/{service}").mkdir(parents=True)
     server.stand_in("sv", SV)
-    done = server.run(f"{BIN}/stop")
+    done = server.run(f"{BIN}/shutdown")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     ended = [line.split()[1] for line in server.read("/tmp/ran").splitlines() if line.startswith("exit")]
     assert ended == ["health", "nomad", "vault", "consul", "unbound"]
 
 
 def test_a_machine_without_services_stops_at_once(server: Sandbox) -> None:
-    done = server.run(f"{BIN}/stop")
+    done = server.run(f"{BIN}/shutdown")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

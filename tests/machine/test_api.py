@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-API = Path(__file__).parents[2] / "hashistack/machine/node/api.sh"
+API = Path(__file__).parents[2] / "hashistack/machine/node/lib/api.sh"
 SHELLS = (["dash"], ["busybox", "sh"])
 
 

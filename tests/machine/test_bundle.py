@@ -24,7 +24,7 @@ from hashistack.secrets.tokens import gossip_key, token_ids
 from hashistack.spec import ClientPool, ClusterSpec, Dns, Network, ServerPool, SpecError
 from hashistack.spec.policy import UpgradePolicy
 from hashistack.spec.pool import HostVolume
-from hashistack.spec.secretive import looks_secret
+from hashistack.spec.secret_detection import looks_secret
 
 from .cases import CASES, LAPTOP, POOLS, Case, binaries, leaves, role
 

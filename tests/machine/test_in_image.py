@@ -13,7 +13,7 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from hashistack.local import image
+from hashistack.local.image import build as image
 
 from ..cluster.datacenter import Machine
 from .cases import CASES, POOLS, configuration, role

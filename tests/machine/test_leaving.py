@@ -1,4 +1,4 @@
-"""node-watch, leave and forget: a machine goes when it is told to, in order, in time, and else not at all."""
+"""termination-watch, leave and prune-members: a machine goes when told to, in order, in time, and else not at all."""
 
 from __future__ import annotations
 
@@ -239,10 +239,10 @@ def verbs(machine: Sandbox) -> list[str]:
 
 
 def watched(machine: Sandbox, start: Start, leave: str) -> None:
-    """node-watch under supervision, with this for a `leave`."""
+    """termination-watch under supervision, with this for a `leave`."""
     made(machine, "client")
     machine.bundle_path("bin/leave").write_text(f"#!/bin/sh\n{leave}\n")
-    start("sh", "-c", f"while :; do {BIN}/node-watch; done")
+    start("sh", "-c", f"while :; do {BIN}/termination-watch; done")
 
 
 def test_a_machine_leaves_when_it_is_taken_away_and_not_before(machine: Sandbox, start: Start) -> None:
@@ -289,7 +289,7 @@ def test_forget_purges_those_that_have_left_and_no_others(server: Sandbox, start
         server.answer(f"localhost:4646/v1/node/{name}/purge", "{}")
     index = 'told="$*"; told=${told#*-D }; case "$*" in *"-D "*) echo "X-Nomad-Index: 7" >"${told%% *}" ;; esac'
     server.stand_in("curl", f"{index}\n{CURL}")
-    start(f"{BIN}/forget")
+    start(f"{BIN}/prune-members")
     wait_for(lambda: "hashistack: purged lost-while-leaving, which has left" in server.said())
     purged = {line.rsplit("/", 2)[1] for line in server.read(ASKED).splitlines() if line.endswith("/purge")}
     assert purged == {"left", "lost-while-leaving"}

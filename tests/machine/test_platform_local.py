@@ -16,7 +16,7 @@ SECRETS = "/platform/secrets"
 
 @pytest.fixture
 def container(machine: Sandbox) -> Sandbox:
-    machine.write(PLATFORM, (files("hashistack.machine") / "node/platform-local").read_bytes(), 0o755)
+    machine.write(PLATFORM, (files("hashistack.machine") / "node/platform/platform-local").read_bytes(), 0o755)
     machine.path(SECRETS).mkdir()
     return machine
 

@@ -1,4 +1,4 @@
-"""adopt and keyring: what the agents are asked for so that a rotated role document holds."""
+"""ensure-tokens and rotate-gossip: what the agents are asked for so that a rotated role document holds."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def consul_ring(keys: dict[str, int], primary: dict[str, int]) -> str:
 
 
 def keyring(machine: Sandbox) -> int:
-    done = machine.run(f"{BIN}/keyring")
+    done = machine.run(f"{BIN}/rotate-gossip")
     shown = done.stdout + done.stderr + machine.read("/standin/asked")
     assert OLD not in shown
     assert NEW not in shown
@@ -155,7 +155,7 @@ def test_who_missed_the_rotation_starts_anew(machine: Sandbox, first: str, anew:
 def adopt(machine: Sandbox, **changed: Any) -> tuple[int, str]:
     held = json.loads(machine.read(f"{RUN}/secrets.json"))
     machine.write(f"{RUN}/secrets.new", json.dumps({**held, **changed}))
-    done = machine.run(f"{BIN}/adopt", f"{RUN}/secrets.new")
+    done = machine.run(f"{BIN}/ensure-tokens", f"{RUN}/secrets.new")
     shown = done.stdout + done.stderr + (machine.read("/standin/asked") if changed else "")
     assert "the-secret" not in shown
     return done.returncode, done.stdout

@@ -1,4 +1,4 @@
-"""What keeps a machine current while it runs: refresh, unseal, await-leader."""
+"""What keeps a machine current while it runs: secrets-watch, unseal, wait-for-leader."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def rendered(machine: Sandbox, role: str) -> Sandbox:
     machine.stand_in("sv", 'echo "$*" >>/standin/sv')
     machine.stand_in("sleep", 'echo "$1" >>/standin/slept; exec /usr/bin/sleep 0.1')
     # Both are tested in test_rotation.py. Whatever a document holds is known to the cluster, unless it is `unknown`.
-    for program, text in {"adopt": "[ ! -e /standin/unknown ] || exit 1", "keyring": ""}.items():
+    for program, text in {"ensure-tokens": "[ ! -e /standin/unknown ] || exit 1", "rotate-gossip": ""}.items():
         machine.write(f"{BIN}/{program}", f'#!/bin/sh\necho "$*" >>/standin/{program}\n{text}\n', 0o755)
     for service in ("consul", "nomad", "unbound", *(["vault"] if role == "server" else [])):
         machine.path(f"/etc/service/{service}").mkdir(parents=True)
@@ -61,13 +61,13 @@ def pass_by(machine: Sandbox, name: str, times: int) -> None:
 @pytest.mark.parametrize("role", ["server", "client"])
 def test_renewed_secrets_reach_the_agents(machine: Sandbox, role: str, start: Start) -> None:
     rendered(machine, role)
-    start(f"{BIN}/refresh")
+    start(f"{BIN}/secrets-watch")
     pass_by(machine, "slept", 3)
     assert lines(machine, "sv") == [], "nothing has changed"
     renewed = {**DOCUMENTS[role], "cert": "RENEWED\n", "ca": "BOTH\n", "consul_gossip": "the-secret-other"}
     machine.write(f"/standin/secrets/{role}", json.dumps(renewed))
     products = ["consul", "nomad", *(["vault"] if role == "server" else [])]
-    programs = ["dns-servers", *(["forget"] if role == "server" else []), "health"]
+    programs = ["dns-servers", *(["prune-members"] if role == "server" else []), "health"]
     for program in programs:
         machine.path(f"/etc/service/{program}").mkdir()
     orders = [f"hup /etc/service/{product}" for product in products]
@@ -85,7 +85,7 @@ def test_renewed_secrets_reach_the_agents(machine: Sandbox, role: str, start: St
     assert machine.path(f"{RUN}/secrets.json").stat().st_mode & 0o077 == 0
     # A server has made sure of the document that it booted with, and nobody of one that is in force.
     booted = [f"{RUN}/secrets.json"] if role == "server" else []
-    assert lines(machine, "adopt") == [*booted, f"{RUN}/secrets.new"]
+    assert lines(machine, "ensure-tokens") == [*booted, f"{RUN}/secrets.new"]
 
 
 @only_dash
@@ -93,8 +93,10 @@ def test_tokens_that_nobody_knows_yet_are_waited_for_but_not_for_ever(server: Sa
     server.write("/standin/unknown", "")
     server.write("/standin/secrets/server", json.dumps({**SERVER, "cert": "RENEWED\n", "consul_dns": "the-secret-new"}))
     # How often it had been asked when the first agent was told.
-    server.stand_in("sv", '[ -e /standin/by-then ] || cp /standin/adopt /standin/by-then; echo "$*" >>/standin/sv')
-    start(f"{BIN}/refresh")
+    server.stand_in(
+        "sv", '[ -e /standin/by-then ] || cp /standin/ensure-tokens /standin/by-then; echo "$*" >>/standin/sv'
+    )
+    start(f"{BIN}/secrets-watch")
     wait_for(lambda: len(lines(server, "sv")) == 3)
     assert server.read(f"{RUN}/consul/tls/cert.pem") == "RENEWED\n"
     assert lines(server, "by-then") == [f"{RUN}/secrets.new"] * 10
@@ -105,7 +107,7 @@ def test_a_nomad_with_another_consul_token_starts_again(machine: Sandbox, start:
     rendered(machine, "client")
     document = {**DOCUMENTS["client"], "consul_nomad_client": "the-secret-new"}
     machine.write("/standin/secrets/client", json.dumps(document))
-    start(f"{BIN}/refresh")
+    start(f"{BIN}/secrets-watch")
     wait_for(lambda: lines(machine, "sv")[-1:] == ["-w 60 restart /etc/service/nomad"])
     assert json.loads(machine.read(f"{RUN}/nomad/nomad.json"))["consul"]["token"] == "the-secret-new"
 
@@ -118,7 +120,7 @@ def test_a_store_that_answers_nonsense_changes_nothing(server: Sandbox, start: S
         server.path("/standin/secrets/server").unlink()
     else:
         server.write("/standin/secrets/server", document)
-    start(f"{BIN}/refresh")
+    start(f"{BIN}/secrets-watch")
     pass_by(server, "slept", 3)
     assert {path: text for path, text in server.tree(RUN).items() if path != "secrets.new"} == before
     assert lines(server, "sv") == []
@@ -129,7 +131,7 @@ def test_a_document_that_cannot_be_rendered_is_tried_until_it_can_be(server: San
     lacking = {**SERVER, "cert": "RENEWED\n"}
     del lacking["consul_dns"]
     server.write("/standin/secrets/server", json.dumps(lacking))
-    start("sh", "-c", f"while :; do {BIN}/refresh; done")  # as runsv has it: what ends is started again
+    start("sh", "-c", f"while :; do {BIN}/secrets-watch; done")  # as runsv has it: what ends is started again
     pass_by(server, "slept", 3)
     wait_for(lambda: any("unknown placeholder {{secret.consul_dns}}" in line for line in server.said()))
     assert lines(server, "sv") == []
@@ -144,7 +146,7 @@ def test_vaults_audit_file_is_put_aside_when_it_is_big(server: Sandbox, start: S
     file = server.path(AUDIT)
     file.parent.mkdir(parents=True)
     file.write_text("small")
-    start(f"{BIN}/refresh")
+    start(f"{BIN}/secrets-watch")
     pass_by(server, "slept", 3)
     assert lines(server, "sv") == []
     with file.open("ab") as grown:
@@ -234,7 +236,7 @@ def test_a_client_starts_as_soon_as_there_are_a_leader_and_vault(machine: Sandbo
     rendered(machine, "client")
     machine.write("/standin/peers", "10.0.0.1\n10.0.0.2\n")
     machine.answer(LEADER, '""')
-    process = start(f"{BIN}/await-leader")
+    process = start(f"{BIN}/wait-for-leader")
     pass_by(machine, "asked", 3)
     assert process.poll() is None
     assert not [line for line in lines(machine, "asked") if VAULT in line]
@@ -254,7 +256,7 @@ def test_a_client_that_was_here_before_waits_for_no_vault(machine: Sandbox) -> N
     machine.write("/standin/peers", "10.0.0.1\n")
     machine.answer(LEADER, '"10.0.0.1:4647"')
     machine.path("/var/lib/hashistack/nomad/client").mkdir(parents=True)
-    assert machine.run(f"{BIN}/await-leader").returncode == 0
+    assert machine.run(f"{BIN}/wait-for-leader").returncode == 0
     assert not [line for line in lines(machine, "asked") if VAULT in line]
 
 
@@ -266,7 +268,7 @@ def test_a_client_starts_without_servers_too(machine: Sandbox, missing: str) -> 
     machine.write("/standin/peers", "10.0.0.1\n10.0.0.2\n")
     if missing == "vault":
         machine.answer(LEADER, '"10.0.0.1:4647"')
-    done = machine.run(f"{BIN}/await-leader")
+    done = machine.run(f"{BIN}/wait-for-leader")
     assert done.returncode == 0
     assert done.stdout.endswith(f"hashistack: no {missing} in sight: starting the client all the same\n")
     assert sum(map(float, lines(machine, "slept"))) == pytest.approx(30, abs=0.5)

@@ -21,7 +21,7 @@ from .sandbox import ADDRESS, Sandbox
 HOME = "/opt/hashistack"
 SCRIPT = "/var/lib/cloud/instance/user-data"
 ENABLE = b'#!/bin/sh\n. /etc/hashistack/metadata\necho "$HS_BUNDLE handed over $HS_REGION $HS_SECRET_CLIENT"\n'
-BUNDLE = Bundle({"bin/enable": ENABLE})
+BUNDLE = Bundle({"bin/install-init-service": ENABLE})
 SECRET = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:x-client"
 DONE = f"{BUNDLE.sha256} handed over {REGION} {SECRET}"
 only_dash = pytest.mark.parametrize("shell", ["dash"], indirect=True)
@@ -63,7 +63,7 @@ def test_a_bare_instance_hands_over_to_its_bundle(bare: Sandbox, aws: Aws) -> No
     done = bare.run(SCRIPT)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{DONE}\n", "")
     assert aws.operations == ["GetObject"]
-    assert bare.read(f"{HOME}/current/bin/enable") == ENABLE.decode()
+    assert bare.read(f"{HOME}/current/bin/install-init-service") == ENABLE.decode()
 
 
 def test_the_version_that_the_template_says_is_fetched_when_there_is_a_later_one(bare: Sandbox, aws: Aws) -> None:

@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from hashistack.ops.api import Api, ApiError, tls_context
-from hashistack.ops.cluster import Cluster
-from hashistack.ops.connection import Connection
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.connection import Connection
+from hashistack.ops.api.http import Api, ApiError, tls_context
 from hashistack.spec.versions import Versions
 from hashistack.toolchain import resolve
 

@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from hashistack.ops import reach
-from hashistack.ops.api import ApiError
-from hashistack.ops.archive import examine
-from hashistack.ops.checks import NotReady, readiness, wait
-from hashistack.ops.cluster import Cluster
-from hashistack.ops.connection import Connection, Endpoint
-from hashistack.ops.snapshot import _vault
+from hashistack.ops.api import tunnel
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.connection import Connection, Endpoint
+from hashistack.ops.api.http import ApiError
+from hashistack.ops.readiness.checks import NotReady, readiness, wait
+from hashistack.ops.snapshots.archive import examine
+from hashistack.ops.snapshots.save import _vault
 
 from .conftest import Pki, free_ports
 
@@ -151,7 +151,7 @@ def test_a_snapshot_comes_from_the_active_vault_whoever_is_met_first(
 
 
 def test_a_tunnel_is_used_for_every_product(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(reach.VIA, "127.0.0.1")
+    monkeypatch.setenv(tunnel.VIA, "127.0.0.1")
     hidden = {
         product: f"https://internal-prod.elb.invalid:{urlsplit(live(connection, product)).port}"
         for product in ("nomad", "consul", "vault")
@@ -175,7 +175,7 @@ def test_who_can_not_reach_the_balancer_is_told_how(
     with Cluster(through(connection, nomad=dead)) as cluster, pytest.raises(ApiError) as failed:
         cluster.nomad.nodes()
     assert "VPN" in failed.value.remedy and "HASHISTACK_VIA=127.0.0.1" in failed.value.remedy
-    monkeypatch.setenv(reach.VIA, "127.0.0.1")
+    monkeypatch.setenv(tunnel.VIA, "127.0.0.1")
     with Cluster(through(connection, nomad=dead)) as cluster, pytest.raises(ApiError) as failed:
         cluster.nomad.nodes()
     assert "look whether the tunnel" in failed.value.remedy

@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from hashistack.ops.api import ApiError
-from hashistack.ops.checks import TICK_SECONDS, Check, NotReady, Result, Update, readiness, wait
-from hashistack.ops.cluster import Cluster
-from hashistack.ops.connection import Connection
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.connection import Connection
+from hashistack.ops.api.http import ApiError
+from hashistack.ops.readiness.checks import TICK_SECONDS, Check, NotReady, Result, Update, readiness, wait
 
 
 def test_sentences_name_what_is_declared(connection: Connection) -> None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hashistack.ops.api import Api, ApiError, tls_context
-from hashistack.ops.cluster import Cluster
-from hashistack.ops.connection import Connection
-from hashistack.ops.smoke import JOB, job
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.connection import Connection
+from hashistack.ops.api.http import Api, ApiError, tls_context
+from hashistack.ops.readiness.smoke import JOB, job
 
 if TYPE_CHECKING:
     from tests.ops.conftest import Pki, Started

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from hashistack.ops import samples
-from hashistack.ops.events import (
+from hashistack.ops.report import samples
+from hashistack.ops.report.samples import Sample, Second, percentile, stretches, totals
+from hashistack.ops.rollout.events import (
     Event,
     EventInvalid,
     LeaderEvent,
@@ -19,7 +20,6 @@ from hashistack.ops.events import (
     parse,
     read,
 )
-from hashistack.ops.samples import Sample, Second, percentile, stretches, totals
 
 EVENTS: list[Event] = [
     RolloutEvent(1.0, "shop", ("Nomad 1.10.5 to 1.11.3",), {"server": "abc"}),

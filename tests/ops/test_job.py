@@ -8,9 +8,9 @@ from dataclasses import asdict
 
 import pytest
 
-from hashistack.ops.cluster import Cluster
-from hashistack.ops.connection import Connection
-from hashistack.ops.job import JobHandler
+from hashistack.jobs.handler import JobHandler
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.connection import Connection
 from hashistack.provider.handler import UNKNOWN, Context, Props, ResourceFailed
 
 HCL = """

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from hashistack.ops.fleet import Fleet, Machine, Pool
-from hashistack.ops.nomad import Placed
-from hashistack.ops.observe import Seen
-from hashistack.ops.singles import singles
-from hashistack.ops.stuck import stuck
-from hashistack.ops.upgrade import intended, steps_to
+from hashistack.ops.api.nomad import Placed
+from hashistack.ops.rollout.disruptions import singles
+from hashistack.ops.rollout.failed_moves import stuck
+from hashistack.ops.rollout.fleet import Fleet, Machine, Pool
+from hashistack.ops.rollout.observer import Seen
+from hashistack.ops.rollout.upgrade import intended, steps_to
 
 BEGAN = 1000.0
 OLD = Machine("web-1", "old", eligible=False, draining=True, work=1)

@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from hashistack.ops import lock
-from hashistack.ops.cluster import Cluster
-from hashistack.ops.lock import PATH, Lock, Locked
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.http import lock
+from hashistack.ops.api.lock import PATH, Lock, Locked
 
 
 @pytest.fixture(autouse=True)

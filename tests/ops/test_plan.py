@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from hashistack.ops.fleet import Fleet, Machine, Pool
-from hashistack.ops.plan import next_steps, plan
-from hashistack.ops.policy import Policy
-from hashistack.ops.steps import (
+from hashistack.ops.api.policy import Policy
+from hashistack.ops.rollout.fleet import Fleet, Machine, Pool
+from hashistack.ops.rollout.plan import next_steps, plan
+from hashistack.ops.rollout.steps import (
     Await,
     AwaitGone,
     AwaitWork,

@@ -10,11 +10,11 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hashistack.ops.fleet import Fleet, Machine, Pool
-from hashistack.ops.plan import next_steps, plan
-from hashistack.ops.plan_servers import settled
-from hashistack.ops.policy import Policy
-from hashistack.ops.steps import Cordon, Discard, Drain, Forget, Grow, Leave, OfMachines, Step, Uncordon, Wait
+from hashistack.ops.api.policy import Policy
+from hashistack.ops.rollout.fleet import Fleet, Machine, Pool
+from hashistack.ops.rollout.plan import next_steps, plan
+from hashistack.ops.rollout.plan_servers import settled
+from hashistack.ops.rollout.steps import Cordon, Discard, Drain, Forget, Grow, Leave, OfMachines, Step, Uncordon, Wait
 
 NEW = "new"
 ROUNDS = 600

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from hashistack.ops.events import Event, LeaderEvent, Life, MachineEvent, ResultEvent, RolloutEvent, StepEvent
 from hashistack.ops.report import ReportUnwritable, data, html, timeline, write
 from hashistack.ops.report.axis import LEFT, PLOT, Axis, clock
 from hashistack.ops.report.page import spell
-from hashistack.ops.samples import Sample
+from hashistack.ops.report.samples import Sample
+from hashistack.ops.rollout.events import Event, LeaderEvent, Life, MachineEvent, ResultEvent, RolloutEvent, StepEvent
 
 START = 1732435200.0
 VOID = {"meta", "link", "img", "br", "input", "hr"}

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from hashistack.ops.archive import Archive, look
-from hashistack.ops.cluster import Cluster
-from hashistack.ops.contents import Contents, contents
-from hashistack.ops.lock import Lock, Locked, release
-from hashistack.ops.restore import _ghosts_removed, refuse_unfit
-from hashistack.ops.snapshot import SnapshotFailed, save
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.lock import Lock, Locked, release
+from hashistack.ops.snapshots.archive import Archive, look
+from hashistack.ops.snapshots.inventory import Contents, contents
+from hashistack.ops.snapshots.restore import _ghosts_removed, refuse_unfit
+from hashistack.ops.snapshots.save import SnapshotFailed, save
 
 
 @pytest.fixture

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hashistack.ops import custody
-from hashistack.ops.archive import FORMAT, verify
-from hashistack.ops.cluster import Cluster
-from hashistack.ops.destination import Bucket, Directory
-from hashistack.ops.schedule import NAMESPACE, SECRET, cron, job
-from hashistack.ops.snapshot import SnapshotFailed, save
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.snapshots import key_wrap
+from hashistack.ops.snapshots.archive import FORMAT, verify
+from hashistack.ops.snapshots.destination import Bucket, Directory
+from hashistack.ops.snapshots.save import SnapshotFailed, save
+from hashistack.ops.snapshots.schedule import NAMESPACE, SECRET, cron, job
 
 from ..region.signatures import Keyring, Refused, Request
 
 if TYPE_CHECKING:
-    from hashistack.ops.connection import Connection
+    from hashistack.ops.api.connection import Connection
 
-PROGRAM = str(files("hashistack.ops").joinpath("snapshot-task"))
+PROGRAM = str(files("hashistack.ops.snapshots").joinpath("snapshot-task"))
 HEALTH = '{"Servers":[{"Leader":false,"Version":"1.0.0"},{"Leader":true,"Version":"%s+ent","X":1}]}'
 
 CURL = """#!/bin/sh
@@ -81,7 +81,7 @@ def place(connection: Connection, tmp_path: Path) -> Path:
     (tmp_path / "bin" / "curl").write_text(CURL)
     (tmp_path / "bin" / "curl").chmod(0o755)
     named = {"cluster": "shop-1", "datacenter": "dc1", "region": "global", "vault_init": ""}
-    beginning = {"format": FORMAT, **named, "stack": custody.stack_digest(connection)}
+    beginning = {"format": FORMAT, **named, "stack": key_wrap.stack_digest(connection)}
     (tmp_path / "secrets" / "manifest").write_text(json.dumps(beginning).removesuffix("}"))
     (tmp_path / "secrets" / "vault_token").write_text("hvs.x")
     return tmp_path

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from hashistack.ops.smoke import PORT, PROBE_SECONDS, SECRET, job
+from hashistack.ops.readiness.smoke import PORT, PROBE_SECONDS, SECRET, job
 
 
 def tasks(**options: str) -> dict[str, dict[str, Any]]:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from hashistack.ops import custody
-from hashistack.ops.archive import BadArchive, look, verify
-from hashistack.ops.cluster import Cluster
-from hashistack.ops.connection import Connection
-from hashistack.ops.snapshot import SnapshotFailed, save, version
-from hashistack.ops.workplace import workplace
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.connection import Connection
+from hashistack.ops.snapshots import key_wrap
+from hashistack.ops.snapshots.archive import BadArchive, look, verify
+from hashistack.ops.snapshots.save import SnapshotFailed, save, version
+from hashistack.ops.snapshots.staging import workplace
 
 VAULT_INIT = json.dumps({"keys_base64": ["a-key-of-vault"], "root_token": "nobody's"})
 
@@ -50,11 +50,11 @@ def test_an_archive_shows_no_secret(archive: Path, connection: Connection) -> No
 
 def test_the_unseal_key_opens_with_the_stack_alone(archive: Path, connection: Connection) -> None:
     closed = look(archive).manifest.vault_init
-    assert json.loads(custody.unclose(closed, connection)) == {"keys_base64": ["a-key-of-vault"]}
+    assert json.loads(key_wrap.unclose(closed, connection)) == {"keys_base64": ["a-key-of-vault"]}
     other = replace(connection, vault=replace(connection.vault, secret="another stack's"))
-    with pytest.raises(custody.Closed, match="does not open with this stack's secret"):
-        custody.unclose(closed, other)
-    assert custody.stack_digest(other) != custody.stack_digest(connection)
+    with pytest.raises(key_wrap.Closed, match="does not open with this stack's secret"):
+        key_wrap.unclose(closed, other)
+    assert key_wrap.stack_digest(other) != key_wrap.stack_digest(connection)
 
 
 def test_cut_off_anywhere_it_is_no_archive(archive: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from hashistack.toolchain import language_host, language_shim
+from hashistack.toolchain.pulumi_python import host as language_host
+from hashistack.toolchain.pulumi_python import shim
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def hosted(project: Any, tmp_path: Path) -> Any:
     """The project with our host first on PATH."""
     place = tmp_path / "host"
     place.mkdir()
-    language_shim.write(place)
+    shim.write(place)
     project.environment["PATH"] = f"{place}:{project.environment['PATH']}"
     return project
 
@@ -59,10 +60,10 @@ def test_the_users_files_do_not_shadow_the_hosts_modules(hosted: Any) -> None:
 
 
 def test_the_host_loads_little() -> None:
-    code = "import sys, hashistack.toolchain.language_host; print(*sys.modules)"
+    code = "import sys, hashistack.toolchain.pulumi_python.host; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True)
     loaded = {name for name in done.stdout.split() if name.startswith("hashistack.toolchain.")}
-    assert loaded == {"hashistack.toolchain.language_host"}
+    assert loaded == {"hashistack.toolchain.pulumi_python.host"}
     assert {"httpx", "pulumi"} & set(done.stdout.split()) == set()
 
 

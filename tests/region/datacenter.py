@@ -9,10 +9,10 @@ from typing import Any
 
 import boto3
 
-from hashistack.ops.api import ApiError, Method
-from hashistack.ops.checks import readiness, wait
-from hashistack.ops.cluster import Cluster
-from hashistack.ops.connection import Connection
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.connection import Connection
+from hashistack.ops.api.http import ApiError, Method
+from hashistack.ops.readiness.checks import readiness, wait
 
 from ..cluster.project import Project, until
 from .region import Region

@@ -27,7 +27,7 @@ from moto.ec2 import ec2_backends
 from moto.ec2.responses.general import General
 from moto.iam import iam_backends
 
-from hashistack.local import image
+from hashistack.local.image import build as image
 from hashistack.local.machines import CAPABILITIES
 
 from . import metadata

@@ -16,7 +16,7 @@ import boto3
 import pytest
 
 import hashistack
-from hashistack.ops.cluster import Cluster
+from hashistack.ops.api.cluster import Cluster
 
 from ..cluster.project import until
 from ..cluster.service import Asking, Service
@@ -155,7 +155,11 @@ def test_a_spot_notice_drains_in_time(whole: Datacenter, serve: Callable[[str], 
         ends = time.time() + NOTICE_SECONDS
         whole.region.machines.of(taken).spot = ("terminate", ends)
         name = f"services-{taken.removeprefix('i-')}"
-        until(lambda: whole.left(name), NOTICE_SECONDS, lambda: f"{taken} has left:\n{whole.log(taken, 'node-watch')}")
+        until(
+            lambda: whole.left(name),
+            NOTICE_SECONDS,
+            lambda: f"{taken} has left:\n{whole.log(taken, 'termination-watch')}",
+        )
         print(f"{taken} had left {ends - time.time():.0f} s before its end; {asking.asked} requests")
         whole.ec2.terminate_instances(InstanceIds=[taken])
     assert asking.failed == []
@@ -222,7 +226,7 @@ def test_a_wrong_digest_is_refused_with_one_line(whole: Datacenter) -> None:
         _pin(whole, group, policy, version)
     whole.autoscaling.terminate_instance_in_auto_scaling_group(InstanceId=bad, ShouldDecrementDesiredCapacity=True)
     until(lambda: whole.states("batch")[bad] == "Terminating:Wait", 30, "it is taken away")
-    whole.autoscaling.complete_lifecycle_action(  # it has no node-watch that could
+    whole.autoscaling.complete_lifecycle_action(  # it has no termination-watch that could
         LifecycleHookName="hashistack-terminate",
         AutoScalingGroupName=group,
         InstanceId=bad,

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from hashistack.toolchain import release, source
+from hashistack.toolchain import release
+from hashistack.toolchain.build import source
 from hashistack.toolchain.tool import Unavailable
 
 MACHINES = {"amd64": 62, "arm64": 183}

@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from hashistack.cli.toolchain import app
+from hashistack.cli.commands.toolchain import app
 
 
 @pytest.fixture

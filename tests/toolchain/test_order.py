@@ -173,7 +173,7 @@ def test_pulumi_without_a_language_host_gets_ours(mirror, make):
     _publish_pulumi(mirror, make, {"pulumi": make.program("v3.259.0")})
     host = resolve("pulumi", "3.259.0").path.with_name("pulumi-language-python")
     assert host.stat().st_mode & 0o111
-    assert "-P -m hashistack.toolchain.language_host" in host.read_text()
+    assert "-P -m hashistack.toolchain.pulumi_python.host" in host.read_text()
     host.write_text(host.read_text().replace("python=", "python=/gone/", 1))
     resolve("pulumi", "3.259.0")
     assert "/gone/" not in host.read_text()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hashistack.provider import table
+from hashistack.provider import registry
 from hashistack.provider.handler import Context, ResourceFailed
 from hashistack.toolchain import resolution
 from hashistack.toolchain.handler import ToolsHandler
@@ -97,4 +97,4 @@ def test_a_tool_that_is_not_to_be_had_is_one_error(shelf: Path) -> None:
 def test_the_laptops_artifacts_are_the_same_tools() -> None:
     """Stacks of earlier versions have that type in their state."""
     for kind in ("LocalArtifacts", "Tools"):
-        assert isinstance(table.handler(f"hashistack:index:{kind}"), ToolsHandler)
+        assert isinstance(registry.handler(f"hashistack:index:{kind}"), ToolsHandler)

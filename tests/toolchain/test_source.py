@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from hashistack.spec import catalog
-from hashistack.toolchain import build, compilers, elf, recipe, running, verify
+from hashistack.toolchain import build, elf, running, verify
+from hashistack.toolchain.build import compilers, recipe
 from hashistack.toolchain.ticker import Ticker
 from hashistack.toolchain.tool import ToolError, Unavailable, host_arch
 

@@ -11,8 +11,8 @@ from html import escape
 
 from hashistack.ops.report import lanes, panels
 from hashistack.ops.report.axis import WIDTH, Axis, text_at
+from hashistack.ops.report.samples import Second
 from hashistack.ops.report.timeline import Timeline
-from hashistack.ops.samples import Second
 
 
 def draw(line: Timeline, seconds: Sequence[Second], width: int) -> str:

@@ -15,12 +15,11 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from hashistack.ops import samples
-from hashistack.ops.events import Event
-from hashistack.ops.report import chart, lanes
+from hashistack.ops.report import chart, lanes, samples
 from hashistack.ops.report.axis import clock
+from hashistack.ops.report.samples import Sample, Totals
 from hashistack.ops.report.timeline import Lane, Pool, Step, Timeline, timeline
-from hashistack.ops.samples import Sample, Totals
+from hashistack.ops.rollout.events import Event
 from hashistack.version import VERSION
 
 POINTS = 700

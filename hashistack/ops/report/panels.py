@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 
 from hashistack.ops.report.axis import LEFT, Axis, scale, text_at
-from hashistack.ops.samples import Second
+from hashistack.ops.report.samples import Second
 
 
 def _panel(title: str, kind: str, y: float) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hashistack.ops.events import (
+from hashistack.ops.rollout.events import (
     Event,
     LeaderEvent,
     Life,

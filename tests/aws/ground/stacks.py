@@ -23,7 +23,7 @@ from hashistack.aws import (
     AwsNetwork,
     AwsNetworkArgs,
 )
-from hashistack.aws.endpoints import NEEDED
+from hashistack.aws.network.endpoints import NEEDED
 from hashistack.spec import ClientPool, ClusterSpec, Network
 from hashistack.testing import Aws, Recording, record
 

@@ -6,7 +6,7 @@ import pulumi
 import pytest
 
 from hashistack.aws import AwsNetwork, AwsNetworkArgs
-from hashistack.aws.endpoints import NEEDED
+from hashistack.aws.network.endpoints import NEEDED
 from hashistack.spec import Network
 from hashistack.testing import Aws, Recording, record
 

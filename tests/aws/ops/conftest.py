@@ -12,8 +12,8 @@ from moto import mock_aws
 from moto.autoscaling.models import autoscaling_backends
 from moto.core import DEFAULT_ACCOUNT_ID
 
-from hashistack.aws.driver import AwsDriver
-from hashistack.ops.connection import Connection
+from hashistack.aws.ops.driver import AwsDriver
+from hashistack.ops.api.connection import Connection
 
 from .lifecycle import Lifecycle
 

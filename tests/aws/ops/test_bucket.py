@@ -9,9 +9,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from hashistack.aws.bucket import Bucket, BucketFailed
-from hashistack.cli import archives
-from hashistack.ops.archive import BadArchive, Manifest, Part, look, pack, verify
+from hashistack.aws.ops.bucket import Bucket, BucketFailed
+from hashistack.cli import archive_store
+from hashistack.ops.snapshots.archive import BadArchive, Manifest, Part, look, pack, verify
 
 BUCKET, PLACE = "shop-snapshots", "s3://shop-snapshots/prod"
 PARTS = tuple(Part(product, "1.2.3", 7, 1, "0" * 64, 4) for product in ("nomad", "consul", "vault"))  # type: ignore[arg-type]
@@ -33,7 +33,7 @@ def archive(file: Path, taken: str = "2026-01-31T12:00:00Z", size: int = 4) -> N
 
 
 def save(where: str, name: str, taken: str = "2026-01-31T12:00:00Z", size: int = 4) -> str:
-    with archives.written(where, name) as (file, told):
+    with archive_store.written(where, name) as (file, told):
         archive(file, taken, size)
     return told
 
@@ -51,7 +51,7 @@ def save(where: str, name: str, taken: str = "2026-01-31T12:00:00Z", size: int =
 def test_what_is_saved_is_fetched_byte_for_byte(where: str, found: str, tmp_path: Path) -> None:
     assert save(where, "now.tar") == found
     archive(tmp_path / "same.tar")
-    with archives.fetched(found) as file:
+    with archive_store.fetched(found) as file:
         assert look(file).manifest.cluster == "shop-1"
         assert file.stat().st_mode & 0o077 == 0 or file.parent.stat().st_mode & 0o077 == 0
         private = file
@@ -67,7 +67,7 @@ def test_an_archive_is_never_replaced(aws: boto3.Session) -> None:
 
 
 def test_a_save_that_fails_leaves_nothing(aws: boto3.Session) -> None:
-    with pytest.raises(RuntimeError), archives.written(PLACE, "now.tar") as (file, _):
+    with pytest.raises(RuntimeError), archive_store.written(PLACE, "now.tar") as (file, _):
         file.write_bytes(b"half")
         raise RuntimeError
     assert "Contents" not in aws.client("s3").list_objects_v2(Bucket=BUCKET)
@@ -88,7 +88,7 @@ def test_a_list_reads_manifests_alone(aws: boto3.Session) -> None:
     with bucket.opened(next(one for one in bucket.listed(".tar") if one.key.endswith("01.tar"))) as content:
         assert look(Path("01.tar"), content).manifest.taken == "2026-01-01T00:00:00Z"
     assert sum(read) < 900_000 / 2
-    found, bad = archives.listed(PLACE)
+    found, bad = archive_store.listed(PLACE)
     assert [one.where for one in found] == [f"{PLACE}/{day}.tar" for day in ("03", "02", "01")]
     assert all(one.size > 900_000 for one in found)
     assert len(bad) == 1
@@ -99,7 +99,7 @@ def test_a_damaged_archive_is_named_as_the_user_named_it() -> None:
     save(PLACE, "now.tar")
     with (
         pytest.raises(BadArchive, match=rf"^{PLACE}/now.tar: its nomad.snap"),
-        archives.fetched(f"{PLACE}/now.tar") as file,
+        archive_store.fetched(f"{PLACE}/now.tar") as file,
     ):
         verify(file)
 
@@ -114,7 +114,7 @@ BAD: Mapping[str, str] = {
 
 @pytest.mark.parametrize("where", BAD)
 def test_what_is_not_there_is_one_sentence(where: str) -> None:
-    with pytest.raises(BucketFailed) as failed, archives.fetched(where):
+    with pytest.raises(BucketFailed) as failed, archive_store.fetched(where):
         pytest.fail("it is not there")
     assert str(failed.value).startswith(BAD[where])
     assert "\n" not in str(failed.value)
@@ -138,4 +138,4 @@ def test_a_permission_and_a_network_that_are_missing_are_one_sentence(aws: boto3
 
 def test_a_directory_works_as_before(tmp_path: Path) -> None:
     assert save(str(tmp_path), "now.tar") == str(tmp_path / "now.tar")
-    assert [one.where for one in archives.listed(str(tmp_path))[0]] == [str(tmp_path / "now.tar")]
+    assert [one.where for one in archive_store.listed(str(tmp_path))[0]] == [str(tmp_path / "now.tar")]

@@ -9,12 +9,12 @@ import pytest
 from botocore import exceptions
 from botocore.stub import Stubber
 
-from hashistack.aws import driver as driver_module
-from hashistack.aws import groups as asg
-from hashistack.aws.driver import AwsDriver
-from hashistack.ops.declared import listed
-from hashistack.ops.driver import DriverFailed
-from hashistack.ops.plan import plan
+from hashistack.aws.ops import driver as driver_module
+from hashistack.aws.ops import groups as asg
+from hashistack.aws.ops.driver import AwsDriver
+from hashistack.ops.rollout.desired import listed
+from hashistack.ops.rollout.driver import DriverFailed
+from hashistack.ops.rollout.plan import plan
 
 from .conftest import NEW, OLD, REGION, SITE, Site, instance_id
 from .lifecycle import Lifecycle

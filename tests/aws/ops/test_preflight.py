@@ -11,10 +11,10 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from hashistack.aws import preflight, quotas, session
-from hashistack.aws.needs import needs
-from hashistack.aws.preflight import Plan
-from hashistack.ops.findings import Finding
+from hashistack.aws.ops import preflight, quotas, session
+from hashistack.aws.ops.preflight import Plan
+from hashistack.aws.pools.capacity import needs
+from hashistack.component.findings import Finding
 from hashistack.spec import ClusterSpec
 
 from .conftest import REGION

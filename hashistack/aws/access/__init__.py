@@ -1,0 +1,1 @@
+"""Who may do what on AWS: roles, secrets, the seal, the bucket of artifacts."""

@@ -1,0 +1,1 @@
+"""AWS as the operations see it, over boto3: pools, archives, the look at an account."""

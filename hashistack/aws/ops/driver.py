@@ -1,0 +1,309 @@
+"""Auto Scaling groups as a rollout's pools: what AWS can do with the machines of a cluster.
+
+The group that a stack made says what a machine is: `pulumi up` has pinned its launch template's version. The driver
+only says how many there are and which one goes, one change at a time; the group's hook then has the machine drain.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from hashistack.aws import tags
+from hashistack.aws.ops import groups as asg
+from hashistack.aws.ops import machines, session
+from hashistack.aws.ops.groups import Box, Group
+from hashistack.aws.ops.machines import Seen
+from hashistack.ops.api.connection import Connection, Pool
+from hashistack.ops.rollout.driver import DriverFailed, Instance
+
+if TYPE_CHECKING:
+    from types_boto3_autoscaling import AutoScalingClient
+    from types_boto3_ec2 import EC2Client
+
+POLL_SECONDS = 2.0
+LISTED_SECONDS = 180.0
+"""For a group to start the next of the machines that it was told to: without spot capacity it never does."""
+HOOK_SECONDS = 20.0
+"""For a group to come to its termination hook: it leaves load balancers first, which may take longer."""
+_LINES = 40
+"""How much of a machine's console is evidence."""
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\S\n]*\r|[^\x20-\x7e\n\t]")
+
+
+class AwsDriver:
+    """The machines of one cluster on AWS, by their tags and their Auto Scaling groups. See `ops.driver.PoolDriver`.
+
+    session: the operator's credentials; None takes those of the environment.
+    """
+
+    boot_seconds = 840.0
+    """Within the 15 min that the launch hook waits: then the group ends the machine, and its console is gone."""
+    leave_seconds = 480.0
+    """A load balancer may hold a target for 5 min before the hook has it leave; EC2 takes a minute or two to end it."""
+
+    def __init__(self, connection: Connection, session: boto3.Session | None = None) -> None:
+        self._site, self._given = connection.name, session
+        self._pools = {pool.name: pool for pool in connection.pools}
+
+    def instances(self) -> tuple[Instance, ...]:
+        now = datetime.now(UTC)
+        seen = self._look()
+        return tuple(
+            Instance(
+                name=machines.name(box),
+                pool=box.tags.get(tags.POOL, ""),
+                bundle=box.tags.get(tags.BUNDLE, ""),
+                state=seen.state(box),
+                age=max(0.0, (now - box.launched).total_seconds()),
+            )
+            for box in seen.boxes
+        )
+
+    def size(self, pool: Pool) -> int:
+        return self._sizes[pool.name]
+
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        """Of all pools, once: the rollout changes what the groups say."""
+        seen = self._look()
+        return {pool.name: _size(pool, seen, self._group(pool.name)) for pool in self._pools.values()}
+
+    def check(self, pool: str) -> None:
+        self._fit(pool, self._look().groups[self._group(pool)])
+
+    def grow(self, pool: str, count: int) -> tuple[str, ...]:
+        name, seen = self._group(pool), self._look()
+        group, held = seen.groups[name], seen.held(name)
+        self._fit(pool, group)
+        # What an earlier call asked for, and is not there yet, is part of `count`.
+        target = max(group.desired, len(held) + count)
+        if target > group.most:
+            raise DriverFailed(
+                f"{pool}: there are {len(held)} machines, {count} more are needed for a while, and its Auto Scaling "
+                f"group {name} may have {group.most}. Next: give the pool a higher `max` (or a lower "
+                "`upgrade.max_surge`), then hashistack up"
+            )
+        if target > group.desired:
+            with _asking():
+                self._refuse_spare(pool, seen)
+                self._autoscaling.set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=target)
+        return self._arrivals(pool, name, {box.id for box in held}, count)
+
+    def terminate(self, names: Sequence[str]) -> None:
+        self._take(names)
+
+    def discard(self, names: Sequence[str]) -> None:
+        self._take(names)
+        self._let_go(names)
+
+    def vault_init(self) -> str:
+        return ""  # Vault opens by its KMS key
+
+    def keep_vault_init(self, document: str) -> None:
+        raise DriverFailed(
+            "Vault on AWS opens by its KMS key alone, so there is no unseal key to keep. Next: restore an archive that "
+            "was taken of a cluster with the same KMS key"
+        )
+
+    def evidence(self, name: str) -> str:
+        try:
+            found = self._look().named({name})
+            with _asking():
+                told = [self._console(box.id) or asg.last_activity(self._autoscaling, box.group) for box in found]
+        except DriverFailed as error:
+            return f"{name}: its console can't be read: {error}"  # a failed rollout has its own reason to tell
+        return "\n".join(told)
+
+    def _look(self) -> Seen:
+        """Everything now. Without all the declared groups nothing is known: no machine may be taken for lost."""
+        wanted = {self._group(pool) for pool in self._pools}
+        with _asking():
+            seen = machines.look(self._ec2, self._autoscaling, self._site, wanted)
+        if missing := sorted(wanted - seen.groups.keys()):
+            raise DriverFailed(self._without(missing))
+        return seen
+
+    def _without(self, missing: Sequence[str]) -> str:
+        with _asking():
+            caller = self._session.client("sts", config=session.CONFIG).get_caller_identity()
+        return (
+            f"account {caller['Account']} has no Auto Scaling group {', '.join(missing)} in {self._region}, as "
+            f"{caller['Arn']} sees it. Next: export AWS_PROFILE=NAME of the cluster's own account; or, where somebody "
+            "deleted it, pulumi refresh and hashistack up"
+        )
+
+    def _fit(self, pool: str, group: Group) -> None:
+        """Refuses a group that would not make what the stack declares."""
+        again = "Next: pulumi up (or hashistack up), so that both agree"
+        declared = self._pools[pool]
+        template = declared.template.get("launch_template") or {}
+        wanted = (str(template.get("id", "")), str(template.get("version", "")))
+        if group.template != wanted:
+            made, stack = (f"version {version or '?'} of {id or 'none'}" for id, version in (group.template, wanted))
+            raise DriverFailed(
+                f"{pool}: the Auto Scaling group {group.name} makes machines from launch template {made}, and the "
+                f"stack declares {stack}. {again}"
+            )
+        if off := sorted({"Launch", "Terminate"} & set(group.suspended)):
+            raise DriverFailed(
+                f"{pool}: {' and '.join(off)} of the Auto Scaling group {group.name} is suspended. Next: aws "
+                f"autoscaling resume-processes --region {self._region} --auto-scaling-group-name {group.name} "
+                f"--scaling-processes {' '.join(off)}"
+            )
+        with _asking():
+            bundle = asg.template_bundle(self._ec2, *wanted)
+        if bundle != declared.bundle:
+            raise DriverFailed(
+                f"{pool}: launch template {wanted[0]} makes bundle {bundle[:12] or 'none'} in version {wanted[1]}, "
+                f"and the stack declares {declared.bundle[:12]}. {again}"
+            )
+
+    def _refuse_spare(self, pool: str, seen: Seen) -> None:
+        """Take away what a warm pool holds of another bundle, or a machine that joins would be outdated at once."""
+        declared = self._pools[pool]
+        mine = [box for box in seen.spare if box.tags.get(tags.POOL) == pool]
+        if old := [box.id for box in mine if box.tags.get(tags.BUNDLE) != declared.bundle]:
+            self._ec2.terminate_instances(InstanceIds=old)
+
+    def _arrivals(self, pool: str, group: str, before: set[str], count: int) -> tuple[str, ...]:
+        """The names of `count` machines that were not there before, once they are listed."""
+        deadline, listed = time.monotonic() + LISTED_SECONDS, 0
+        while True:
+            new = [box for box in self._look().held(group) if box.id not in before]
+            if len(new) >= count:
+                return tuple(map(machines.name, new))
+            if len(new) > listed:
+                deadline, listed = time.monotonic() + LISTED_SECONDS, len(new)
+            if time.monotonic() > deadline:
+                break
+            time.sleep(POLL_SECONDS)
+        with _asking():
+            said = asg.last_activity(self._autoscaling, group) or "nothing"
+        raise DriverFailed(
+            f"{pool}: {listed} of {count} machines were started within {LISTED_SECONDS:.0f} s, and the Auto Scaling "
+            f"group {group} goes on trying. It says: {said}. Next: mend that, or give the pool other `machine_types`; "
+            "then repeat"
+        )
+
+    def _take(self, names: Collection[str]) -> None:
+        """Have machines taken away; those that are on their way already are left alone."""
+        seen = self._look()
+        desired = {name: group.desired for name, group in seen.groups.items()}
+        for box in seen.named(names):
+            if seen.state(box) == "leaving":
+                continue
+            group = seen.groups.get(box.group)
+            with _asking():
+                try:
+                    if group is None or not group.holds(box.id):
+                        self._ec2.terminate_instances(InstanceIds=[box.id])
+                        continue
+                    # At its least size the group itself starts the successor, from what the stack declares.
+                    fewer = desired[group.name] > group.least
+                    self._autoscaling.terminate_instance_in_auto_scaling_group(
+                        InstanceId=box.id, ShouldDecrementDesiredCapacity=fewer
+                    )
+                    desired[group.name] -= fewer
+                except ClientError:
+                    if not self._goes(box):  # else somebody else took it at this moment
+                        raise
+
+    def _goes(self, box: Box) -> bool:
+        seen = self._look()
+        return all(seen.state(one) == "leaving" for one in seen.boxes if one.id == box.id)
+
+    def _let_go(self, names: Collection[str]) -> None:
+        """Have the groups not wait for these machines' own drain: nobody there could end it."""
+        deadline = time.monotonic() + HOOK_SECONDS
+        while True:
+            seen = self._look()
+            on_their_way = 0
+            for box in seen.named(names):
+                lifecycle = seen.lifecycle(box)
+                on_their_way += lifecycle == "Terminating"
+                if lifecycle == "Terminating:Wait":
+                    self._complete(box)
+            # Later, the next look finds them leaving, and the rollout discards them again.
+            if not on_their_way or time.monotonic() > deadline:
+                return
+            time.sleep(POLL_SECONDS)
+
+    def _complete(self, box: Box) -> None:
+        with _asking():
+            try:
+                self._autoscaling.complete_lifecycle_action(
+                    LifecycleHookName=asg.TERMINATE_HOOK,
+                    AutoScalingGroupName=box.group,
+                    InstanceId=box.id,
+                    LifecycleActionResult="CONTINUE",
+                )
+            except ClientError as error:
+                if "No active Lifecycle Action" not in str(error):  # else it was completed at this moment
+                    raise
+
+    def _console(self, instance: str) -> str:
+        try:
+            said = self._ec2.get_console_output(InstanceId=instance, Latest=True)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "UnsupportedOperation":
+                raise
+            said = self._ec2.get_console_output(InstanceId=instance)  # machine types that are not Nitro's
+        return "\n".join(_CONTROL.sub("", said.get("Output", "")).splitlines()[-_LINES:])
+
+    def _group(self, pool: str) -> str:
+        return str(self._of_template(pool, "group"))
+
+    @cached_property
+    def _region(self) -> str:
+        return str(self._of_template(next(iter(self._pools)), "region"))
+
+    def _of_template(self, pool: str, key: str) -> object:
+        if value := self._pools[pool].template.get(key):
+            return value
+        raise DriverFailed(
+            f"{pool}: the stack names no {key} of its machines. Next: pulumi up (or hashistack up), so that it does"
+        )
+
+    @cached_property
+    def _session(self) -> boto3.Session:
+        with _asking():
+            return self._given or session.session(self._region)
+
+    @cached_property
+    def _ec2(self) -> EC2Client:
+        return self._session.client("ec2", region_name=self._region, config=session.CONFIG)
+
+    @cached_property
+    def _autoscaling(self) -> AutoScalingClient:
+        return self._session.client("autoscaling", region_name=self._region, config=session.CONFIG)
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """Tells a failed call as the rollout's own error, in one sentence with the next command."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise DriverFailed(str(session.failure(error))) from error
+
+
+def _size(pool: Pool, seen: Seen, name: str) -> int:
+    """What autoscaling has made of a pool of clients, up to its `max`; never less than is declared.
+
+    While a roll is half way, as many as its surge are the roll's own, which was stopped.
+    """
+    if pool.role == "server":
+        return pool.count
+    group, surge = seen.groups[name], pool.policy.max_surge
+    bundles = {box.tags.get(tags.BUNDLE) for box in seen.held(name)}
+    own = surge if len(bundles) > 1 else 0
+    return max(pool.count, min(group.desired - own, group.most - surge))

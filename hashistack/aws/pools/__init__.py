@@ -1,0 +1,1 @@
+"""Pools of machines on AWS: Auto Scaling groups and their launch templates."""

@@ -1,0 +1,38 @@
+"""What a machine on AWS is told of its platform. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hashistack.machine.platform import Platform
+from hashistack.spec.ports import VAULT_API
+
+PEERS = "peers.hashistack.internal"
+"""The servers, as `node/watch/dns-servers` has found them by their tags: each machine's own unbound knows the name."""
+
+
+def platform(
+    site: str,
+    region: str,
+    upstreams: Sequence[str],
+    seal_key_arn: str,
+    operators: Sequence[str] = (),
+    made_of: Mapping[str, object] | None = None,
+) -> Platform:
+    """The facts of a cluster's machines.
+
+    upstreams: resolvers that their unbound asks. operators: networks from which the load balancer's requests come.
+    made_of: the pool's machine type, disks and image.
+    """
+    # By DNS and not by go-discover, which is in all three products: it asks EC2's dual-stack endpoint alone, whatever
+    # it is told, and some regions, and VPCs with private endpoints, have none (hashicorp/go-discover#293).
+    return Platform(
+        name="aws",
+        join=(PEERS,),
+        vault_join=({"leader_api_addr": f"https://{PEERS}:{VAULT_API.number}"},),
+        upstreams=tuple(upstreams),
+        operators=tuple(operators),
+        made_of=made_of or {},
+        # The key may be in another region than the machines.
+        seal={"awskms": {"region": seal_key_arn.split(":")[3], "kms_key_id": seal_key_arn}},
+    )

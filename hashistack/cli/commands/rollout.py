@@ -1,0 +1,185 @@
+"""`hashistack upgrade`, `rollout` and `heal`: the machines brought to what is declared, step by step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hashistack.cli.commands.run import up
+from hashistack.cli.driver import driver
+from hashistack.cli.engine import Engine
+from hashistack.cli.errors import Refusal
+from hashistack.cli.events import Line
+from hashistack.cli.output import Output, Show
+from hashistack.cli.project import Project
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.connection import Connection
+from hashistack.ops.readiness.checks import Update, readiness, wait
+from hashistack.ops.rollout.disruptions import singles
+from hashistack.ops.rollout.event_log import Journal, place, recorded
+from hashistack.ops.rollout.event_recorder import SINGLE
+from hashistack.ops.rollout.events import Event, MachineEvent, RolloutEvent, StepEvent
+from hashistack.ops.rollout.executor import Outcome, Rollout
+from hashistack.ops.rollout.observer import Observer
+from hashistack.ops.rollout.upgrade import intended, steps_to
+
+CHECK_SECONDS = 120.0
+"""For the checks after a rollout; what it has waited for is true by then, the rest follows within seconds."""
+
+
+def rollout(project: Project, show: Show, *, roll: bool, snapshot: bool = True) -> None:
+    """Replace what differs from what the stack declares; with `roll` False, only what is lost, missing or too much.
+
+    Raises:
+        Refusal: the stack has no cluster.
+        RolloutFailed, Locked, DriverFailed: it stopped; says why, and what to do.
+    """
+    connection = _connection(project)
+    journal = Journal(project.directory)
+    started = time.monotonic()
+
+    def told(event: Event) -> None:
+        journal.write(event)
+        _show(event, show, time.monotonic() - started)
+
+    with Cluster(connection) as cluster, show:
+        outcome = Rollout(
+            cluster,
+            driver(connection),
+            roll=roll,
+            tell=told,
+            snapshots=place(project.directory, "snapshots") if snapshot else None,
+        ).run()
+        if not outcome.waiting:
+            _check(cluster, show, started)
+    _result(outcome, journal.path, show)
+
+
+def _check(cluster: Cluster, show: Show, started: float) -> None:
+    """The sentences by which `up` calls a cluster ready, but for the smoke job. Raises NotReady."""
+    checks = readiness(cluster.connection, smoke=False)
+
+    def told(update: Update) -> None:
+        show.line(Line("now", str(update), time.monotonic() - started))
+
+    wait(cluster, checks, CHECK_SECONDS, told)
+    show.line(Line("done", f"{len(checks)} checks: {checks[0].sentence}, …", time.monotonic() - started))
+
+
+def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] | None = None) -> bool:
+    """Print what would be done, changing nothing; answers whether there is something to do."""
+    from hashistack.ops.rollout.plan import plan
+
+    connection = _connection(project)
+    with Cluster(connection) as cluster:
+        seen = Observer(cluster, driver(connection), roll).look()
+    fleet = intended(seen.fleet, to or {})
+    whole = plan(fleet)
+    alone = singles(seen.placed, fleet)
+    rounds = [[str(one) for one in side_by_side] for side_by_side in whole.rounds]
+    lines = [f"plan for {connection.name} (nothing was changed)", *(f"  {change}" for change in whole.pools)]
+    lines += [f"  {n:>3} {'; '.join(texts)}" for n, texts in enumerate(rounds, 1)]
+    lines.append(f"at most {whole.extra} machines more than now{'; a snapshot comes first' if whole.snapshot else ''}")
+    if alone:
+        lines.append(f"{SINGLE}: {', '.join(alone)}")
+    if not whole.pools:
+        lines = [f"{connection.name}: nothing to do, all machines are as declared"]
+    pools = [vars(change) for change in whole.pools]
+    data = {"pools": pools, "rounds": rounds, "extra": whole.extra, "snapshot": whole.snapshot, "single": alone}
+    show.result(data, "\n".join(lines))
+    return bool(whole.pools)
+
+
+def upgrade(project: Project, show: Show, to: Mapping[str, str], *, snapshot: bool = True) -> None:
+    """Declare other versions in the stack's configuration, run the program, and roll until all machines have them.
+
+    Raises:
+        Refusal: a step that the vendor does not support, or a program that takes no versions from its configuration.
+    """
+    connection = _connection(project)
+    refuse(connection, to)
+    engine = Engine(project, show.say)
+    for product, version in to.items():
+        if connection.versions.get(product) != version:
+            engine.configure(f"cluster.versions.{product}", version)
+    if any(connection.versions.get(product) != version for product, version in to.items()):
+        up(project, show)
+        declared = engine.connection().versions
+        if missed := [f"{product} {declared.get(product)}" for product in to if declared.get(product) != to[product]]:
+            raise Refusal(
+                f"the program still declares {', '.join(missed)}: it takes no versions from the configuration "
+                "`cluster.versions`. Next: change them in the program, then hashistack up and hashistack rollout"
+            )
+    rollout(project, show, roll=True, snapshot=snapshot)
+
+
+@contextmanager
+def reported(project: Project, page: Path | None) -> Iterator[None]:
+    """Writes the report of all rollouts that go on meanwhile to `page`, those that fail too; None writes none."""
+    from hashistack.ops.report import write
+    from hashistack.ops.rollout.events import read
+
+    began = time.time()
+    try:
+        yield
+    finally:
+        if page and (files := recorded(project.directory, began)):
+            lines = [line for file in files for line in file.read_text().splitlines()]
+            write(read(lines, str(files[-1])), [], page)
+
+
+def refuse(connection: Connection, to: Mapping[str, str]) -> None:
+    """Raises Refusal with everything that stands against going to these versions."""
+    if problems := steps_to(connection.versions, to):
+        raise Refusal("\n".join(problems))
+
+
+def parse(words: Sequence[str]) -> dict[str, str]:
+    """`nomad=1.11.3 ...` as a mapping. Raises Refusal."""
+    found = {}
+    for word in words:
+        product, sign, version = word.partition("=")
+        if not sign or product not in ("nomad", "consul", "vault", "cni") or not version:
+            raise Refusal(f"--to {word}: must be PRODUCT=VERSION, with nomad, consul, vault or cni. E.g. nomad=1.11.3")
+        found[product] = version
+    return found
+
+
+def _connection(project: Project) -> Connection:
+    return Engine(project, lambda text: None).connection()
+
+
+def _show(event: Event, show: Show, seconds: float) -> None:
+    if show.output is Output.JSON:
+        show.event(event.as_json())
+        return
+    match event:
+        case RolloutEvent():
+            for change in event.changes:
+                show.say(change)
+        case StepEvent(state="done"):
+            show.line(Line("done", event.text, seconds))
+        case StepEvent(state="failed"):
+            show.line(Line("error", event.text, seconds))
+        case StepEvent():
+            show.line(Line("now", event.text, seconds))
+        case MachineEvent():
+            show.line(Line("now", f"{event.machine} is {event.state}", seconds))
+
+
+def _result(outcome: Outcome, journal: Path, show: Show) -> None:
+    data: dict[str, Any] = {"ok": True, "seconds": round(outcome.seconds, 1), "replaced": outcome.replaced}
+    if outcome.waiting:
+        text = (
+            f"waiting for the applications: {outcome.waiting} still have work. "
+            "Deploy them anew, then repeat this command"
+        )
+    elif outcome.changed:
+        gone = f"{outcome.replaced} machines gone, " if outcome.replaced else ""
+        text = f"done in {outcome.seconds:.1f} s · {gone}all are as declared"
+    else:
+        text = f"nothing to do ({outcome.seconds:.1f} s)"
+    show.result({**data, "waiting": outcome.waiting, "events": str(journal)}, text)

@@ -1,0 +1,130 @@
+"""`hashistack up` and `hashistack down`: the real engine's run, condensed."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hashistack.cli.engine import Ended, Engine
+from hashistack.cli.errors import Refusal
+from hashistack.cli.events import Condenser, Line, clean
+from hashistack.cli.output import Show
+from hashistack.cli.preflight import on_aws, refuse_unfit
+from hashistack.cli.project import Project
+from hashistack.local import discovery as found
+
+TRIES = 3
+"""How often an engine is begun again that gave way to another one, which is gone."""
+
+
+def up(project: Project, show: Show) -> None:
+    """Make or change the project's cluster, and wait until it is ready.
+
+    Raises:
+        Refusal: it did not become so; says why and what to do next.
+    """
+    refuse_unfit(project, show)
+    ended, condenser, seconds = _run(Engine(project, show.say), "up", Condenser(), show)
+    # The engine that was told to stop with nothing left to do ends well; who pressed Ctrl-C wants nothing more begun.
+    if ended.code or ended.interrupted:
+        raise Refusal(_failure(ended, condenser, project, "up"))
+    changed = _changes(condenser.changes)
+    where = _option(project)
+    said = f"ready in {seconds:.1f} s · {changed}" if changed else f"nothing to change ({seconds:.1f} s)"
+    text = f"""\
+{said}
+
+  eval "$(hashistack env{where})"   nomad, consul and vault in this shell
+  hashistack status{where}
+  hashistack down{where}   leaves nothing behind"""
+    data = {"ok": True, "seconds": round(seconds, 1), "changes": condenser.changes}
+    show.result({**data, "project": str(project.directory), "stack": project.stack}, text)
+
+
+def down(project: Project, show: Show) -> None:
+    """Destroy the project's cluster, and prove by its labels that nothing is left on this machine.
+
+    Raises:
+        Refusal: the engine failed, or something is left; says what.
+    """
+    if project.backend and project.stack not in project.stacks() and not _left(project):
+        text = f"nothing to do: {project.directory} has no stack {project.stack}"
+        show.result({"ok": True, "seconds": 0.0, "left": []}, text)
+        return
+    condenser = Condenser(destroying=True)
+    ended, condenser, seconds = _run(Engine(project, show.say), "destroy", condenser, show)
+    if ended.code:
+        raise Refusal(_failure(ended, condenser, project, "down"))
+    if left := _left(project):
+        raise Refusal("\n  ".join(["destroyed, but this is left:", *left]))
+    proof = "the stack is empty" if on_aws(project) else "no container, network or volume of it is left"
+    show.result({"ok": True, "seconds": round(seconds, 1), "left": []}, f"gone in {seconds:.1f} s · {proof}")
+
+
+def _run(engine: Engine, verb: str, condenser: Condenser, show: Show) -> tuple[Ended, Condenser, float]:
+    engine.unlock()
+    if verb == "up":
+        engine.make_stack()
+    last = 0.0
+
+    def on_event(event: Mapping[str, Any], seconds: float) -> None:
+        nonlocal last
+        last = seconds
+        for line in condenser.feed(event, seconds):
+            show.line(line)
+
+    def on_idle(seconds: float) -> None:
+        nonlocal last
+        last = seconds
+        show.idle(seconds, condenser.current)
+
+    with show:
+        ended = engine.run(verb, on_event, on_idle)
+        for _ in range(TRIES):
+            if not ended.code or "currently locked by" not in ended.output:
+                break
+            engine.unlock()  # somebody began at the same moment: says who
+            # Nobody is there: two began in one moment, and each gave way to the other.
+            time.sleep(random.uniform(0.1, 2.0))  # noqa: S311
+            condenser.errors.clear()
+            ended = engine.run(verb, on_event, on_idle)
+        if ended.code and not ended.interrupted:
+            show.line(Line("error", f"pulumi {verb} failed", last))
+    return ended, condenser, last
+
+
+def _failure(ended: Ended, condenser: Condenser, project: Project, verb: str) -> str:
+    """The engine's diagnostics, and the next command."""
+    where = _option(project)
+    if ended.interrupted:
+        return (
+            "interrupted; what was made is kept in the state.\n"
+            f"Go on: hashistack {verb}{where}    Undo: hashistack down{where}"
+        )
+    told = condenser.errors or [clean(line) for line in ended.output.splitlines() if line.strip()][-8:]
+    after = f"Next: repeat hashistack {verb}{where}, or hashistack doctor, or hashistack down{where}"
+    return "\n".join([*told, after])
+
+
+def _option(project: Project) -> str:
+    here = Path.cwd()
+    if project.directory == here:
+        return ""
+    inside = project.directory.is_relative_to(here)
+    return f" -C {project.directory.relative_to(here) if inside else project.directory}"
+
+
+def _changes(changes: Mapping[str, int]) -> str:
+    words = {"create": "created", "update": "changed", "replace": "replaced", "delete": "removed"}
+    told = [f"{count} {words[kind]}" for kind, count in changes.items() if kind in words]
+    return ", ".join(told)
+
+
+def _left(project: Project) -> list[str]:
+    """What still carries the labels of the project's stack on this Docker host, where its cluster is here at all."""
+    if on_aws(project):
+        return []
+    return found.left(project.directory, f"{project.name}/{project.stack}")

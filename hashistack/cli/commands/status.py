@@ -1,0 +1,77 @@
+"""The commands that only look: `status`, `env`, `doctor`."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from rich.console import Console
+
+from hashistack.cli.commands.env import Shell, directory, export, variables, write_certificates
+from hashistack.cli.engine import Engine
+from hashistack.cli.output import Output
+from hashistack.cli.project import Project
+from hashistack.cli.status import look, render
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.connection import Connection
+
+WATCH_SECONDS = 2.0
+
+
+def status(project: Project, watch: bool, output: Output) -> bool:
+    """Show the cluster; with `watch`, again and again. Answers whether it was healthy at last."""
+    console = Console(highlight=False, soft_wrap=True)
+    with Cluster(_connection(project)) as cluster:
+        while True:
+            seen = look(cluster)
+            if output is Output.JSON:
+                print(json.dumps(seen), flush=True)
+            else:
+                if watch and console.is_terminal:
+                    console.clear()
+                console.print(render(seen))
+            if not watch:
+                return bool(seen["healthy"])
+            time.sleep(WATCH_SECONDS)
+
+
+def environment(project: Project, shell: Shell, output: Output) -> str:
+    """The lines of `env`, or the same as one JSON object; writes the certificates first."""
+    from hashistack.spec.catalog import Product
+    from hashistack.spec.versions import newest
+    from hashistack.toolchain import host_arch, resolve
+
+    connection = _connection(project)
+    files = write_certificates(connection, directory(connection.name))
+    with Cluster(connection) as cluster:
+        values = variables(connection, cluster.answering(), files, cluster.vault.login())
+    if output is Output.JSON:
+        return json.dumps(values)
+    products: tuple[Product, ...] = ("nomad", "consul", "vault")
+    tools = [resolve(name, newest(name), host_arch()).path for name in products]
+    return export(values, [tool.parent for tool in tools], shell)
+
+
+def doctor(output: Output, project: Project | None = None) -> bool:
+    """Show every finding of the preflight; answers whether the project's cluster (or a local one) can come up."""
+    from hashistack.cli.preflight import findings, on_aws
+    from hashistack.component.findings import lines
+
+    if project and on_aws(project):
+        found = findings(project)
+    else:
+        from hashistack.local.preflight import run
+
+        found = run()
+    if output is Output.JSON:
+        for one in found:
+            print(json.dumps({"sentence": one.sentence, "ok": one.ok, "detail": one.detail, "remedy": one.remedy}))
+        return all(one.ok is not False for one in found)
+    console = Console(highlight=False, soft_wrap=True)
+    for line in lines(found):
+        console.print(line, markup=False)
+    return all(one.ok is not False for one in found)
+
+
+def _connection(project: Project) -> Connection:
+    return Engine(project, lambda text: None).connection()

@@ -1,0 +1,149 @@
+"""`hashistack toolchain`: what tools there are, getting them, building them, proving them."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from hashistack.cli.output import Output
+from hashistack.toolchain import Tool, ToolError, build, entries, host_arch, resolve, verify
+from hashistack.toolchain.build import recipe
+from hashistack.toolchain.tool import NAMES, Progress
+
+app = typer.Typer(no_args_is_help=True, help="Pinned nomad, consul, vault, pulumi and CNI plugins.")
+
+
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text or json")]
+NamesArgument = Annotated[list[str] | None, typer.Argument(help="nomad, consul, …; all when left out")]
+VersionOption = Annotated[str | None, typer.Option(help="such as 1.11.3; the newest known when left out")]
+ArchOption = Annotated[str | None, typer.Option(help="amd64 or arm64; this machine's when left out")]
+
+
+@app.command("list")
+def list_(output: OutputOption = Output.TEXT) -> None:
+    """What is in the cache, and where it came from."""
+    rows = [
+        {
+            **_row(entry.tool),
+            "place": entry.origin.place,
+            "megabytes": round(entry.size / 1e6),
+            "sha256": entry.tool.sha256,
+            "path": str(entry.tool.path),
+        }
+        for entry in entries()
+    ]
+    _show(rows, output, hidden=("sha256", "path"), empty="The cache is empty: `hashistack toolchain fetch`.")
+
+
+@app.command()
+def fetch(
+    names: NamesArgument = None,
+    version: VersionOption = None,
+    arch: ArchOption = None,
+    sha256: Annotated[str | None, typer.Option(help="accept only this digest; with one name")] = None,
+    static: Annotated[bool, typer.Option(help="only executables that need no C library")] = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Get tools: PATH (pulumi only), cache, mirror ($HASHISTACK_MIRROR), official release, or a build from source."""
+    if sha256 and len(names or []) != 1:
+        raise typer.BadParameter("--sha256 is the digest of one tool: name it")
+    _get(
+        _chosen(names, version),
+        output,
+        lambda name, number, say: resolve(name, number, arch or host_arch(), say, sha256=sha256, static=static),
+    )
+
+
+@app.command("build")
+def build_(
+    names: NamesArgument = None,
+    version: VersionOption = None,
+    arch: ArchOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Build static tools from source, minutes each, even when another source has them."""
+    _get(
+        _chosen(names, version),
+        output,
+        lambda name, number, say: build(name, number, arch or host_arch(), say),
+    )
+
+
+@app.command("verify")
+def verify_(output: OutputOption = Output.TEXT) -> None:
+    """Hash what is cached again, run it, run it in an empty root if static; exit code 2 if any is wrong."""
+    found = verify()
+    rows = [
+        {
+            **_row(check.tool),
+            "ok": check.ok,
+            "intact": check.intact,
+            "static": check.static,
+            "says": check.version,
+            "alone": check.alone,
+            "note": check.note,
+        }
+        for check in found
+    ]
+    _show(rows, output, empty="The cache is empty: `hashistack toolchain fetch`.")
+    if not all(check.ok for check in found):
+        raise typer.Exit(2)
+
+
+def _chosen(names: Sequence[str] | None, version: str | None) -> list[tuple[str, str]]:
+    if version and len(names or []) != 1:
+        raise typer.BadParameter("--version is of one tool: name it")
+    newest = dict(sorted(recipe.available(), key=lambda pair: [int(part) for part in pair[1].split(".")]))
+    for name in names or ():
+        if name not in NAMES:
+            raise typer.BadParameter(f"unknown tool {name}: there are {', '.join(NAMES)}")
+    return [(name, version or newest[name]) for name in names or NAMES]
+
+
+def _get(tools: list[tuple[str, str]], output: Output, get: Callable[[str, str, Progress], Tool]) -> None:
+    """Get each in turn; on a terminal the progress is one line that is rewritten."""
+    errors = Console(stderr=True)
+    got = []
+    try:
+        for name, version in tools:
+            if errors.is_terminal:
+                with errors.status(f"{name} {version}") as status:
+                    got.append(get(name, version, status.update))
+            else:
+                got.append(get(name, version, lambda text: errors.print(text, highlight=False, soft_wrap=True)))
+    except ToolError as error:
+        errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    finally:
+        _show([{**_row(tool), "path": str(tool.path)} for tool in got], output)
+
+
+def _row(tool: Tool) -> dict[str, Any]:
+    return {"name": tool.name, "version": tool.version, "arch": tool.arch, "source": tool.source}
+
+
+def _show(rows: list[dict[str, Any]], output: Output, hidden: tuple[str, ...] = (), empty: str = "") -> None:
+    """Print rows that share their keys; `hidden` columns are in the JSON only."""
+    if output is Output.JSON:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    if not rows:
+        if empty:
+            typer.echo(empty)
+        return
+    table = Table(box=None, pad_edge=False)
+    columns = [column for column in rows[0] if column not in hidden]
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row[column]) for column in columns))
+    Console().print(table)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None else str(value)

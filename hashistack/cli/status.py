@@ -1,0 +1,138 @@
+"""`hashistack status`: what is seen of a cluster now, as data and as a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.http import ApiError
+from hashistack.ops.api.raft import Raft
+
+_COLUMNS = ("node", "role", "nomad", "consul", "vault", "dns", "allocs")
+
+
+def look(cluster: Cluster) -> dict[str, Any]:
+    """What the three APIs say now. A product that does not answer is an entry in `problems`, not an error."""
+    asked: dict[str, Callable[[], Any]] = {
+        "consul": cluster.consul.raft,
+        "nomad": cluster.nomad.raft,
+        "vault": cluster.vault.raft,
+        "machines": cluster.consul.machines,
+        "health": cluster.consul.machine_health,
+        "nodes": cluster.nomad.nodes,
+        "running": cluster.nomad.running,
+        "servers": cluster.vault.health,
+    }
+    problems: list[str] = []
+    remedies: dict[str, None] = {}
+    seen: dict[str, Any] = {}
+    with ThreadPoolExecutor(len(asked)) as workers:
+        futures = {name: workers.submit(call) for name, call in asked.items()}
+        for name, future in futures.items():
+            try:
+                seen[name] = future.result()
+            except ApiError as error:
+                problems.append(str(error))
+                if error.remedy:
+                    remedies[error.remedy] = None
+    rafts = {name: seen[name] for name in ("nomad", "consul", "vault") if name in seen}
+    machines: Mapping[str, str] = seen.get("machines", {})
+    health = {one.machine: one for one in seen.get("health", ())}
+    nodes = {node.name: node for node in seen.get("nodes", ())}
+    where = cluster.connection
+    roles = {pool.name: pool.role for pool in where.pools}
+    rows = []
+    for name in sorted(set(machines) | set(nodes), key=lambda n: (roles.get(machines.get(n, "")) != "server", n)):
+        # A machine that is not ours may be in the catalog: it has no pool.
+        pool = machines.get(name) or (nodes[name].pool if name in nodes else "")
+        server = roles.get(pool) == "server"
+        node = nodes.get(name)
+        rows.append(
+            {
+                "node": name,
+                "role": "server" if server else f"client {pool}" if pool else "unknown",
+                "nomad": _role(rafts.get("nomad"), name) if server else _client(node),
+                "consul": _role(rafts.get("consul"), name) if server else ("member" if name in machines else "gone"),
+                "vault": _role(rafts.get("vault"), name, "active", "standby") if server else "-",
+                "dns": _said(health.get(name), "dns"),
+                "allocs": None if server else seen.get("running", {}).get(name, 0),
+            }
+        )
+    vault_states = [server.state for server in seen.get("servers", ())]
+    problems += [
+        f"vault: {server.address} is {server.state}"
+        for server in seen.get("servers", ())
+        if server.state not in ("active", "standby")
+    ]
+    servers = where.machines("server")
+    # Who is away is not heard; a load balancer's lone address stands for all of them.
+    expected, heard = min(servers, len(where.vault.addresses)), len(vault_states)
+    if "servers" in seen and heard < expected:
+        problems.append(f"vault: {heard} of {expected} servers answer")
+    problems += [f"{one.machine}: {one.output or one.status}" for one in health.values() if one.status != "passing"]
+    problems += remedies
+    problems += [f"{name}: {raft.describe(servers)}" for name, raft in rafts.items() if not raft.agrees(servers)]
+    missing = where.machines() - len(rows)
+    if missing > 0:
+        problems.append(f"{missing} of {where.machines()} machines are not in Consul's catalog")
+    return {
+        "cluster": where.name,
+        "provider": where.provider,
+        "datacenter": where.datacenter,
+        "healthy": not problems,
+        "machines": rows,
+        "can_lose": {name: raft.can_lose for name, raft in rafts.items()},
+        "vault": vault_states,
+        "certificate_days": where.certificate_days(),
+        "problems": problems,
+    }
+
+
+def render(status: Mapping[str, Any]) -> RenderableType:
+    """The table for people."""
+    table = Table(box=None, pad_edge=False)
+    for column in _COLUMNS:
+        table.add_column(column.upper())
+    for row in status["machines"]:
+        table.add_row(*(Text("-" if row[column] is None else str(row[column])) for column in _COLUMNS))
+    state = "healthy" if status["healthy"] else "NOT healthy"
+    head = f"{status['cluster']}  {status['provider']}  {status['datacenter']}  {state}"
+    lose = ", ".join(f"{name} {count}" for name, count in status["can_lose"].items()) or "unknown"
+    foot = f"quorum: servers that may still fail: {lose} · certificates: valid {status['certificate_days']} days"
+    return Group(Text(head), table, Text(foot), *(Text(f"! {problem}") for problem in status["problems"]))
+
+
+def _role(raft: Raft | None, machine: str, leader: str = "leader", follower: str = "follower") -> str:
+    if raft is None:
+        return "?"
+    peer = next((peer for peer in raft.peers if peer.name == machine), None)
+    if peer is None:
+        return "no peer"
+    if peer.name in raft.unhealthy:
+        return "unhealthy"
+    return leader if peer.leader else follower if peer.voter else "non-voter"
+
+
+def _client(node: Any) -> str:
+    if node is None:
+        return "no node"
+    if node.draining:
+        return "draining"
+    return str(node.status if node.eligible else f"{node.status}, ineligible")
+
+
+def _said(health: Any, check: str) -> str:
+    """One check out of the JSON line that a machine pushes."""
+    if health is None:
+        return "?"
+    try:
+        return str(json.loads(health.output)["checks"][check])
+    except (ValueError, KeyError, TypeError):
+        return str(health.status)

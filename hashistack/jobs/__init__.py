@@ -1,0 +1,1 @@
+"""NomadJob: a job as a resource of a Pulumi program."""

@@ -1,0 +1,1 @@
+"""The handlers of a local cluster's resources."""

@@ -1,0 +1,34 @@
+"""LocalImage's handler: what machines are made of, kept in this machine's Docker."""
+
+from __future__ import annotations
+
+from hashistack.local.handlers.cluster_id import engine
+from hashistack.local.image.recipe import tag
+from hashistack.local.listing import has_image
+from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed
+
+
+class ImageHandler(Handler):
+    """The machine image, built once and then Docker's. Destroy leaves it: it belongs to no cluster.
+
+    Outputs: image (its tag), static (whether only static binaries run in it).
+    """
+
+    def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
+        return Diff() if olds["image"] == tag() and has_image(tag()) else Diff(update=("image",))
+
+    def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
+        return "image", self._ensured(ctx)
+
+    def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
+        return self._ensured(ctx)
+
+    def _ensured(self, ctx: Context) -> Props:
+        from hashistack.local.image.build import ImageError, ensure
+
+        try:
+            ensure(engine(), ctx.progress)
+        except ImageError as error:
+            raise ResourceFailed(str(error)) from error
+        libc = engine().images.get(tag()).labels["hashistack.libc"]
+        return {"image": tag(), "static": libc == "musl"}

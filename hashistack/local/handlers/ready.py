@@ -1,0 +1,180 @@
+"""LocalReady's handler: brings the machines to what is declared, and waits until the cluster is usable."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hashistack.local import labels, machines
+from hashistack.local.handlers.cluster_id import engine, sweep_machines
+from hashistack.local.listing import listing
+from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed, changed, is_known
+
+if TYPE_CHECKING:
+    import docker
+
+    from hashistack.ops.api.cluster import Cluster
+    from hashistack.ops.api.connection import Connection
+    from hashistack.ops.readiness.checks import Update
+    from hashistack.ops.rollout.events import Event
+
+TOKENS_SECONDS = 120.0
+"""For tokens that were rotated in this `up`: machines look for them every 30 s, and ask again after as long."""
+
+
+class ReadyHandler(Handler):
+    """Inputs: site, connection (secret), started (what each pool's resource started itself), rollout (``up`` or
+    ``command``: whether machines of another bundle are replaced here), wait (``full``, ``servers`` or ``none``),
+    timeout (seconds), keep_on_failure.
+
+    Outputs: endpoints (product to the addresses at which the servers that there are answer).
+    """
+
+    def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
+        if not is_known(news):
+            return Diff(update=("connection",))
+        if _as_declared(news):
+            return Diff(update=changed(olds, news))
+        from hashistack.local.driver import LocalDriver
+        from hashistack.ops.api.connection import Connection
+        from hashistack.ops.rollout.desired import listed
+        from hashistack.ops.rollout.plan import plan
+
+        connection = Connection.parse(news["connection"])
+        changes = plan(listed(connection, LocalDriver(connection), _rolls(news))).pools
+        for change in changes:
+            ctx.info(str(change))
+        return Diff(update=(*changed(olds, news), *(["machines"] if changes else [])))
+
+    def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
+        connection = self._wait(ctx, news, kept=bool(news["keep_on_failure"]), converge=False)
+        return str(news["site"]), _outputs(connection)
+
+    def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
+        # A cluster that was ready once has jobs and data: late machines are no reason to remove it. After the loss of
+        # all servers their pool has started new ones: as declared, and there is nobody yet who could be asked.
+        return _outputs(self._wait(ctx, news, kept=True, converge=not _as_declared(news)))
+
+    def _wait(self, ctx: Context, news: Props, kept: bool, converge: bool) -> Connection:
+        from hashistack.ops.api.cluster import Cluster
+        from hashistack.ops.api.connection import Connection
+        from hashistack.ops.readiness.checks import NotReady, readiness, wait
+        from hashistack.ops.readiness.smoke import SmokeFailed
+
+        connection = Connection.parse(news["connection"])
+        if news["wait"] == "none" and not converge:
+            return connection
+        checks = readiness(connection, smoke=news["wait"] == "full")
+
+        def told(update: Update) -> None:
+            (ctx.info if update.done else ctx.progress)(f"{update} ({update.seconds:.1f}s)")
+
+        with Cluster(connection) as cluster:
+            if converge:
+                _converge(ctx, cluster, _rolls(news), Path(news["project"]))
+            if news["wait"] == "none":
+                return connection
+            try:
+                wait(cluster, checks, news["timeout"], told, ctx.cancelled)
+            except (NotReady, SmokeFailed) as error:
+                if ctx.cancelled.is_set():
+                    text = f"cancelled while waiting: {error}. `pulumi up` goes on from here."
+                    raise ResourceFailed(text) from error
+                client = engine()
+                evidence = _evidence(client, news["site"])
+                if not kept:
+                    sweep_machines(client, news["site"])
+                after = (
+                    f"The machines are kept: `docker ps --filter label={labels.SITE}={news['site']}`."
+                    if kept
+                    else "The machines were removed; `pulumi up` makes new ones. To look at them: `keep_on_failure`."
+                )
+                raise ResourceFailed(f"{error}\n{evidence}\n{after}") from error
+        return connection
+
+
+def _as_declared(news: Props) -> bool:
+    """Whether each pool has its machines and none besides, all running and none told to go.
+
+    Then there is nothing to plan, and an `up` that changes nothing imports none of what plans.
+    """
+    connection, docker = json.loads(news["connection"]), listing()
+    found = machines.listed(docker, connection["name"])
+    for pool in connection["pools"]:
+        own = [machine for machine in found if machine.pool == pool["name"]]
+        if len(own) != pool["count"] or any(m.bundle != pool["bundle"] or not m.running for m in own):
+            return False
+    if len(found) != sum(pool["count"] for pool in connection["pools"]):
+        return False
+    try:
+        details = [docker.inspect_container(machine.id) for machine in found]
+    except (ResourceFailed, OSError):  # one is gone since
+        return False
+    # One that Docker has started again may have left before: the driver looks closer.
+    told = any(one["HostConfig"]["RestartPolicy"]["Name"] == machines.STAY["Name"] for one in details)
+    return not told and not any(one["RestartCount"] for one in details)
+
+
+def _rolls(news: Props) -> bool:
+    return bool(news["rollout"] == "up")
+
+
+def _converge(ctx: Context, cluster: Cluster, roll: bool, project: Path) -> None:
+    """Lost machines replaced, pools made larger and smaller, and with `roll` machines of another bundle replaced."""
+    from hashistack.local.driver import LocalDriver
+    from hashistack.ops.api.http import ApiError
+    from hashistack.ops.api.lock import Locked
+    from hashistack.ops.readiness.checks import NotReady, tokens, wait
+    from hashistack.ops.rollout.driver import DriverFailed
+    from hashistack.ops.rollout.event_log import Journal, place
+    from hashistack.ops.rollout.events import MachineEvent, StepEvent
+    from hashistack.ops.rollout.executor import Rollout, RolloutFailed
+    from hashistack.ops.snapshots.save import SnapshotFailed
+
+    journal = Journal(project)
+
+    def told(event: Event) -> None:
+        journal.write(event)
+        if isinstance(event, StepEvent) and event.state != "done":
+            ctx.progress(event.text)
+        elif isinstance(event, MachineEvent) and event.state in ("gone", "voter", "healthy"):
+            ctx.progress(f"{event.machine} is {event.state}")
+
+    try:
+        wait(cluster, (tokens(),), TOKENS_SECONDS, lambda news: ctx.progress(str(news)), ctx.cancelled)
+        outcome = Rollout(
+            cluster,
+            LocalDriver(cluster.connection),
+            roll=roll,
+            tell=told,
+            snapshots=place(project, "snapshots"),
+            cancelled=ctx.cancelled,
+        ).run()
+    except (ApiError, DriverFailed, Locked, NotReady, RolloutFailed, SnapshotFailed) as error:
+        raise ResourceFailed(f"{error}\nNext: repeat `pulumi up`, which goes on from here") from error
+    if outcome.replaced:
+        ctx.info(f"{outcome.replaced} machines replaced or taken away ({outcome.seconds:.1f}s)")
+    if outcome.waiting:
+        ctx.warn(f"machines that wait for the applications' own deploys: {outcome.waiting}. Next: hashistack rollout")
+
+
+def _outputs(connection: Connection) -> Props:
+    """The addresses of the places that servers have now; the first ones where that can't be said."""
+    taken = sorted(m.slot for m in machines.listed(listing(), connection.name, "server") if m.running)
+    return {
+        "endpoints": {
+            product: [endpoint.addresses[slot] for slot in taken] or list(endpoint.addresses)
+            for product, endpoint in (
+                ("nomad", connection.nomad),
+                ("consul", connection.consul),
+                ("vault", connection.vault),
+            )
+        }
+    }
+
+
+def _evidence(client: docker.DockerClient, site: str) -> str:
+    """Who is not well, and the last words of the service that is late."""
+    told = (machines.evidence(client, machine.id) for machine in machines.listed(client.api, site))
+    return "\n".join(text for text in told if text)

@@ -1,0 +1,1 @@
+"""The machine image: from a registry's Alpine, or from Debian packages."""

@@ -1,0 +1,124 @@
+"""A Debian root file system from packages alone, for machines that reach no container registry."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from hashistack.local.image.recipe import PACKAGES, SUITE, TRIMMED
+
+OFFICIAL_MIRROR = "http://deb.debian.org/debian"
+_LAST_LINES = 8
+
+
+class ImageError(Exception):
+    """The machine image can't be made. The text says what is wrong and what to do next."""
+
+
+def mirror() -> str:
+    """Where packages come from: `HASHISTACK_DEBIAN_MIRROR`, a Debian host's own mirror, or deb.debian.org."""
+    if configured := os.environ.get("HASHISTACK_DEBIAN_MIRROR"):
+        return configured
+    release = Path("/etc/os-release")
+    if not release.is_file() or "ID=debian" not in release.read_text().splitlines():
+        return OFFICIAL_MIRROR
+    apt = Path("/etc/apt")
+    files = [apt / "sources.list", *sorted((apt / "sources.list.d").glob("*"))]
+    return next(_debian_mirrors(files), OFFICIAL_MIRROR)
+
+
+def _debian_mirrors(files: list[Path]) -> Iterator[str]:
+    """The addresses of Debian's own archive in apt's one-line and deb822 files, most likely ones first."""
+    for file in files:
+        if not file.is_file():
+            continue
+        for line in file.read_text(errors="replace").splitlines():
+            found = re.match(r"(?:deb\s+(?:\[[^]]*\]\s+)?|URIs:\s*)(https?://\S+)", line)
+            if found and found[1].rstrip("/").endswith("/debian"):
+                yield found[1].rstrip("/")
+
+
+def build(directory: Path, arch: str, progress: Callable[[str], None]) -> Path:
+    """A tar file of Debian with `PACKAGES`, trimmed, made in the empty `directory`.
+
+    `arch` is Debian's name ("amd64", "arm64"). Takes one to two minutes and about 400 MB; installs
+    debootstrap where it is missing. Raises `ImageError` without root, or when a package can't be had.
+    """
+    if os.geteuid() != 0:
+        raise ImageError(
+            "no container registry answers, and building the machine image from Debian packages needs root: "
+            "run the same command once as root (sudo -E), or give Docker a way to its registry; "
+            "later runs use the cached image"
+        )
+    _install_debootstrap(progress)
+    tree, archive, source = directory / "tree", directory / "rootfs.tar", mirror()
+    command = [
+        *("unshare", "--mount"),  # its /proc and /sys inside the tree vanish with it, however it ends
+        *("debootstrap", "--variant=minbase", f"--arch={arch}", f"--include={','.join(PACKAGES)}"),
+        *(SUITE, str(tree), source),
+    ]
+    last = _run(command, progress)
+    if last is not None:
+        raise ImageError(
+            f"debootstrap could not build the machine image from {_shown(source)}; it said:\n  {last}\n"
+            "Check that this mirror is reachable, or name another in HASHISTACK_DEBIAN_MIRROR."
+        )
+    trim(tree)
+    last = _run(["tar", "--numeric-owner", "-C", str(tree), "-cf", str(archive), "."], progress)
+    if last is not None:
+        raise ImageError(f"the machine image could not be written to {directory}; tar said:\n  {last}")
+    return archive
+
+
+def trim(tree: Path) -> None:
+    """Removes what a machine doesn't need or must not share with others (`TRIMMED`)."""
+    for pattern in TRIMMED:
+        for path in tree.glob(pattern):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _install_debootstrap(progress: Callable[[str], None]) -> None:
+    if shutil.which("debootstrap"):
+        return
+    remedy = "install it (Debian, Ubuntu: apt-get install debootstrap) or give Docker a way to its registry"
+    if not shutil.which("apt-get"):
+        raise ImageError(f"no container registry answers and debootstrap is not installed: {remedy}")
+    for arguments in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", "debootstrap"]):
+        last = _run(["apt-get", *arguments], progress, {"DEBIAN_FRONTEND": "noninteractive"})
+    if last is not None:
+        raise ImageError(f"apt-get could not install debootstrap; it said:\n  {last}\nTo go on: {remedy}")
+
+
+def _run(command: list[str], progress: Callable[[str], None], extra: dict[str, str] | None = None) -> str | None:
+    """Runs `command`, passing each line on as progress; None, or its last lines when it failed."""
+    environment = {**os.environ, "LC_ALL": "C", **(extra or {})}
+    lines: deque[str] = deque(maxlen=_LAST_LINES)
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=environment,
+    ) as process:
+        assert process.stdout is not None  # noqa: S101 (for the type checker: stdout=PIPE)
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            progress(f"machine image: {line.strip().removeprefix('I: ')}")
+    return None if process.returncode == 0 else "\n  ".join(lines)
+
+
+def _shown(address: str) -> str:
+    """`address` without a user and password."""
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

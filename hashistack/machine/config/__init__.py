@@ -1,0 +1,1 @@
+"""What the agents and services of a machine are told, as data."""

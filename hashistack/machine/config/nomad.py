@@ -1,0 +1,127 @@
+"""Nomad's agent configuration as JSON fragments."""
+
+from __future__ import annotations
+
+from hashistack.machine.config.fragments import TLS, Fragments, Json
+from hashistack.machine.platform import Platform
+from hashistack.spec import ClientPool, ClusterSpec
+from hashistack.spec.ports import CONSUL_HTTP, VAULT_API
+
+DRIVERS = ("docker", "exec", "java", "qemu", "raw_exec")
+"""Nomad's built-in task drivers: what a pool does not ask for is denied."""
+
+CLOUDS = ("aws", "azure", "digitalocean", "gce")
+"""Nomad's environment fingerprinters, ``env_<cloud>``."""
+
+_CLOUD = {"aws": "aws", "gcp": "gce"}
+
+# A service's new Consul token is read back from any server, and one that does not have it yet makes the allocation wait
+# for twice this. Nomad's default is 500 ms; Consul's servers are a few milliseconds apart.
+_TOKEN_CHECK = {"consul.token_preflight_check.base": "50ms"}
+
+
+def nomad(spec: ClusterSpec, pool: str, platform: Platform, cni: str) -> Fragments:
+    """Fragments for the Nomad agent of one machine of ``pool``; ``cni`` is the directory of the CNI plugins."""
+    client = next((candidate for candidate in spec.clients if candidate.name == pool), None)
+    base: Json = {
+        "name": "{{name}}",
+        "region": spec.region,
+        "datacenter": spec.datacenter,
+        "data_dir": "/var/lib/hashistack/nomad",
+        "bind_addr": "0.0.0.0",  # noqa: S104 - what may reach it is the firewall's business
+        "advertise": {"http": "{{ip}}", "rpc": "{{ip}}", "serf": "{{ip}}"},
+        "disable_update_check": True,
+        # A restart (TERM) is no removal: only a machine that is taken away leaves, a server by INT (node/leave/leave).
+        "leave_on_interrupt": client is None,
+        "leave_on_terminate": False,
+        "acl": {"enabled": True, "token_ttl": spec.acl.token_ttl, "policy_ttl": spec.acl.policy_ttl},
+        "tls": {
+            "http": True,
+            "rpc": True,
+            **{f"{kind}_file": TLS.format(product="nomad", kind=kind) for kind in ("ca", "cert", "key")},
+            "verify_server_hostname": True,
+            # Vault and Consul read the JWKS without a client certificate: hashicorp/nomad#23877.
+            "verify_https_client": False,
+            "tls_min_version": spec.tls.min_version,
+        },
+        "consul": {
+            "address": f"127.0.0.1:{CONSUL_HTTP.number}",
+            "service_auth_method": "nomad-workloads",
+            "task_auth_method": "nomad-workloads",
+            "service_identity": {"aud": ["consul.io"], "ttl": "1h"},
+            "task_identity": {"aud": ["consul.io"], "ttl": "1h"},
+        },
+        "vault": {
+            "enabled": True,
+            "address": f"https://active.vault.service.{spec.dns.domain}:{VAULT_API.number}",
+            "ca_file": TLS.format(product="nomad", kind="ca"),
+            "jwt_auth_backend_path": "jwt-nomad",
+            "create_from_role": "nomad-workloads",
+            "default_identity": {"aud": ["vault.io"], "ttl": "1h"},
+        },
+        "telemetry": {"prometheus_metrics": True, "publish_allocation_metrics": client is not None},
+    }
+    join: Json = {"retry_join": list(platform.join), "retry_interval": "500ms", "retry_max": 0}
+    if client is None:
+        return {
+            "20-base.json": base,
+            "40-role.json": {
+                "server": {
+                    "enabled": True,
+                    "bootstrap_expect": "{{expect}}",
+                    "raft_multiplier": 1,
+                    "server_join": join,
+                    "heartbeat_grace": spec.servers.heartbeat_grace,
+                },
+                # A joiner votes as soon as it is sound: the default of 10 s is most of a server's replacement.
+                "autopilot": {"cleanup_dead_servers": True, "server_stabilization_time": "2s"},
+            },
+            "60-secrets.json": {
+                "server": {"encrypt": "{{secret.nomad_gossip}}"},
+                "consul": {"token": "{{secret.consul_nomad_server}}"},
+            },
+        }
+    return {
+        "20-base.json": base,
+        "40-role.json": {"client": _client(spec, client, platform, cni, join), "plugin": _plugins(client)},
+        "60-secrets.json": {"consul": {"token": "{{secret.consul_nomad_client}}"}},
+    }
+
+
+def _client(spec: ClusterSpec, pool: ClientPool, platform: Platform, cni: str, join: Json) -> Json:
+    meta = {**_TOKEN_CHECK, **pool.meta, "hashistack_pool": pool.name, "hashistack_bundle": "{{bundle}}"}
+    return {
+        "enabled": True,
+        "node_pool": pool.name,
+        "node_class": pool.node_class or "",
+        "meta": meta,
+        "server_join": join,
+        "cni_path": cni,
+        "bridge_network_subnet": spec.network.bridge,
+        # A task may reach its own service by its .consul name too.
+        "bridge_network_hairpin_mode": True,
+        "no_host_uuid": True,
+        "min_dynamic_port": spec.network.min_dynamic_port,
+        "max_dynamic_port": spec.network.max_dynamic_port,
+        "host_volume": {
+            name: {"path": volume.path, "read_only": volume.read_only} for name, volume in pool.host_volumes.items()
+        },
+        **({"chroot_env": _chroot(platform.task_root)} if platform.task_root else {}),
+        "options": {
+            "driver.denylist": ",".join(driver for driver in DRIVERS if driver not in pool.drivers),
+            # Each cloud's fingerprinter waits seconds for a metadata service that only that cloud has.
+            "fingerprint.denylist": ",".join(f"env_{cloud}" for cloud in CLOUDS if cloud != _CLOUD.get(platform.name)),
+        },
+    }
+
+
+def _chroot(root: str) -> Json:
+    return {root: "/", "/etc/resolv.conf": "/etc/resolv.conf"}
+
+
+def _plugins(pool: ClientPool) -> list[Json]:
+    if "docker" not in pool.drivers:
+        return []
+    # Nomad's defaults but for pids_limit, which is unlimited: https://developer.hashicorp.com/nomad/docs/deploy/task-driver/docker
+    config = {"allow_privileged": False, "volumes": {"enabled": False}, "pids_limit": 4096}
+    return [{"docker": {"config": config}}]

@@ -1,0 +1,1 @@
+"""The three products' APIs: one way to a running cluster, typed."""

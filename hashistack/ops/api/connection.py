@@ -1,0 +1,159 @@
+"""What is needed to talk to a cluster: the stack's one secret output `connection`, typed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from hashistack.ops.api.policy import Policy
+
+
+class ConnectionInvalid(ValueError):
+    """The stack's `connection` output is not what this version of hashistack writes."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where one API answers, all its servers; `secret` is its token (Nomad, Consul) or password (Vault)."""
+
+    addresses: tuple[str, ...]
+    secret: str = field(repr=False)
+    username: str = ""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A pool as declared: `count` machines of `bundle` that must be there for the cluster to be ready.
+
+    template: what the provider's driver makes a machine from; nobody else's business.
+    """
+
+    name: str
+    role: Literal["server", "client"]
+    count: int
+    bundle: str = ""
+    policy: Policy = field(default_factory=Policy)
+    template: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Addresses, certificates and credentials of one cluster. Its repr shows no secret."""
+
+    name: str
+    provider: str
+    datacenter: str
+    region: str
+    ca_pem: str = field(repr=False)
+    operator_cert_pem: str = field(repr=False)
+    operator_key_pem: str = field(repr=False)
+    nomad: Endpoint
+    consul: Endpoint
+    vault: Endpoint
+    pools: tuple[Pool, ...]
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Product to the version that is declared."""
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any] | str) -> Connection:
+        """Read the output's JSON (text or already decoded).
+
+        Raises:
+            ConnectionInvalid: a field is missing or has another type; names the field, never a value.
+        """
+        if isinstance(data, str):
+            try:
+                data = json.loads(data)
+            except ValueError:
+                raise ConnectionInvalid("the stack's output `connection` is not JSON") from None
+        if not isinstance(data, Mapping):
+            raise ConnectionInvalid("the stack's output `connection` is not an object")
+        pools = tuple(_pool(item, f"pools[{i}]") for i, item in enumerate(_get(data, "pools", list)))
+        return cls(
+            **{key: _get(data, key, str) for key in _TEXTS},
+            nomad=_endpoint(data, "nomad", "token"),
+            consul=_endpoint(data, "consul", "token"),
+            vault=_endpoint(data, "vault", "password"),
+            pools=pools,
+            versions={
+                str(product): str(version)
+                for product, version in _get({"versions": {}, **data}, "versions", dict).items()
+            },
+        )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every value that must never be shown."""
+        return (self.nomad.secret, self.consul.secret, self.vault.secret, self.operator_key_pem)
+
+    @property
+    def server_name(self) -> str:
+        """Whom a server's certificate names, of whichever product and at whichever address; a client's does not."""
+        return f"server.{self.region}.nomad"
+
+    def machines(self, role: Literal["server", "client"] | None = None) -> int:
+        """How many machines are declared, in all or of one role."""
+        return sum(pool.count for pool in self.pools if role in (None, pool.role))
+
+    def certificate_days(self, now: datetime | None = None) -> int:
+        """Whole days until the first of CA and operator certificate expires; negative when it has."""
+        from cryptography import x509
+
+        ends = [
+            x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc
+            for pem in (self.ca_pem, self.operator_cert_pem)
+        ]
+        return (min(ends) - (now or datetime.now(UTC))).days
+
+
+_TEXTS = ("name", "provider", "datacenter", "region", "ca_pem", "operator_cert_pem", "operator_key_pem")
+
+
+def _get(data: Mapping[str, Any], key: str, kind: type, where: str = "") -> Any:
+    path = f"{where}.{key}" if where else key
+    if key not in data:
+        raise ConnectionInvalid(f"the stack's output `connection` has no {path}")
+    value = data[key]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ConnectionInvalid(f"the stack's output `connection`: {path} is not {kind.__name__}")
+    return value
+
+
+def _whole(value: Any) -> Any:
+    """Numbers travel through Pulumi as doubles: 3.0 is the integer 3."""
+    if isinstance(value, Mapping):
+        return {key: _whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _endpoint(data: Mapping[str, Any], key: str, secret: str) -> Endpoint:
+    part = _get(data, key, dict)
+    addresses = tuple(str(address).rstrip("/") for address in _get(part, "addresses", list, key))
+    if not addresses:
+        raise ConnectionInvalid(f"the stack's output `connection`: {key}.addresses is empty")
+    username = _get(part, "username", str, key) if secret == "password" else ""  # noqa: S105
+    return Endpoint(addresses, _get(part, secret, str, key), username)
+
+
+def _pool(item: Any, where: str) -> Pool:
+    if not isinstance(item, Mapping):
+        raise ConnectionInvalid(f"the stack's output `connection`: {where} is not an object")
+    # What a rollout needs: `status` and `env` work without it, on a stack that an earlier release made.
+    item = {"bundle": "", "policy": {}, "template": {}, **_whole(item)}
+    role = _get(item, "role", str, where)
+    if role not in ("server", "client"):
+        raise ConnectionInvalid(f"the stack's output `connection`: {where}.role is neither server nor client")
+    known = {key: value for key, value in _get(item, "policy", dict, where).items() if key in vars(Policy())}
+    return Pool(
+        name=_get(item, "name", str, where),
+        role=role,
+        count=_get(item, "count", int, where),
+        bundle=_get(item, "bundle", str, where),
+        policy=Policy(**known),
+        template=_get(item, "template", dict, where),
+    )

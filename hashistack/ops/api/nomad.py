@@ -1,0 +1,269 @@
+"""The calls to Nomad that the project needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hashistack.ops.api.http import Api
+from hashistack.ops.api.raft import Peer, Raft
+
+
+@dataclass(frozen=True)
+class Node:
+    """A client machine as Nomad lists it."""
+
+    id: str
+    name: str
+    pool: str
+    status: str
+    eligible: bool
+    draining: bool
+
+    @property
+    def usable(self) -> bool:
+        """Ready, eligible and not being drained."""
+        return self.status == "ready" and self.eligible and not self.draining
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A job version's deployment; `status` is Nomad's word (running, successful, failed, …)."""
+
+    status: str
+    description: str
+    job_version: int
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """An allocation.
+
+    status: Nomad's word (pending, running, complete, failed, lost).
+    healthy: what its deployment says; None while that is undecided.
+    succeeded: tasks that have ended well.
+    events: task -> texts, oldest first.
+    """
+
+    id: str
+    node: str
+    status: str
+    job_version: int
+    healthy: bool | None
+    succeeded: frozenset[str]
+    events: Mapping[str, tuple[str, ...]]
+
+
+PLACED = 'ClientStatus == "running" or ClientStatus == "pending" or ClientStatus == "failed"'
+NANOSECONDS = 10**9
+PAGE = 5_000
+"""Allocations in one answer of a long list."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An allocation as the rollout counts it.
+
+    name: `job.group[index]`, the same for its successor. over: it has ended, or the servers want it to.
+    healthy: what its deployment or migration says; None while undecided. created: when, in seconds of the epoch.
+    """
+
+    id: str
+    name: str
+    node: str
+    namespace: str
+    job: str
+    kind: str
+    status: str
+    over: bool
+    healthy: bool | None
+    created: float
+
+    @property
+    def moves(self) -> bool:
+        """Whether a drain moves it or waits for it: service and batch, not system jobs."""
+        return not self.over and self.kind not in ("system", "sysbatch")
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is in service where it was moved; only services have a health that Nomad watches."""
+        return self.kind != "service" or bool(self.healthy)
+
+
+class Nomad:
+    """Typed calls over one `Api`."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+
+    def raft(self) -> Raft:
+        """Peers with autopilot's verdict. A server's name is without the region that Nomad appends."""
+        peers = self.api.call("GET", "/v1/operator/raft/configuration").data["Servers"]
+        health = self.api.call("GET", "/v1/operator/autopilot/health", accept=(429,)).data
+        # Before its first look, autopilot answers 429 with text in place of a verdict.
+        seen = health["Servers"] if isinstance(health, dict) else peers
+        unhealthy = tuple(_machine(s.get("Name") or s["Node"]) for s in seen or () if not s.get("Healthy"))
+        return Raft(tuple(Peer(_machine(p["Node"]), p["Voter"], p["Leader"], p["ID"]) for p in peers), unhealthy)
+
+    def transfer_leadership(self, peer: Peer) -> None:
+        """Make another voter the leader."""
+        self.api.call("PUT", "/v1/operator/raft/transfer-leadership", params={"id": peer.id})
+
+    def forget_server(self, name: str) -> None:
+        """Take a server that is no more out of Raft and gossip; what is gone already is fine."""
+        for peer in self.raft().peers:
+            if peer.name == name:
+                self.api.call("DELETE", "/v1/operator/raft/peer", params={"id": peer.id}, accept=(400, 404, 500))
+        members = self.api.call("GET", "/v1/agent/members").data["Members"]
+        for member in members:
+            if _machine(member["Name"]) == name and member["Status"] == "failed":
+                self.api.call("PUT", "/v1/agent/force-leave", params={"node": member["Name"]}, accept=(404, 500))
+
+    def nodes(self) -> tuple[Node, ...]:
+        """All client machines, those that are down included."""
+        return tuple(
+            Node(
+                n["ID"],
+                n["Name"],
+                n["NodePool"],
+                n["Status"],
+                n["SchedulingEligibility"] == "eligible",
+                n["Drain"],
+            )
+            for n in self.api.call("GET", "/v1/nodes").data
+        )
+
+    def set_eligible(self, node: Node, eligible: bool) -> None:
+        """Let a node take new work, or not."""
+        body = {"Eligibility": "eligible" if eligible else "ineligible"}
+        self.api.call("PUT", f"/v1/node/{node.id}/eligibility", body=body)
+
+    def drain(self, node: Node, deadline: float) -> None:
+        """Begin a drain: allocations move as their jobs' `migrate` says, system jobs last; `deadline` in seconds."""
+        spec = {"Deadline": int(deadline * NANOSECONDS), "IgnoreSystemJobs": False}
+        self.api.call("PUT", f"/v1/node/{node.id}/drain", body={"DrainSpec": spec, "MarkEligible": False})
+
+    def undrain(self, node: Node) -> None:
+        """End a drain that is under way, and let the node take work again."""
+        self.api.call("PUT", f"/v1/node/{node.id}/drain", body={"DrainSpec": None, "MarkEligible": True})
+
+    def purge(self, node: Node) -> None:
+        """Forget a node that is no more; Nomad places what it still had elsewhere. One that is gone is fine."""
+        self.api.call("PUT", f"/v1/node/{node.id}/purge", accept=(404,))
+
+    def placed(self) -> Iterator[Placed]:
+        """Every allocation of every namespace that is not over, or failed; a call for each `PAGE` of them."""
+        params: dict[str, str | int] = {"namespace": "*", "resources": "false", "task_states": "false"}
+        params |= {"per_page": PAGE, "filter": PLACED}
+        while True:
+            answer = self.api.call("GET", "/v1/allocations", params=params)
+            yield from map(_placed, answer.data)
+            if not answer.next_page:
+                return
+            params["next_token"] = answer.next_page
+
+    def successors(self, node: Node) -> frozenset[str]:
+        """Ids of the allocations that took the place of those which a drain moved away from a node."""
+        listed = self.api.call("GET", f"/v1/node/{node.id}/allocations", accept=(404,)).data
+        found = listed if isinstance(listed, list) else []
+        return frozenset(one["NextAllocation"] for one in found if one.get("NextAllocation"))
+
+    def register(self, job: Mapping[str, Any]) -> int:
+        """Submit a job (the JSON of Nomad's job API); answers the version that it now has."""
+        self.api.call("PUT", "/v1/jobs", body={"Job": job})
+        return int(self.api.call("GET", f"/v1/job/{job['ID']}").data["Version"])
+
+    def parse(self, hcl: str) -> dict[str, Any]:
+        """A job written in HCL as the JSON of Nomad's job API. Raises ApiError with Nomad's words for a bad one."""
+        found: dict[str, Any] = self.api.call("POST", "/v1/jobs/parse", body={"JobHCL": hcl, "Canonicalize": True}).data
+        return found
+
+    def deregister(self, job_id: str) -> None:
+        """Stop a job and forget it; one that is not there is no error."""
+        self.api.call("DELETE", f"/v1/job/{job_id}", params={"purge": "true"}, accept=(404,))
+
+    def deploys(self, job_id: str) -> bool:
+        """Whether changes of the job are deployments: a service with an update strategy, that is not stopped."""
+        job = self.api.call("GET", f"/v1/job/{job_id}").data
+        groups = job.get("TaskGroups") or []
+        return job["Type"] == "service" and not job["Stop"] and any(g.get("Update") and g["Count"] for g in groups)
+
+    def deployment(self, job_id: str) -> Deployment | None:
+        """The job's newest deployment, None while it has none."""
+        data = self.api.call("GET", f"/v1/job/{job_id}/deployment").data
+        return Deployment(data["Status"], data["StatusDescription"], data["JobVersion"]) if data else None
+
+    def allocations(self, job_id: str, index: int = 0, hold: float = 0.0) -> tuple[tuple[Allocation, ...], int]:
+        """The job's allocations, newest first, and the index to wait from.
+
+        With `hold`, a blocking query: answers after that many seconds, or when they changed since `index`.
+        """
+        answer = self.api.call("GET", f"/v1/job/{job_id}/allocations", index=index, hold=hold)
+        newest = sorted(answer.data, key=lambda listed: int(listed["CreateIndex"]), reverse=True)
+        return tuple(_allocation(listed) for listed in newest), answer.index
+
+    def running(self) -> dict[str, int]:
+        """Allocations that run, per machine."""
+        count: dict[str, int] = {}
+        listed = self.api.call("GET", "/v1/allocations", params={"filter": 'ClientStatus == "running"'})
+        for allocation in listed.data:
+            count[allocation["NodeName"]] = count.get(allocation["NodeName"], 0) + 1
+        return count
+
+    def stderr(self, allocation_id: str, task: str, characters: int = 400) -> str:
+        """The end of a task's error output, "" when it has none."""
+        params: dict[str, str | int] = {"task": task, "type": "stderr", "plain": "true", "origin": "end"}
+        params["offset"] = characters
+        path = f"/v1/client/fs/logs/{allocation_id}"
+        answer = self.api.call("GET", path, params=params, accept=(400, 404, 500))
+        return str(answer.data or "").strip() if answer.status == 200 else ""
+
+    def blocked(self, job_id: str) -> str:
+        """Why the job can't be placed, "" when it can."""
+        for evaluation in self.api.call("GET", f"/v1/job/{job_id}/evaluations").data:
+            for group, metric in (evaluation.get("FailedTGAllocs") or {}).items():
+                reasons = {
+                    **(metric.get("ConstraintFiltered") or {}),
+                    **(metric.get("DimensionExhausted") or {}),
+                }
+                seen = ", ".join(f"{reason} on {count}" for reason, count in reasons.items())
+                nodes = metric["NodesEvaluated"]
+                return f"group {group} can't be placed on any of {nodes} nodes: {seen or 'none fits'}"
+        return ""
+
+
+def _placed(listed: Mapping[str, Any]) -> Placed:
+    status = listed["ClientStatus"]
+    return Placed(
+        id=listed["ID"],
+        name=listed["Name"],
+        node=listed["NodeName"],
+        namespace=listed["Namespace"],
+        job=listed["JobID"],
+        kind=listed["JobType"],
+        status=status,
+        over=status == "failed",
+        healthy=(listed.get("DeploymentStatus") or {}).get("Healthy"),
+        created=listed["CreateTime"] / NANOSECONDS,
+    )
+
+
+def _machine(server: str) -> str:
+    return server.rpartition(".")[0] or server
+
+
+def _allocation(listed: Mapping[str, Any]) -> Allocation:
+    states: Mapping[str, Any] = listed.get("TaskStates") or {}
+    return Allocation(
+        id=listed["ID"],
+        node=listed["NodeName"],
+        status=listed["ClientStatus"],
+        job_version=listed["JobVersion"],
+        healthy=(listed.get("DeploymentStatus") or {}).get("Healthy"),
+        succeeded=frozenset(t for t, state in states.items() if state["State"] == "dead" and not state["Failed"]),
+        events={
+            task: tuple(event["DisplayMessage"] or event["Type"] for event in state.get("Events") or ())
+            for task, state in states.items()
+        },
+    )

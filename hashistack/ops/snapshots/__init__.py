@@ -1,0 +1,1 @@
+"""Nomad, Consul and Vault in one archive: taken, kept, checked, put back."""

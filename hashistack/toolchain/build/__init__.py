@@ -1,0 +1,1 @@
+"""Tools built from source at pinned Go modules."""

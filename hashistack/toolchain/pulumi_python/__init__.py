@@ -1,0 +1,1 @@
+"""Python programs under a Pulumi that was built from source."""

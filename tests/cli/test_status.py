@@ -1,0 +1,66 @@
+"""What `status` makes of what the three APIs say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hashistack.cli.status import look
+from hashistack.ops.api.connection import Pool
+from hashistack.ops.api.raft import Peer, Raft
+from hashistack.ops.api.vault import VaultServer
+
+
+def cluster(servers: int = 1, addresses: int = 1, answers: int = 1, strangers: Sequence[str] = ()) -> Any:
+    """A cluster of servers that are well in Raft's eyes, and so many of whose Vaults answer."""
+    names = [f"server-{number + 1}" for number in range(servers)]
+    raft = Raft(tuple(Peer(name, True, name == "server-1") for name in names))
+    places = tuple(f"https://10.0.0.{number}:8200" for number in range(addresses))
+    return SimpleNamespace(
+        connection=SimpleNamespace(
+            name="shop-1f",
+            provider="local",
+            datacenter="dc1",
+            pools=(Pool("server", "server", servers),),
+            machines=lambda role=None: servers,
+            certificate_days=lambda: 300,
+            vault=SimpleNamespace(addresses=places),
+        ),
+        consul=SimpleNamespace(
+            raft=lambda: raft,
+            machines=lambda: {**dict.fromkeys(names, "server"), **dict.fromkeys(strangers, "")},
+            machine_health=lambda: (),
+        ),
+        nomad=SimpleNamespace(raft=lambda: raft, nodes=lambda: (), running=dict),
+        vault=SimpleNamespace(
+            raft=lambda: raft,
+            health=lambda: tuple(
+                VaultServer(place, "standby" if number else "active") for number, place in enumerate(places[:answers])
+            ),
+        ),
+    )
+
+
+def test_a_machine_in_the_catalog_that_is_not_ours_is_shown_as_such() -> None:
+    roles = {row["node"]: row["role"] for row in look(cluster(strangers=["stranger"]))["machines"]}
+    assert roles == {"server-1": "server", "stranger": "unknown"}
+
+
+@pytest.mark.parametrize(
+    ("addresses", "answers", "problems"),
+    [
+        (3, 3, []),
+        (5, 3, []),  # two places that only a surge takes
+        (5, 2, ["vault: 2 of 3 servers answer"]),
+        (1, 1, []),  # a load balancer
+        (1, 0, ["vault: 0 of 1 servers answer"]),
+    ],
+)
+def test_a_server_whose_vault_is_away_is_a_problem_though_autopilot_has_not_missed_it(
+    addresses: int, answers: int, problems: list[str]
+) -> None:
+    seen = look(cluster(3, addresses, answers))
+    assert (seen["problems"], seen["healthy"]) == (problems, not problems)
