@@ -60,6 +60,8 @@ class Project:
         if self.own_state:
             state = self.directory / STATE
             state.mkdir(mode=0o700, exist_ok=True)
+            if state.stat().st_mode & 0o077:
+                state.chmod(0o700)  # made by hand, or copied: it holds the passphrase
             environment["PULUMI_BACKEND_URL"] = state.resolve().as_uri()
             if not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & os.environ.keys():
                 environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(self._passphrase(state.resolve()))

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from hashistack.toolchain import digest, elf
+from hashistack.toolchain import digest, elf, modes
 from hashistack.toolchain.ticker import Ticker
 from hashistack.toolchain.tool import Tool, Unavailable, Wanted
 
@@ -50,11 +50,18 @@ def root() -> Path:
 
 
 def find(wanted: Wanted) -> tuple[Tool, Origin] | None:
-    """The newest cached tool that is what is wanted. Costs a directory listing and no hashing."""
+    """The newest cached tool that is what is wanted. Costs a directory listing and no hashing.
+
+    One that was cached under a umask that keeps others out is opened to them, or passed over where that can't be done.
+    """
     for tool, origin in _tools(_shelf(wanted)):
         if wanted.sha256 not in (None, tool.sha256, origin.archive):
             continue
         if wanted.static and not elf.is_static(tool.path):
+            continue
+        try:
+            modes.share(tool.path.parent)
+        except OSError:
             continue
         return tool, origin
     return None
@@ -117,6 +124,7 @@ def keep(wanted: Wanted, directory: Path, origin: Origin) -> Tool:
         if file.is_file():
             _flush(file)
     place = directory.with_name(sha256)
+    modes.share(directory)
     if place.exists():
         os.utime(place / _ORIGIN)  # the same bytes from elsewhere: now the newest
     else:

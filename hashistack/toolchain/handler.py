@@ -6,7 +6,7 @@ from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceF
 
 
 class ToolsHandler(Handler):
-    """The pinned binaries in the toolchain's cache, resolved when they change or are no longer there.
+    """The pinned binaries in the toolchain's cache, resolved when they change, or are no longer there for every user.
 
     Inputs: versions (name to version), digests (name to the sha256 that alone is accepted), arch, static (only
     binaries without a C library will do), packed (None: tools as they are used; true: a file each, to be uploaded).
@@ -16,8 +16,10 @@ class ToolsHandler(Handler):
     def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
         from pathlib import Path
 
-        gone = any(not Path(tool["path"]).exists() for tool in olds["tools"].values())
-        return Diff(update=("tools",)) if gone else Diff(update=changed(olds, news))
+        from hashistack.toolchain.modes import is_shared
+
+        amiss = any(not is_shared(Path(tool["path"])) for tool in olds["tools"].values())
+        return Diff(update=("tools",)) if amiss else Diff(update=changed(olds, news))
 
     def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
         return "artifacts", self._resolved(ctx, news)

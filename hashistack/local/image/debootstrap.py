@@ -110,6 +110,7 @@ def _run(command: list[str], progress: Callable[[str], None], extra: dict[str, s
         text=True,
         errors="replace",
         env=environment,
+        umask=0o022,  # every user of a machine reads its root
     ) as process:
         assert process.stdout is not None  # noqa: S101 (for the type checker: stdout=PIPE)
         for line in process.stdout:
