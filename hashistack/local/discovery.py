@@ -53,7 +53,8 @@ def left(directory: Path, stack: str) -> list[str]:
         networks = client.api.networks(filters=filters)
         volumes = client.api.volumes(filters=filters)["Volumes"] or ()
     return [
-        *(f"container {found['Names'][0].lstrip('/')}" for found in containers),
+        # One that is on its way out has no name any more.
+        *(f"container {(found['Names'] or [found['Id'][:12]])[0].lstrip('/')}" for found in containers),
         *(f"network {found['Name']}" for found in networks),
         *(f"volume {found['Name']}" for found in volumes),
     ]

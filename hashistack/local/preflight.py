@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +61,15 @@ def run(client: docker.DockerClient | None = None) -> list[Finding]:
 
 
 def _subnets(client: docker.DockerClient) -> Iterator[IPv4Network]:
+    """What Docker's networks take of IPv4. Each driver fills in what it likes; 10.77.0.5/24 is all of 10.77.0.0/24."""
     for network in client.api.networks():
         for pool in (network.get("IPAM") or {}).get("Config") or ():
-            if "." in pool.get("Subnet", ""):
-                yield IPv4Network(pool["Subnet"])
+            try:
+                found = ip_network(pool.get("Subnet") or "", strict=False)
+            except ValueError:
+                continue
+            if isinstance(found, IPv4Network):
+                yield found
 
 
 def _unreachable(error: Exception) -> Finding:
@@ -96,7 +101,7 @@ def _api(engine: Engine) -> Finding:
 def _kind(engine: Engine) -> Finding:
     sentence = "containers run on a kernel we know how to use"
     name = engine.info.get("OperatingSystem", "?")
-    if "name=rootless" in engine.info.get("SecurityOptions", ()):
+    if "name=rootless" in (engine.info.get("SecurityOptions") or ()):
         remedy = "if machines don't start, use a Docker that runs as root"
         return Finding(sentence, None, "rootless Docker: Nomad's exec driver may not run in it", remedy)
     return Finding(sentence, True, f"{name}{'' if engine.native else ' (not this machine itself)'}")

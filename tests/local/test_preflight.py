@@ -36,7 +36,9 @@ def fake() -> Fake:
             "SystemTime": time.strftime("%Y-%m-%dT%H:%M:%S.123456789Z", time.gmtime()),
             **info,
         }
-        networks = [{"IPAM": {"Config": [{"Subnet": subnet}]}} for subnet in subnets] + [{"IPAM": {"Config": None}}]
+        networks: list[Any] = [{"IPAM": {"Config": [{"Subnet": subnet}]}} for subnet in subnets]
+        # What else is listed: host and none, a plug-in without IPAM, a pool without a subnet, swarm's ingress.
+        networks += [{"IPAM": {"Config": None}}, {"IPAM": None}, {}, {"IPAM": {"Config": [{}, {"Subnet": None}]}}]
         return SimpleNamespace(
             info=lambda: said,
             version=lambda: {"ApiVersion": api},
@@ -78,6 +80,20 @@ def test_a_subnet_that_docker_has_is_passed_over(fake: Fake) -> None:
     assert free.ok
     assert free.detail != first
     assert ranges.SUPERNET.supernet_of(IPv4Network(free.detail))
+
+
+@pytest.mark.parametrize(
+    "subnet", ["10.77.0.5/24", "10.77.0.0/255.255.255.0", "fd00::5/64", "::ffff:10.77.0.0/120", "", "dhcp", "10.77.0.0"]
+)
+def test_whatever_subnet_another_network_has_is_no_trouble(fake: Fake, subnet: str) -> None:
+    results = preflight.run(fake(subnets=(subnet,)))
+    assert [result for result in results if result.ok is False] == []
+    assert one(results, "a subnet is free").detail == one(preflight.run(fake()), "a subnet is free").detail
+
+
+def test_a_subnet_with_host_bits_takes_all_of_its_network(fake: Fake) -> None:
+    taken = ranges.subnet(0)
+    assert one(preflight.run(fake(subnets=(f"{taken[5]}/24",))), "a subnet is free").detail != str(taken)
 
 
 def test_a_block_with_one_port_in_use_is_passed_over(fake: Fake) -> None:
