@@ -28,6 +28,8 @@ SECRETS = "/platform/secrets"
 CAPABILITIES = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "IPC_LOCK", "DAC_READ_SEARCH"]
 """What Nomad's exec driver and bridge networking need of a container; servers get none of them."""
 
+_UNCONFINED = ["seccomp=unconfined", "apparmor=unconfined"]
+
 STAY: Any = {"Name": "no", "MaximumRetryCount": 0}
 """Docker's restart policy for a machine that was told to go: it must not come back when it has stopped."""
 
@@ -181,7 +183,8 @@ def _make(
         binds=[f"{source}:{target}:ro" for source, target in plan.mounts.items()] + [f"{plan.volume}:{SECRETS}"],
         tmpfs={"/run": "mode=755,exec"},
         cap_add=CAPABILITIES if client_role else [],
-        security_opt=["seccomp=unconfined", "apparmor=unconfined"] if client_role else ["no-new-privileges"],
+        security_opt=["label=disable", *(_UNCONFINED if client_role else ["no-new-privileges"])],
+        userns_mode="host",
         port_bindings={inside[product]: ("127.0.0.1", port) for product, port in published.items()},
         network_mode=plan.network,
         restart_policy={"Name": "unless-stopped"},

@@ -6,7 +6,9 @@ RUN apk add --no-cache runit unbound ca-certificates curl iproute2 iptables ipta
       addgroup -S "$name" && adduser -S -D -H -h /nonexistent -s /sbin/nologin -G "$name" "$name" || exit 1; \
     done \
  && rm -f /etc/machine-id /etc/unbound/*.key /etc/unbound/*.pem \
- && rm -rf /etc/service /etc/runit /var/log/* && mkdir -p /etc/service /etc/hashistack
+ && rm -rf /etc/service /etc/runit /var/log/* && mkdir -p /etc/service /etc/hashistack \
+ # Nothing here needs to be setuid. Where Docker maps users, setuid-root files are another user's, and mount fails.
+ && find / -xdev -type f -perm /6000 -exec chmod ug-s {} +
 # What exec tasks see: Nomad copies it for each task.
 RUN apk add --no-cache --root /opt/hashistack/task-root --initdb --keys-dir /etc/apk/keys \
       --repositories-file /etc/apk/repositories alpine-baselayout busybox busybox-extras curl ca-certificates-bundle

@@ -4,7 +4,9 @@ RUN for name in consul nomad vault; do \
       useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$name" || exit 1; \
     done \
  && ln -s /usr/bin/busybox /usr/sbin/httpd \
- && rm -rf /etc/service /etc/runit && mkdir -p /etc/service /etc/hashistack
+ && rm -rf /etc/service /etc/runit && mkdir -p /etc/service /etc/hashistack \
+ # Nothing here needs to be setuid. Where Docker maps users, setuid-root files are another user's, and mount fails.
+ && find / -xdev -type f -perm /6000 -exec chmod ug-s {} +
 # What exec tasks see: Nomad copies it for each task, and a whole Debian is 10,000 files.
 RUN root=/opt/hashistack/task-root && mkdir -p $root/bin $root/etc/ssl/certs $root/usr/bin \
  && cp /usr/bin/busybox /usr/bin/curl $root/bin/ \
