@@ -213,6 +213,12 @@ def test_what_machines_must_not_share_is_not_in_the_image(boot: Boot) -> None:
 
 
 @pytest.mark.cluster
+def test_no_program_of_the_image_is_setuid(boot: Boot) -> None:
+    """Where Docker maps users, a setuid-root program is another user's: `mount` failed on clients."""
+    assert inside(boot(), "find / -xdev -type f -perm /6000") == ""
+
+
+@pytest.mark.cluster
 def test_a_cached_image_is_found_at_once(client: docker.DockerClient) -> None:
     first = image.ensure(client, lambda text: None)
     told: list[str] = []

@@ -71,3 +71,27 @@ def test_machines_without_new_secrets_wait_for_nobody() -> None:
 def test_a_machine_that_fails_to_bring_them_holds_nobody_up() -> None:
     with pytest.raises(ResourceFailed, match="machine server-1: Docker says: no space left on device"):
         started(Api(broken="server-1"))
+
+
+class Hosts(Api):
+    """Keeps what containers are allowed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.allowed: list[dict[str, Any]] = []
+
+    def create_host_config(self, **given: Any) -> dict[str, Any]:
+        self.allowed.append(given)
+        return {}
+
+
+@pytest.mark.parametrize("role", ["server", "client"])
+def test_machines_run_where_docker_maps_users_or_confines_mounts(role: str) -> None:
+    """As kind's nodes do: under userns-remap nothing could be mounted, under SELinux no tool could be read."""
+    api = Hosts()
+    pool = Blueprint("site", {}, role, role, "image", "network", 20000, "b" * 64, b"", "", {})
+    machines.start(SimpleNamespace(api=api), pool, ("one",))  # type: ignore[arg-type]
+    (allowed,) = api.allowed
+    assert allowed["userns_mode"] == "host"
+    assert "label=disable" in allowed["security_opt"]
+    assert ("no-new-privileges" in allowed["security_opt"]) is (role == "server")
