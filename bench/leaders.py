@@ -86,7 +86,7 @@ def _settled(cluster: Cluster, product: str) -> str:
         try:
             raft: Raft = getattr(cluster, product).raft()
             servers = cluster.connection.machines("server")
-            if raft.agrees(servers):
+            if raft.has_quorum(servers):
                 return raft.leader
             seen = raft.describe(servers)
         except ApiError as error:

@@ -78,7 +78,7 @@ def look(cluster: Cluster) -> dict[str, Any]:
         problems.append(f"vault: {heard} of {expected} servers answer")
     problems += [f"{one.machine}: {one.output or one.status}" for one in health.values() if one.status != "passing"]
     problems += remedies
-    problems += [f"{name}: {raft.describe(servers)}" for name, raft in rafts.items() if not raft.agrees(servers)]
+    problems += [f"{name}: {raft.describe(servers)}" for name, raft in rafts.items() if not raft.has_quorum(servers)]
     missing = where.machines() - len(rows)
     if missing > 0:
         problems.append(f"{missing} of {where.machines()} machines are not in Consul's catalog")

@@ -16,7 +16,7 @@ from .raft import PRODUCTS, Leading, ghosts, leader, nothing_lost, peers
 def agree(cluster: Cluster, product: str) -> bool:
     """The product's three servers vote, and have one leader."""
     try:
-        return bool(getattr(cluster, product).raft().agrees(3))
+        return bool(getattr(cluster, product).raft().has_quorum(3))
     except ApiError:
         return False  # an election is under way
 

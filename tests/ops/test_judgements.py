@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from hashistack.ops.api.nomad import Placed
-from hashistack.ops.rollout.disruptions import singles
-from hashistack.ops.rollout.failed_moves import stuck
+from hashistack.ops.rollout.disruptions import disruptions
+from hashistack.ops.rollout.failed_moves import failed_moves
 from hashistack.ops.rollout.fleet import Fleet, Machine, Pool
-from hashistack.ops.rollout.observer import Seen
+from hashistack.ops.rollout.observer import Observation
 from hashistack.ops.rollout.upgrade import intended, steps_to
 
 BEGAN = 1000.0
@@ -25,8 +25,8 @@ def placed(**more: Any) -> Placed:
     return Placed(**{**usual, **more})
 
 
-def seen(*found: Placed, fleet: Fleet = FLEET) -> Seen:
-    return Seen(fleet, placed=found)
+def seen(*found: Placed, fleet: Fleet = FLEET) -> Observation:
+    return Observation(fleet, placed=found)
 
 
 FAILED = placed(status="failed", over=True)
@@ -40,7 +40,7 @@ FAILED = placed(status="failed", over=True)
     ],
 )
 def test_work_that_does_not_come_up_stops_it(found: tuple[Placed, ...], said: str) -> None:
-    text = stuck(seen(*found), BEGAN)
+    text = failed_moves(seen(*found), BEGAN)
     assert said in text
     assert "Next: " in text
 
@@ -59,12 +59,12 @@ def test_work_that_does_not_come_up_stops_it(found: tuple[Placed, ...], said: st
     ids=["starts", "well", "one failure", "well at last", "from before", "on an old machine", "a system job"],
 )
 def test_other_work_does_not(found: tuple[Placed, ...]) -> None:
-    assert stuck(seen(*found), BEGAN) == ""
+    assert failed_moves(seen(*found), BEGAN) == ""
 
 
 def test_without_an_old_machine_there_is_nothing_to_go_back_to() -> None:
     idle = Fleet((Pool("web", "client", 1, "now", machines=(NEW,)),))
-    assert stuck(seen(placed(healthy=False), fleet=idle), BEGAN) == ""
+    assert failed_moves(seen(placed(healthy=False), fleet=idle), BEGAN) == ""
 
 
 def test_jobs_with_one_allocation_on_an_old_machine_are_named() -> None:
@@ -76,7 +76,7 @@ def test_jobs_with_one_allocation_on_an_old_machine_are_named() -> None:
         placed(node=OLD.name, name="report.report[0]", kind="batch"),
         placed(node=OLD.name, name="gone.gone[0]", over=True),
     ]
-    assert singles(found, FLEET) == ["default/api.api"]
+    assert disruptions(found, FLEET) == ["default/api.api"]
 
 
 DECLARED = {"nomad": "1.10.5", "consul": "1.21.0", "vault": "1.21.2", "cni": "1.9.0"}

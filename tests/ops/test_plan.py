@@ -14,12 +14,12 @@ from hashistack.ops.rollout.steps import (
     AwaitGone,
     AwaitWork,
     Cordon,
-    Discard,
+    Delete,
     Drain,
-    Forget,
     Grow,
-    Leave,
+    PruneMember,
     Step,
+    Terminate,
     Uncordon,
 )
 
@@ -31,8 +31,8 @@ def server(name: str, bundle: str = NEW, leads: str = "", **seen: object) -> Mac
     return replace(Machine(name, bundle, leads=frozenset(leads.split())), **seen)  # type: ignore[arg-type]
 
 
-def servers(*machines: Machine, count: int = 3, ghosts: tuple[str, ...] = ()) -> Fleet:
-    return Fleet((Pool("server", "server", count, NEW, machines=machines),), ghosts)
+def servers(*machines: Machine, count: int = 3, stale_members: tuple[str, ...] = ()) -> Fleet:
+    return Fleet((Pool("server", "server", count, NEW, machines=machines),), stale_members)
 
 
 def clients(*machines: Machine, count: int, policy: Policy | None = None, before: Fleet | None = None) -> Fleet:
@@ -75,7 +75,7 @@ def test_a_fleet_as_declared_has_nothing_to_do() -> None:
 
 def test_a_new_server_comes_before_an_outdated_one_goes() -> None:
     assert done(servers(O1, O2, O3)) == [(Grow, 1)]
-    assert done(servers(O1, O2, O3, server("server-4"))) == [(Leave, ("server-3",))]
+    assert done(servers(O1, O2, O3, server("server-4"))) == [(Terminate, ("server-3",))]
 
 
 def test_the_first_new_server_starts_as_soon_as_the_old_ones_are_well() -> None:
@@ -102,10 +102,10 @@ def test_while_a_server_leaves_the_next_new_one_boots_and_no_other_goes() -> Non
 
 def test_the_server_that_leads_least_goes_first() -> None:
     leaders = [server("server-1", OLD, "nomad vault"), server("server-2", OLD), server("server-3", OLD, "consul")]
-    assert done(servers(*leaders, server("server-4"))) == [(Leave, ("server-2",))]
+    assert done(servers(*leaders, server("server-4"))) == [(Terminate, ("server-2",))]
     last = servers(server("server-1", OLD, "nomad"), S2, S3, server("server-4"))
     (step,) = next_steps(last)
-    assert isinstance(step, Leave)
+    assert isinstance(step, Terminate)
     assert str(step) == (
         "server: take away server-1: bundle 3f2a0000 -> 91bc0000;"
         " it leads nomad, so it goes last and its leadership is moved first"
@@ -123,7 +123,7 @@ def test_an_ill_outdated_server_is_replaced_first_and_blocks_nothing() -> None:
     ill = server("server-1", OLD, **ILL)
     assert done(servers(ill, O2, O3)) == [(Grow, 1)]
     assert done(servers(ill, O2, O3, server("server-4", **BOOTING))) == [(Await, ("server-4",))]
-    assert done(servers(ill, O2, O3, server("server-4"))) == [(Leave, ("server-1",))]
+    assert done(servers(ill, O2, O3, server("server-4"))) == [(Terminate, ("server-1",))]
 
 
 def test_without_a_quorum_nothing_is_done_but_waiting() -> None:
@@ -137,7 +137,7 @@ def test_an_ill_server_of_the_right_bundle_is_waited_for() -> None:
 
 
 def test_a_server_of_a_bundle_that_was_taken_back_goes_though_it_never_became_healthy() -> None:
-    assert done(servers(S1, S2, S3, server("server-4", OLD, **BOOTING))) == [(Leave, ("server-4",))]
+    assert done(servers(S1, S2, S3, server("server-4", OLD, **BOOTING))) == [(Terminate, ("server-4",))]
     assert done(servers(S1, S2, server("server-4", OLD, **BOOTING))) == [(Grow, 1)]
 
 
@@ -145,21 +145,21 @@ def test_the_replacement_of_a_dead_server_comes_before_its_remains_are_removed()
     dead = server("server-3", **STOPPED)
     assert done(servers(S1, S2, dead)) == [(Grow, 1)]
     assert done(servers(S1, S2, dead, server("server-4", **BOOTING))) == [(Await, ("server-4",))]
-    assert done(servers(S1, S2, dead, server("server-4"))) == [(Discard, ("server-3",))]
-    assert done(servers(S1, S2, ghosts=("server-3",))) == [(Grow, 1)]
-    (step,) = next_steps(servers(S1, S2, server("server-4"), ghosts=("server-3",)))
-    assert isinstance(step, Forget)
+    assert done(servers(S1, S2, dead, server("server-4"))) == [(Delete, ("server-3",))]
+    assert done(servers(S1, S2, stale_members=("server-3",))) == [(Grow, 1)]
+    (step,) = next_steps(servers(S1, S2, server("server-4"), stale_members=("server-3",)))
+    assert isinstance(step, PruneMember)
     assert step.names == ("server-3",)
 
 
 def test_a_peer_is_forgotten_before_the_next_change_of_the_servers() -> None:
-    assert done(servers(O1, O2, O3, ghosts=("server-0",))) == [(Forget, None)]
+    assert done(servers(O1, O2, O3, stale_members=("server-0",))) == [(PruneMember, None)]
 
 
 def test_ghosts_without_a_vote_are_forgotten_at_any_time() -> None:
-    fleet = replace(servers(S1, S2, ghosts=("server-3", "web-9")), voteless=frozenset({"web-9"}))
+    fleet = replace(servers(S1, S2, stale_members=("server-3", "web-9")), voteless=frozenset({"web-9"}))
     forget, grow = next_steps(fleet)
-    assert isinstance(forget, Forget)
+    assert isinstance(forget, PruneMember)
     assert forget.names == ("web-9",)
     assert isinstance(grow, Grow)
 
@@ -175,9 +175,9 @@ def test_three_servers_become_five_one_at_a_time() -> None:
 
 def test_five_servers_become_three_one_at_a_time_the_newest_that_leads_nothing_first() -> None:
     five = [S1, S2, S3, server("server-4"), server("server-5", leads="nomad")]
-    assert done(servers(*five)) == [(Leave, ("server-4",))]
+    assert done(servers(*five)) == [(Terminate, ("server-4",))]
     five[1] = O2
-    assert done(servers(*five)) == [(Leave, ("server-2",))]
+    assert done(servers(*five)) == [(Terminate, ("server-2",))]
     assert plan(servers(*five)).snapshot
 
 
@@ -265,7 +265,7 @@ def test_what_is_drained_leaves_and_makes_room_for_a_wave_as_wide_as_the_surge()
     rest = some(5, OLD, 2, work=2, eligible=False)
     new = some(1, NEW, 7)
     drained = some(1, OLD, eligible=False)
-    assert done(clients(*drained, *rest, *new, count=6, policy=SURGE)) == [(Leave, ("web-1",))]
+    assert done(clients(*drained, *rest, *new, count=6, policy=SURGE)) == [(Terminate, ("web-1",))]
     leaving = some(1, OLD, eligible=False, **LEAVING)
     assert done(clients(*leaving, *rest, *new, count=6, policy=SURGE)) == [(Grow, 3)]
     busy = some(1, OLD, work=1, eligible=False, **LEAVING)
@@ -283,7 +283,7 @@ def test_a_wave_in_which_some_are_idle_makes_room_for_the_next_as_a_whole() -> N
     waiting = done(clients(idle, busy, *others, count=4, policy=policy))
     assert waiting == [(AwaitGone, ("web-1",)), (Await, ("web-2",))]
     drained = replace(busy, draining=False, work=0)
-    assert done(clients(idle, drained, *others, count=4, policy=policy)) == [(Leave, ("web-2",))]
+    assert done(clients(idle, drained, *others, count=4, policy=policy)) == [(Terminate, ("web-2",))]
     gone = server("web-2", OLD, eligible=False, **LEAVING)
     assert done(clients(idle, gone, *others, count=4, policy=policy)) == [(Grow, 2)]
 
@@ -295,7 +295,7 @@ def test_a_roll_with_idle_machines_takes_no_more_waves() -> None:
 
 def test_idle_machines_too_leave_no_faster_than_the_pool_can_spare_them() -> None:
     idle = some(5, OLD, 2, eligible=False)
-    assert done(clients(*idle, *some(4, NEW, 7), count=6, policy=SURGE)) == [(Leave, ("web-2", "web-3", "web-4"))]
+    assert done(clients(*idle, *some(4, NEW, 7), count=6, policy=SURGE)) == [(Terminate, ("web-2", "web-3", "web-4"))]
 
 
 @pytest.mark.parametrize("seen", [BOOTING, ILL], ids=["boots", "is ill"])
@@ -312,7 +312,7 @@ def test_an_ill_old_machine_blocks_nothing_and_goes_first() -> None:
 
 def test_old_machines_that_boot_are_no_clients_yet_and_just_go() -> None:
     old = (*some(2, OLD, work=1, eligible=False), *some(1, OLD, 3, **BOOTING))
-    assert done(clients(*old, *some(1, NEW, 7), count=3)) == [(Leave, ("web-3",))]
+    assert done(clients(*old, *some(1, NEW, 7), count=3)) == [(Terminate, ("web-3",))]
 
 
 def test_a_wave_is_narrower_while_a_new_machine_is_out_of_service() -> None:
@@ -359,13 +359,13 @@ def test_at_the_applications_pace_nothing_is_drained() -> None:
     held = some(3, OLD, work=2, eligible=False)
     assert done(clients(*held, *two, count=3, policy=policy)) == [(AwaitWork, ("web-1", "web-2", "web-3"))]
     left = (*some(1, OLD, eligible=False), *some(2, OLD, 2, work=2, eligible=False))
-    assert done(clients(*left, *two, count=3, policy=policy)) == [(Leave, ("web-1",))]
+    assert done(clients(*left, *two, count=3, policy=policy)) == [(Terminate, ("web-1",))]
     assert done(clients(*left[1:], *two, count=3, policy=policy)) == [(Grow, 1)]
 
 
 def test_missing_clients_are_started_at_once_and_stopped_ones_discarded() -> None:
     machines = (*some(2, NEW), *some(1, NEW, 3, **STOPPED), *some(1, NEW, 4, **BOOTING))
-    assert done(clients(*machines, count=5)) == [(Discard, ("web-3",)), (Grow, 2)]
+    assert done(clients(*machines, count=5)) == [(Delete, ("web-3",)), (Grow, 2)]
 
 
 def test_a_machine_that_leaves_is_no_capacity_and_takes_its_place_until_it_is_gone() -> None:
@@ -382,7 +382,7 @@ def test_surplus_machines_with_least_work_go_within_the_policy() -> None:
     shut = tuple(replace(machine, eligible=machine.work == 9) for machine in six)
     assert done(clients(*shut, count=2)) == [(Drain, ("web-2",))]
     idle = replace(shut[1], work=0)
-    assert done(clients(shut[0], idle, *shut[2:], count=2)) == [(Leave, ("web-2",))]
+    assert done(clients(shut[0], idle, *shut[2:], count=2)) == [(Terminate, ("web-2",))]
 
 
 def test_surplus_machines_of_an_old_bundle_go_before_the_roll_begins() -> None:

@@ -14,7 +14,18 @@ from hashistack.ops.api.policy import Policy
 from hashistack.ops.rollout.fleet import Fleet, Machine, Pool
 from hashistack.ops.rollout.plan import next_steps, plan
 from hashistack.ops.rollout.plan_servers import settled
-from hashistack.ops.rollout.steps import Cordon, Discard, Drain, Forget, Grow, Leave, OfMachines, Step, Uncordon, Wait
+from hashistack.ops.rollout.steps import (
+    Cordon,
+    Delete,
+    Drain,
+    Grow,
+    OfMachines,
+    PruneMember,
+    Step,
+    Terminate,
+    Uncordon,
+    Wait,
+)
 
 NEW = "new"
 ROUNDS = 600
@@ -59,8 +70,8 @@ def fleets(draw: st.DrawFn) -> Fleet:
     pools = [Pool("server", "server", draw(st.sampled_from([3, 5])), NEW, machines=draw(machines("server", 6)))]
     for name in ("web", "batch")[: draw(st.integers(0, 2))]:
         pools.append(Pool(name, "client", draw(st.integers(0, 6)), NEW, draw(policies()), draw(machines(name, 9))))
-    ghosts = draw(st.sampled_from([(), ("gone-1",), ("gone-1", "gone-2")]))
-    return Fleet(tuple(pools), ghosts, frozenset(ghosts[1:]))
+    stale_members = draw(st.sampled_from([(), ("gone-1",), ("gone-1", "gone-2")]))
+    return Fleet(tuple(pools), stale_members, frozenset(stale_members[1:]))
 
 
 class World:
@@ -86,9 +97,9 @@ class World:
         for step in steps:
             if not self.happens(0.8):
                 continue
-            if isinstance(step, Forget):
-                left = tuple(name for name in self.fleet.ghosts if name not in step.names)
-                self.fleet = replace(self.fleet, ghosts=left)
+            if isinstance(step, PruneMember):
+                left = tuple(name for name in self.fleet.stale_members if name not in step.names)
+                self.fleet = replace(self.fleet, stale_members=left)
             elif isinstance(step, Grow):
                 self.grow(step)
             elif isinstance(step, OfMachines):
@@ -106,7 +117,7 @@ class World:
     def one(self, step: OfMachines, pool: Pool, name: str) -> None:
         machine = next(each for each in pool.machines if each.name == name)
         others = [each for each in pool.machines if each.name != name]
-        if isinstance(step, Discard):
+        if isinstance(step, Delete):
             assert machine.state == "stopped"
             self.haunt(pool, name)
             self.put(pool, others)
@@ -115,7 +126,7 @@ class World:
             return
         current = [each for each in others if each.bundle == NEW and each.state not in ("leaving", "stopped")]
         if pool.role == "server":
-            assert isinstance(step, Leave)
+            assert isinstance(step, Terminate)
             running = [each for each in others if each.state not in ("leaving", "stopped")]
             assert len(running) >= pool.count
             assert len(running) == len(others) - sum(each.state == "stopped" for each in others)
@@ -151,7 +162,7 @@ class World:
         """What a machine leaves behind in the products, sometimes."""
         if self.happens(0.3):
             voteless = self.fleet.voteless | (set() if pool.role == "server" else {name})
-            self.fleet = replace(self.fleet, ghosts=(*self.fleet.ghosts, name), voteless=voteless)
+            self.fleet = replace(self.fleet, stale_members=(*self.fleet.stale_members, name), voteless=voteless)
 
     def pass_time(self) -> None:
         for pool in self.fleet.pools:
@@ -212,8 +223,8 @@ def held_to_the_order(fleet: Fleet, steps: tuple[Step, ...]) -> None:
     """Pools as declared are left alone, servers change one at a time, and clients after them."""
     ready = all(settled(pool) for pool in fleet.pools if pool.role == "server")
     for pool in fleet.pools:
-        own = [step for step in steps if not isinstance(step, Forget) and step.pool == pool.name]  # type: ignore[attr-defined]
-        changes = [step for step in own if not isinstance(step, Discard)]
+        own = [step for step in steps if not isinstance(step, PruneMember) and step.pool == pool.name]  # type: ignore[attr-defined]
+        changes = [step for step in own if not isinstance(step, Delete)]
         if as_declared(pool):
             assert own == []
         if pool.role == "server":
@@ -236,7 +247,7 @@ def test_from_any_fleet_killed_anywhere_it_ends_as_declared(fleet: Fleet, seed: 
         world.pass_time()
     assert steps == ()
     assert all(map(as_declared, world.fleet.pools))
-    assert world.fleet.ghosts == ()
+    assert world.fleet.stale_members == ()
 
 
 @settings(max_examples=200, deadline=None)
@@ -247,5 +258,5 @@ def test_a_plan_ends_and_says_what_it_needs(fleet: Fleet) -> None:
     differ = {pool.name for pool in fleet.pools if not as_declared(pool, in_time=True)}
     assert {change.pool for change in whole.pools} == differ
     assert whole.extra <= 1 + sum(pool.policy.max_surge for pool in fleet.pools if pool.role == "client")
-    server_goes = any(isinstance(s, Leave | Discard) and s.pool == "server" for steps in whole.rounds for s in steps)
+    server_goes = any(isinstance(s, Terminate | Delete) and s.pool == "server" for steps in whole.rounds for s in steps)
     assert whole.snapshot == server_goes

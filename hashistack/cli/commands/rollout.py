@@ -18,8 +18,8 @@ from hashistack.cli.project import Project
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection
 from hashistack.ops.readiness.checks import Update, readiness, wait
-from hashistack.ops.rollout.disruptions import singles
-from hashistack.ops.rollout.event_log import Journal, place, recorded
+from hashistack.ops.rollout.disruptions import disruptions
+from hashistack.ops.rollout.event_log import EventLog, place, recorded
 from hashistack.ops.rollout.event_recorder import SINGLE
 from hashistack.ops.rollout.events import Event, MachineEvent, RolloutEvent, StepEvent
 from hashistack.ops.rollout.executor import Outcome, Rollout
@@ -38,11 +38,11 @@ def rollout(project: Project, show: Show, *, roll: bool, snapshot: bool = True) 
         RolloutFailed, Locked, DriverFailed: it stopped; says why, and what to do.
     """
     connection = _connection(project)
-    journal = Journal(project.directory)
+    event_log = EventLog(project.directory)
     started = time.monotonic()
 
     def told(event: Event) -> None:
-        journal.write(event)
+        event_log.write(event)
         _show(event, show, time.monotonic() - started)
 
     with Cluster(connection) as cluster, show:
@@ -55,7 +55,7 @@ def rollout(project: Project, show: Show, *, roll: bool, snapshot: bool = True) 
         ).run()
         if not outcome.waiting:
             _check(cluster, show, started)
-    _result(outcome, journal.path, show)
+    _result(outcome, event_log.path, show)
 
 
 def _check(cluster: Cluster, show: Show, started: float) -> None:
@@ -78,7 +78,7 @@ def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] |
         seen = Observer(cluster, driver(connection), roll).look()
     fleet = intended(seen.fleet, to or {})
     whole = plan(fleet)
-    alone = singles(seen.placed, fleet)
+    alone = disruptions(seen.placed, fleet)
     rounds = [[str(one) for one in side_by_side] for side_by_side in whole.rounds]
     lines = [f"plan for {connection.name} (nothing was changed)", *(f"  {change}" for change in whole.pools)]
     lines += [f"  {n:>3} {'; '.join(texts)}" for n, texts in enumerate(rounds, 1)]
@@ -170,7 +170,7 @@ def _show(event: Event, show: Show, seconds: float) -> None:
             show.line(Line("now", f"{event.machine} is {event.state}", seconds))
 
 
-def _result(outcome: Outcome, journal: Path, show: Show) -> None:
+def _result(outcome: Outcome, event_log: Path, show: Show) -> None:
     data: dict[str, Any] = {"ok": True, "seconds": round(outcome.seconds, 1), "replaced": outcome.replaced}
     if outcome.waiting:
         text = (
@@ -182,4 +182,4 @@ def _result(outcome: Outcome, journal: Path, show: Show) -> None:
         text = f"done in {outcome.seconds:.1f} s · {gone}all are as declared"
     else:
         text = f"nothing to do ({outcome.seconds:.1f} s)"
-    show.result({**data, "waiting": outcome.waiting, "events": str(journal)}, text)
+    show.result({**data, "waiting": outcome.waiting, "events": str(event_log)}, text)

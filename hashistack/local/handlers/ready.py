@@ -127,15 +127,15 @@ def _converge(ctx: Context, cluster: Cluster, roll: bool, project: Path) -> None
     from hashistack.ops.api.lock import Locked
     from hashistack.ops.readiness.checks import NotReady, tokens, wait
     from hashistack.ops.rollout.driver import DriverFailed
-    from hashistack.ops.rollout.event_log import Journal, place
+    from hashistack.ops.rollout.event_log import EventLog, place
     from hashistack.ops.rollout.events import MachineEvent, StepEvent
     from hashistack.ops.rollout.executor import Rollout, RolloutFailed
     from hashistack.ops.snapshots.save import SnapshotFailed
 
-    journal = Journal(project)
+    event_log = EventLog(project)
 
     def told(event: Event) -> None:
-        journal.write(event)
+        event_log.write(event)
         if isinstance(event, StepEvent) and event.state != "done":
             ctx.progress(event.text)
         elif isinstance(event, MachineEvent) and event.state in ("gone", "voter", "healthy"):

@@ -33,7 +33,7 @@ class Raft:
         """The leader's name, or "" while there is none."""
         return next((peer.name for peer in self.peers if peer.leader), "")
 
-    def well(self, name: str) -> bool:
+    def is_healthy_voter(self, name: str) -> bool:
         """The machine of this name votes, and nobody calls it unhealthy."""
         return name not in self.unhealthy and any(peer.voter and peer.name == name for peer in self.peers)
 
@@ -42,7 +42,7 @@ class Raft:
         """How many more servers may fail with the quorum kept."""
         return (self.voters - 1) // 2 - len(self.unhealthy)
 
-    def agrees(self, servers: int) -> bool:
+    def has_quorum(self, servers: int) -> bool:
         """All `servers` vote, have a leader, and are healthy. A roll that is under way has one more."""
         return self.voters >= servers and bool(self.leader) and not self.unhealthy
 

@@ -125,7 +125,7 @@ def _tokens(cluster: Cluster) -> Result:
 
 
 def _agreed(raft: Raft, servers: int) -> Result:
-    return Result(raft.agrees(servers), raft.describe(servers))
+    return Result(raft.has_quorum(servers), raft.describe(servers))
 
 
 def _vault_active(cluster: Cluster) -> Result:
@@ -147,7 +147,7 @@ def _vault_votes(cluster: Cluster) -> Result:
     if late:
         return Result(False, names(late))
     raft = cluster.vault.raft()
-    return Result(raft.agrees(servers), raft.describe(servers))
+    return Result(raft.has_quorum(servers), raft.describe(servers))
 
 
 def _clients(cluster: Cluster) -> Result:

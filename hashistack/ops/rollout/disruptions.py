@@ -9,7 +9,7 @@ from hashistack.ops.api.nomad import Placed
 from hashistack.ops.rollout.fleet import Fleet
 
 
-def singles(placed: Iterable[Placed], fleet: Fleet) -> list[str]:
+def disruptions(placed: Iterable[Placed], fleet: Fleet) -> list[str]:
     """Groups of service jobs with one allocation, on an outdated machine, as `namespace/job.group`, sorted.
 
     A drain stops an allocation while its successor starts: nobody else answers in between.

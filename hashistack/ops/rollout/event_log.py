@@ -28,7 +28,7 @@ def stamp(now: datetime | None = None) -> str:
     return (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H-%M-%SZ")
 
 
-class Journal:
+class EventLog:
     """Writes the events of one rollout as NDJSON, a line at once, so that a killed run leaves what it has seen.
 
     No file is made before the first event.

@@ -8,14 +8,14 @@ from typing import get_args
 
 from hashistack.ops.rollout.events import Event, LeaderEvent, Life, MachineEvent, Product, RolloutEvent, StepEvent
 from hashistack.ops.rollout.fleet import Machine, Pool
-from hashistack.ops.rollout.observer import Seen
+from hashistack.ops.rollout.observer import Observation
 from hashistack.ops.rollout.plan import Plan
 from hashistack.ops.rollout.steps import Step
 
 SINGLE = "jobs with one allocation, away for a moment while it moves"
 
 
-class Narrator:
+class EventRecorder:
     """Tells when a machine changes its state, leadership moves, and a step begins and ends."""
 
     def __init__(self, tell: Callable[[Event], None]) -> None:
@@ -26,7 +26,7 @@ class Narrator:
         self._leaders: dict[str, str] = {}
         self._open: dict[str, float] = {}
 
-    def begin(self, cluster: str, seen: Seen, whole: Plan, alone: Sequence[str]) -> None:
+    def begin(self, cluster: str, seen: Observation, whole: Plan, alone: Sequence[str]) -> None:
         """What is going to be changed, and which jobs notice. `alone`: those with one allocation on an old machine."""
         bundles = {pool.name: pool.bundle for pool in seen.fleet.pools}
         noticed = [f"{SINGLE}: {', '.join(alone)}"] if alone else []
@@ -43,7 +43,7 @@ class Narrator:
             raise
         self.tell(StepEvent(time.time(), text, "done", time.monotonic() - started))
 
-    def fleet(self, seen: Seen) -> None:
+    def fleet(self, seen: Observation) -> None:
         """Machines and leaders, where they differ from the last look."""
         now = time.time()
         there: dict[str, tuple[str, Life, str]] = {}

@@ -16,14 +16,14 @@ from hashistack.ops.api.http import ApiError
 from hashistack.ops.api.lock import Lock
 from hashistack.ops.readiness import smoke
 from hashistack.ops.rollout import steps as step
-from hashistack.ops.rollout.disruptions import singles
+from hashistack.ops.rollout.disruptions import disruptions
 from hashistack.ops.rollout.driver import PoolDriver
 from hashistack.ops.rollout.event_log import stamp
-from hashistack.ops.rollout.event_recorder import Narrator
+from hashistack.ops.rollout.event_recorder import EventRecorder
 from hashistack.ops.rollout.events import Event, ResultEvent
-from hashistack.ops.rollout.failed_moves import stuck
+from hashistack.ops.rollout.failed_moves import failed_moves
 from hashistack.ops.rollout.fleet import Machine, Pool
-from hashistack.ops.rollout.observer import Observer, Seen
+from hashistack.ops.rollout.observer import Observation, Observer
 from hashistack.ops.rollout.plan import next_steps, plan
 from hashistack.ops.rollout.steps import Step
 from hashistack.ops.snapshots.save import save
@@ -31,7 +31,7 @@ from hashistack.ops.snapshots.save import save
 POLL_SECONDS = 0.25
 SILENCE_SECONDS = 60.0
 """How long an API may be without an answer: longer than any election."""
-_AT_ONCE = (step.Cordon, step.Uncordon, step.Discard)
+_AT_ONCE = (step.Cordon, step.Uncordon, step.Delete)
 """Steps whose effect is there when they have been taken, so that the next look need not wait."""
 TRANSFERS = 3
 """Tries to hand leadership over before a leader goes all the same: its own leave does it too."""
@@ -77,7 +77,7 @@ class Rollout:
     ) -> None:
         self._cluster, self._driver, self._snapshots = cluster, driver, snapshots
         self._observer = Observer(cluster, driver, roll)
-        self._narrator = Narrator(tell)
+        self._recorder = EventRecorder(tell)
         self._cancelled = cancelled or threading.Event()
         self._began = time.time()
         self._changed = False
@@ -98,12 +98,12 @@ class Rollout:
             try:
                 waiting = self._converge(lock)
             except Exception as error:
-                self._narrator.failed(str(error))
-                self._narrator.tell(ResultEvent(time.time(), False, str(error), time.monotonic() - started))
+                self._recorder.failed(str(error))
+                self._recorder.tell(ResultEvent(time.time(), False, str(error), time.monotonic() - started))
                 raise
-        took, replaced = time.monotonic() - started, self._narrator.gone
+        took, replaced = time.monotonic() - started, self._recorder.gone
         said = f"waiting for the applications to leave {waiting}" if waiting else "all machines are as declared"
-        self._narrator.tell(ResultEvent(time.time(), True, said, took, replaced))
+        self._recorder.tell(ResultEvent(time.time(), True, said, took, replaced))
         return Outcome(replaced, took, waiting, self._changed)
 
     def _converge(self, lock: Lock) -> str:
@@ -118,8 +118,8 @@ class Rollout:
                 self._begin(seen)
                 first = False
             todo = next_steps(seen.fleet)
-            self._narrator.steps(todo)
-            if not todo and not seen.fading:
+            self._recorder.steps(todo)
+            if not todo and not seen.settling:
                 return ""
             waiting = [one for one in todo if isinstance(one, step.AwaitWork)]
             if waiting and len(waiting) == len(todo):
@@ -131,22 +131,22 @@ class Rollout:
             if not any(isinstance(one, _AT_ONCE) for one in todo):
                 self._cancelled.wait(POLL_SECONDS)
 
-    def _begin(self, seen: Seen) -> None:
+    def _begin(self, seen: Observation) -> None:
         whole = plan(seen.fleet)
         for pool in {one.pool: one for steps in whole.rounds for one in steps if isinstance(one, step.Grow)}:
             self._driver.check(pool)  # a pool without surge is made smaller before it grows
         servers = self._cluster.connection.machines("server")
         self._cluster.consul.set_quorum(servers // 2 + 1)
         self._cluster.vault.set_quorum(servers)
-        self._narrator.begin(self._cluster.connection.name, seen, whole, singles(seen.placed, seen.fleet))
+        self._recorder.begin(self._cluster.connection.name, seen, whole, disruptions(seen.placed, seen.fleet))
         if whole.snapshot and self._snapshots is not None:
-            self._narrator.during("snapshot of Nomad, Consul and Vault", self._take_snapshot)
+            self._recorder.during("snapshot of Nomad, Consul and Vault", self._take_snapshot)
 
     def _take_snapshot(self) -> None:
         assert self._snapshots is not None  # noqa: S101 - for mypy: see _begin
         save(self._cluster, self._snapshots / f"{stamp()}.tar", self._driver.vault_init())
 
-    def _look(self) -> Seen:
+    def _look(self) -> Observation:
         deadline = time.monotonic() + SILENCE_SECONDS
         while True:
             try:
@@ -156,10 +156,10 @@ class Rollout:
                 if time.monotonic() > deadline or self._cancelled.wait(POLL_SECONDS):
                     raise RolloutFailed(f"{error}. Repeating the same command goes on from here") from error
             else:
-                self._narrator.fleet(seen)
+                self._recorder.fleet(seen)
                 return seen
 
-    def _do(self, one: Step, seen: Seen) -> None:
+    def _do(self, one: Step, seen: Observation) -> None:
         nomad = self._cluster.nomad
         match one:
             case step.Grow():
@@ -174,17 +174,17 @@ class Rollout:
                 deadline = _pool(seen, one.pool).policy.drain_deadline
                 for name in one.machines:
                     nomad.drain(seen.nodes[name], deadline)
-            case step.Leave():
+            case step.Terminate():
                 ready = (self._let_go_of_leadership, self._work_is_settled)
                 going = [name for name in one.machines if all(may_go(name, seen) for may_go in ready)]
                 self._driver.terminate(going)
-            case step.Discard():
+            case step.Delete():
                 self._driver.discard(one.machines)
-            case step.Forget():
+            case step.PruneMember():
                 for name in one.names:
                     self._forget(name, seen)
 
-    def _let_go_of_leadership(self, name: str, seen: Seen) -> bool:
+    def _let_go_of_leadership(self, name: str, seen: Observation) -> bool:
         """Whether the machine may go now: it leads nothing, or nobody would take it."""
         leads = [product for product in ("nomad", "consul") if seen.rafts[product].leader == name]
         if not leads or self._transfers.get(name, 0) >= TRANSFERS:
@@ -201,7 +201,7 @@ class Rollout:
                 continue  # seen at the next look; the machine's own leave hands it over at the latest
         return False
 
-    def _work_is_settled(self, name: str, seen: Seen) -> bool:
+    def _work_is_settled(self, name: str, seen: Observation) -> bool:
         """Whether all that was moved away from a client is in service: until then the client can have it back.
 
         The smoke job is nobody's work; a new machine may have to find Vault before it runs there.
@@ -212,7 +212,7 @@ class Rollout:
         moved = self._cluster.nomad.successors(node)
         return all(one.settled for one in seen.placed if one.id in moved and one.job != smoke.JOB)
 
-    def _forget(self, name: str, seen: Seen) -> None:
+    def _forget(self, name: str, seen: Observation) -> None:
         cluster = self._cluster
         for product, forget in (
             ("vault", cluster.vault.forget),
@@ -224,7 +224,7 @@ class Rollout:
             cluster.nomad.purge(seen.nodes[name])
         cluster.consul.forget(name)
 
-    def _watch(self, seen: Seen) -> None:
+    def _watch(self, seen: Observation) -> None:
         """Stop what will not end by itself: machines that don't boot or don't go, work that fails where it is moved."""
         for pool in seen.fleet.pools:
             for machine in pool.machines:
@@ -239,7 +239,7 @@ class Rollout:
                     )
                 if machine.state == "leaving" and waited > _work_budget(pool) + self._driver.leave_seconds:
                     self._driver.discard([machine.name])
-        if reason := stuck(seen, self._began):
+        if reason := failed_moves(seen, self._began):
             for pool in seen.fleet.pools:
                 for machine in pool.machines:
                     if pool.role == "client" and machine.state == "healthy" and pool.outdated(machine):
@@ -260,23 +260,23 @@ def _work_budget(pool: Pool) -> float:
     return drain + pool.policy.max_kill_timeout
 
 
-def _pool(seen: Seen, name: str) -> Pool:
+def _pool(seen: Observation, name: str) -> Pool:
     return next(pool for pool in seen.fleet.pools if pool.name == name)
 
 
-def _has_successor(seen: Seen, grow: step.Grow) -> bool:
+def _has_successor(seen: Observation, grow: step.Grow) -> bool:
     """Whether leadership can go to a server that stays, so that it needn't be moved once more."""
     pool = _pool(seen, grow.pool)
     return bool(grow.replaces) and any(pool.proven(m) and not pool.outdated(m) for m in pool.machines)
 
 
-def _heir(seen: Seen, product: str, leader: str) -> str | None:
+def _heir(seen: Observation, product: str, leader: str) -> str | None:
     """A healthy server to lead next: one of the declared bundle before any other."""
     servers: Sequence[tuple[bool, str]] = sorted(
         (machine.bundle != pool.bundle, machine.name)
         for pool in seen.fleet.pools
         if pool.role == "server"
         for machine in pool.machines
-        if machine.state == "healthy" and machine.name != leader and seen.rafts[product].well(machine.name)
+        if machine.state == "healthy" and machine.name != leader and seen.rafts[product].is_healthy_voter(machine.name)
     )
     return servers[0][1] if servers else None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from hashistack.ops.api.nomad import Placed
-from hashistack.ops.rollout.observer import Seen
+from hashistack.ops.rollout.observer import Observation
 
 FAILURES = 2
 """Failed tries of one allocation on new machines: a single one may be a passing fault."""
 
 
-def stuck(seen: Seen, began: float) -> str:
+def failed_moves(seen: Observation, began: float) -> str:
     """Why the drains of a roll should be taken back, with the remedy; "" when all goes well.
 
     Looked at: allocations that were placed on machines of the declared bundle since `began` (seconds of the epoch), in

@@ -60,11 +60,11 @@ class Pool:
 
 @dataclass(frozen=True)
 class Fleet:
-    """All pools, and the ghosts: names that Raft or a catalog still lists and no machine of the platform has.
+    """All pools, and the stale members: names that Raft or a catalog still lists and no machine of the platform has.
 
-    voteless: those of the ghosts that no Raft lists; they can be forgotten without a thought for the quorum.
+    voteless: those of the stale members that no Raft lists; they can be forgotten without a thought for the quorum.
     """
 
     pools: tuple[Pool, ...]
-    ghosts: tuple[str, ...] = ()
+    stale_members: tuple[str, ...] = ()
     voteless: frozenset[str] = frozenset()

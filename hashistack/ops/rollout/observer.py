@@ -22,23 +22,23 @@ from hashistack.ops.rollout.fleet import Fleet, Machine, Pool, State
 BOOT_SECONDS = 60.0
 """A machine that is healthy at the first look, and older than this, is taken to have been so since then."""
 
-GHOST_SECONDS = 10.0
+STALE_SECONDS = 10.0
 """How long a name without a machine is left to the products' own tidying."""
 
-FADE_SECONDS = 60.0
+SETTLE_SECONDS = 60.0
 """How long a name without a machine may count as well, before nobody waits any longer for it to be missed."""
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """One look: the fleet, and the details that the steps need."""
 
     fleet: Fleet
     nodes: Mapping[str, Node] = field(default_factory=dict)
     placed: tuple[Placed, ...] = ()
     rafts: Mapping[str, Raft] = field(default_factory=dict)
-    fading: bool = False
-    """Names without a machine are still listed, and have time to go by themselves before they count as ghosts."""
+    settling: bool = False
+    """Names without a machine are still listed, and have time to go by themselves before they count as stale."""
 
 
 class Observer:
@@ -50,10 +50,10 @@ class Observer:
     def __init__(self, cluster: Cluster, driver: PoolDriver, roll: bool = True) -> None:
         self._cluster, self._driver, self._roll = cluster, driver, roll
         self._healthy_since: dict[str, float] = {}
-        self._ghost_since: dict[str, float] = {}
+        self._stale_since: dict[str, float] = {}
         self._looked = False
 
-    def look(self) -> Seen:
+    def look(self) -> Observation:
         """The fleet now. Raises ApiError where a product does not answer, DriverFailed where the platform doesn't."""
         instances = self._driver.instances()
         cluster = self._cluster
@@ -83,10 +83,10 @@ class Observer:
         missed = voting | {node.name for node in nodes.values() if node.status != "ready"}
         ours = {name for name, pool in said["machines"].items() if pool}
         missed |= {name for name in ours if not _passing(health.get(name))}
-        ghosts, fading = self._ghosts((missed | ours) - machines.keys(), missed)
+        stale_members, settling = self._stale_members((missed | ours) - machines.keys(), missed)
         self._looked = True
-        fleet = Fleet(pools, ghosts, frozenset(ghosts) - voting)
-        return Seen(fleet, nodes, said["placed"], rafts, fading)
+        fleet = Fleet(pools, stale_members, frozenset(stale_members) - voting)
+        return Observation(fleet, nodes, said["placed"], rafts, settling)
 
     def _pool(self, declared: Declared, instances: tuple[Instance, ...], machines: Mapping[str, Machine]) -> Pool:
         mine = tuple(machines[one.name] for one in instances if one.pool == declared.name)
@@ -103,7 +103,7 @@ class Observer:
         name, node = instance.name, nodes.get(instance.name)
         server = self._role(instance.pool) == "server"
         leads = frozenset(product for product, raft in rafts.items() if raft.leader == name)
-        in_service = all(raft.well(name) for raft in rafts.values()) if server else _ready(node)
+        in_service = all(raft.is_healthy_voter(name) for raft in rafts.values()) if server else _ready(node)
         state = self._state(instance, in_service and _passing(health.get(name)), health.get(name))
         return Machine(
             name=name,
@@ -135,17 +135,17 @@ class Observer:
             self._healthy_since[instance.name] = now
         return 0.0
 
-    def _ghosts(self, nameless: set[str], missed: set[str]) -> tuple[tuple[str, ...], bool]:
+    def _stale_members(self, nameless: set[str], missed: set[str]) -> tuple[tuple[str, ...], bool]:
         """Names that stay without a machine, and whether others may yet become such.
 
         A machine that has left in good order is gone from everywhere within seconds. One that was lost counts as well
         until gossip misses it.
         """
         now = time.monotonic()
-        self._ghost_since = {name: self._ghost_since.get(name, now) for name in nameless}
-        ages = {name: now - since for name, since in self._ghost_since.items()}
-        ghosts = tuple(sorted(name for name, age in ages.items() if name in missed and age >= GHOST_SECONDS))
-        return ghosts, any(age < FADE_SECONDS for name, age in ages.items() if name not in ghosts)
+        self._stale_since = {name: self._stale_since.get(name, now) for name in nameless}
+        ages = {name: now - since for name, since in self._stale_since.items()}
+        stale_members = tuple(sorted(name for name, age in ages.items() if name in missed and age >= STALE_SECONDS))
+        return stale_members, any(age < SETTLE_SECONDS for name, age in ages.items() if name not in stale_members)
 
     def _role(self, pool: str) -> str:
         return next((one.role for one in self._cluster.connection.pools if one.name == pool), "client")

@@ -19,13 +19,13 @@ from hashistack.ops.rollout.steps import (
     AwaitGone,
     AwaitWork,
     Cordon,
-    Discard,
+    Delete,
     Drain,
-    Forget,
     Grow,
-    Leave,
     OfMachines,
+    PruneMember,
     Step,
+    Terminate,
     Uncordon,
     Wait,
     short,
@@ -39,13 +39,13 @@ def next_steps(fleet: Fleet) -> tuple[Step, ...]:
     the client pools change side by side.
     """
     servers = [pool for pool in fleet.pools if pool.role == "server"]
-    ghosts = fleet.ghosts
+    stale_members = fleet.stale_members
     if not all(map(enough, servers)):
-        ghosts = tuple(name for name in ghosts if name in fleet.voteless)
+        stale_members = tuple(name for name in stale_members if name in fleet.voteless)
     steps: list[Step] = []
-    if ghosts:
-        steps.append(Forget(ghosts, "no machine has these names any more"))
-    if fleet.voteless.issuperset(ghosts):  # else a peer is removed, and that is the servers' one change
+    if stale_members:
+        steps.append(PruneMember(stale_members, "no machine has these names any more"))
+    if fleet.voteless.issuperset(stale_members):  # else a peer is removed, and that is the servers' one change
         steps.extend(next((steps for steps in map(server_steps, servers) if steps), ()))
     ready = all(map(settled, servers))
     outdated = any(pool.outdated(machine) for pool in servers for machine in pool.machines)
@@ -101,7 +101,7 @@ def plan(fleet: Fleet) -> Plan:
         seen = _after(seen, steps, names)
         extra = max(extra, sum(max(0, _machines(pool) - usual[pool.name]) for pool in seen.pools))
     servers = {pool.name for pool in fleet.pools if pool.role == "server"}
-    removals = (step for steps in rounds for step in steps if isinstance(step, Leave | Discard))
+    removals = (step for steps in rounds for step in steps if isinstance(step, Terminate | Delete))
     waves = {pool.name: max(grown[pool.name], shrunk[pool.name]) for pool in fleet.pools}
     # What needs nothing but time, such as a machine that is healthy but not for long, is no change.
     done = [step for steps in rounds for step in steps if isinstance(step, Grow | OfMachines)]
@@ -136,8 +136,8 @@ def _after(fleet: Fleet, steps: Sequence[Step], names: Iterator[int]) -> Fleet:
     """The fleet when these steps went well: what was drained is empty, what was waited for came true."""
     by_pool: dict[str, list[Step]] = {}
     for step in steps:
-        if isinstance(step, Forget):
-            fleet = replace(fleet, ghosts=tuple(name for name in fleet.ghosts if name not in step.names))
+        if isinstance(step, PruneMember):
+            fleet = replace(fleet, stale_members=tuple(name for name in fleet.stale_members if name not in step.names))
         elif isinstance(step, Grow | OfMachines):
             by_pool.setdefault(step.pool, []).append(step)
     return replace(fleet, pools=tuple(_pool_after(pool, by_pool.get(pool.name, ()), names) for pool in fleet.pools))
@@ -156,9 +156,9 @@ def _pool_after(pool: Pool, steps: Sequence[Step], names: Iterator[int]) -> Pool
 
 def _machine_after(machine: Machine, step: OfMachines) -> Machine | None:
     match step:
-        case Discard() | AwaitGone():
+        case Delete() | AwaitGone():
             return None
-        case Leave():
+        case Terminate():
             return replace(machine, state="leaving", leads=frozenset())
         case Cordon():
             return replace(machine, eligible=False)

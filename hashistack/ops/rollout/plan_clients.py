@@ -21,11 +21,11 @@ from hashistack.ops.rollout.steps import (
     AwaitGone,
     AwaitWork,
     Cordon,
-    Discard,
+    Delete,
     Drain,
     Grow,
-    Leave,
     Step,
+    Terminate,
     Uncordon,
     named,
     short,
@@ -41,7 +41,7 @@ def client_steps(pool: Pool, servers_settled: bool, servers_outdated: bool) -> t
     seen = _look(pool)
     steps: list[Step] = []
     if seen.stopped:
-        steps.append(Discard(pool.name, named(seen.stopped), "stopped; Nomad starts their work elsewhere"))
+        steps.append(Delete(pool.name, named(seen.stopped), "stopped; Nomad starts their work elsewhere"))
     newer = bool(seen.old or seen.leaving_old) or (servers_outdated and not seen.new)
     if newer and not servers_settled:
         return tuple(steps)
@@ -50,7 +50,7 @@ def client_steps(pool: Pool, servers_settled: bool, servers_outdated: bool) -> t
 
 
 @dataclass
-class _Seen:
+class _PoolState:
     """A pool's machines by what they are, and what its policy allows.
 
     old, new: those that run, outdated and current. held: those on their way out that still take a place. late: new
@@ -85,14 +85,14 @@ class _Seen:
         return max(0, min(room, self.pool.count - len(self.new)))
 
 
-def _look(pool: Pool) -> _Seen:
+def _look(pool: Pool) -> _PoolState:
     """One pass over the machines: pools have thousands, and a plan looks at each of its rounds."""
     policy, bundle, applications = pool.policy, pool.bundle, pool.policy.pace == "applications"
     surge = policy.max_surge
     if applications or not policy.max_unavailable:
         surge = max(surge, 1)
     canary = min(max(policy.canary, 1), surge or policy.max_unavailable, max(pool.count, 1))
-    seen = _Seen(pool, surge, policy.max_unavailable, canary)
+    seen = _PoolState(pool, surge, policy.max_unavailable, canary)
     draining = False
     for machine in pool.machines:
         state = machine.state
@@ -120,7 +120,7 @@ def _look(pool: Pool) -> _Seen:
     return seen
 
 
-def _changes(seen: _Seen, going: Sequence[Machine], reason: str) -> tuple[Step, ...]:
+def _changes(seen: _PoolState, going: Sequence[Machine], reason: str) -> tuple[Step, ...]:
     pool = seen.pool
     surplus = set[str]() if seen.old else set(named(going))
     shut = [machine for machine in seen.new if not machine.eligible and not machine.draining]
@@ -131,12 +131,12 @@ def _changes(seen: _Seen, going: Sequence[Machine], reason: str) -> tuple[Step, 
     steps = _shrink(seen, going, reason)
     if count := seen.startable:
         # While there is room for new machines nothing is emptied, but what is empty goes first: it makes more room.
-        empty = tuple(step for step in steps if isinstance(step, Leave))
+        empty = tuple(step for step in steps if isinstance(step, Terminate))
         return empty or (Grow(pool.name, count, _why_grow(seen)),)
     return steps
 
 
-def _why_grow(seen: _Seen) -> str:
+def _why_grow(seen: _PoolState) -> str:
     pool, parts = seen.pool, list[str]()
     missing = pool.count - seen.running
     if missing > 0:
@@ -148,7 +148,7 @@ def _why_grow(seen: _Seen) -> str:
     return "; ".join(parts) or "machines that go are replaced"
 
 
-def _going(seen: _Seen) -> tuple[list[Machine], str]:
+def _going(seen: _PoolState) -> tuple[list[Machine], str]:
     """Machines that are to go as soon as there is room, in no order, and why. All old ones once there are canaries."""
     pool = seen.pool
     surplus = max(0, seen.running - pool.count)
@@ -169,7 +169,7 @@ def _first_to_go(machines: Sequence[Machine]) -> list[Machine]:
     return sorted(machines, key=lambda m: (not m.draining, m.state == "healthy", m.eligible, m.work))
 
 
-def _shrink(seen: _Seen, going: Sequence[Machine], reason: str) -> tuple[Step, ...]:
+def _shrink(seen: _PoolState, going: Sequence[Machine], reason: str) -> tuple[Step, ...]:
     """Make ineligible, drain and take away as many of `going` as the pool can spare now."""
     pool = seen.pool
     if not going:
@@ -182,7 +182,7 @@ def _shrink(seen: _Seen, going: Sequence[Machine], reason: str) -> tuple[Step, .
         return (Cordon(pool.name, named(open_), reason),)
     steps: list[Step] = []
     if idle := [machine for machine in chosen if not machine.work]:
-        steps.append(Leave(pool.name, named(idle), f"{reason}; without work"))
+        steps.append(Terminate(pool.name, named(idle), f"{reason}; without work"))
     if busy := [machine for machine in chosen if machine.work]:
         work = sum(machine.work for machine in busy)
         steps.append(Drain(pool.name, named(busy), f"{reason}; {work} allocation{'s' if work > 1 else ''} to move"))
@@ -194,7 +194,7 @@ def _open(machines: Sequence[Machine]) -> list[Machine]:
     return [m for m in machines if m.eligible and not m.draining and m.state != "booting"]
 
 
-def _chosen(seen: _Seen, going: Sequence[Machine]) -> list[Machine]:
+def _chosen(seen: _PoolState, going: Sequence[Machine]) -> list[Machine]:
     """Whom to drain or take away now, so that `count` - `max_unavailable` machines still work."""
     width = max(seen.surge + seen.unavailable, 1)
     if seen.old and seen.first:
@@ -220,7 +220,7 @@ def _chosen(seen: _Seen, going: Sequence[Machine]) -> list[Machine]:
     return chosen
 
 
-def _waits(seen: _Seen, going: Sequence[Machine]) -> tuple[Step, ...]:
+def _waits(seen: _PoolState, going: Sequence[Machine]) -> tuple[Step, ...]:
     pool, waits = seen.pool, list[Step]()
     if seen.leaving:
         waits.append(AwaitGone(pool.name, named(seen.leaving), "they were told to go"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hashistack.ops.rollout.fleet import Machine, Pool
-from hashistack.ops.rollout.steps import Await, AwaitGone, Discard, Grow, Leave, Step, named, short
+from hashistack.ops.rollout.steps import Await, AwaitGone, Delete, Grow, Step, Terminate, named, short
 
 
 def settled(pool: Pool) -> bool:
@@ -33,7 +33,7 @@ def server_steps(pool: Pool) -> tuple[Step, ...]:
     stopped = [machine for machine in pool.machines if machine.state == "stopped"]
     running = [machine for machine in pool.machines if machine.state not in ("leaving", "stopped")]
     if stopped and enough(pool):
-        return (Discard(pool.name, named(stopped), f"stopped, and {pool.count} servers are healthy without it"),)
+        return (Delete(pool.name, named(stopped), f"stopped, and {pool.count} servers are healthy without it"),)
     step = _change(pool, running)
     if leaving and not isinstance(step, Grow | Await):
         step = AwaitGone(pool.name, named(leaving), "servers go one at a time")
@@ -57,7 +57,7 @@ def _remove(pool: Pool, running: Sequence[Machine]) -> Step:
     staying = [machine for machine in late if not pool.outdated(machine)]
     ill = going.state != "healthy"
     if len(others) - len(late) >= pool.count or (ill and not staying):
-        return Leave(pool.name, (going.name,), _reason(pool, going))
+        return Terminate(pool.name, (going.name,), _reason(pool, going))
     return _wait(pool, staying or late)
 
 

@@ -60,13 +60,13 @@ class Drain(OfMachines):
     verb = "drain"
 
 
-class Leave(OfMachines):
+class Terminate(OfMachines):
     """Tell machines to go: clients without work, or a server, whose leaderships are moved first."""
 
     verb = "take away"
 
 
-class Discard(OfMachines):
+class Delete(OfMachines):
     """Remove machines that have stopped."""
 
     verb = "discard"
@@ -95,7 +95,7 @@ class AwaitWork(Wait):
 
 
 @dataclass(frozen=True)
-class Forget(Step):
+class PruneMember(Step):
     """Remove names that no machine has any more from Raft, from Nomad's nodes and from Consul's catalog."""
 
     names: tuple[str, ...]
