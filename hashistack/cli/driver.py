@@ -33,4 +33,4 @@ def without(provider: str, missing: ModuleNotFoundError) -> Refusal:
     """What to do about a platform's SDK that is not installed; an error of our own is raised as it is."""
     if (missing.name or "").partition(".")[0] == "hashistack":
         raise missing
-    return Refusal(f"{missing.name} is not installed. Next: pip install 'hashistack[cli,{provider}]'")
+    return Refusal(f"{missing.name} is not installed", f"pip install 'hashistack[cli,{provider}]'")

@@ -131,7 +131,7 @@ class Engine:
         )
         if done.returncode:
             said = clean(done.stderr or done.stdout)
-            raise Refusal(f"{self.project.directory}, stack {self.project.stack}: {said}\nNext: hashistack up")
+            raise Refusal(f"{self.project.directory}, stack {self.project.stack}: {said}", "hashistack up")
         return done.stdout
 
 

@@ -1,5 +1,9 @@
 """How a command tells that it can't go on."""
 
+from __future__ import annotations
 
-class Refusal(Exception):
+from hashistack.errors import HashistackError
+
+
+class Refusal(HashistackError):
     """One clear text for the user: what is wrong, where, what to do next. The command ends with code 2."""

@@ -21,6 +21,7 @@ from hashistack.cli.commands.snapshot import app as snapshot
 from hashistack.cli.commands.toolchain import app as toolchain
 from hashistack.cli.options import ClusterOption, DirectoryOption, OutputOption, StackOption, named_project
 from hashistack.cli.output import Output
+from hashistack.errors import expected
 from hashistack.version import VERSION
 
 app = typer.Typer(
@@ -232,10 +233,7 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(141)
     except Exception as error:
-        # A class defined in this package carries a text for the user; anything else is a bug and shows its trace.
-        if type(error).__module__.partition(".")[0] != "hashistack":
-            raise
-        print(f"hashistack: {error}", file=sys.stderr)
-        if remedy := getattr(error, "remedy", ""):
-            print(f"Next: {remedy}", file=sys.stderr)
+        if not (told := expected(error)):
+            raise  # a bug of ours shows its trace
+        print(f"hashistack: {told}", file=sys.stderr)
         sys.exit(2)

@@ -72,8 +72,8 @@ class Project:
         file, settings = state / "passphrase", self.directory / f"Pulumi.{self.stack}.yaml"
         if not file.exists() and settings.exists() and "encryptionsalt:" in settings.read_text():
             raise Refusal(
-                f"{settings} has the salt of a passphrase that is gone with its {STATE}. "
-                "Next: remove the line `encryptionsalt: ...` from it, and `secure:` values, which nobody can read now"
+                f"{settings} has the salt of a passphrase that is gone with its {STATE}",
+                "remove the line `encryptionsalt: ...` from it, and `secure:` values, which nobody can read now",
             )
         try:
             handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -123,7 +123,7 @@ def resolve(
     if not chosen:
         there = f" Running: {', '.join(one.site for one in found)}." if found else ""
         wanted = f"No cluster {cluster!r} runs on this Docker host." if cluster else "No cluster here."
-        raise Refusal(f"{wanted}{there} Next: hashistack up -C DIR, with DIR a Pulumi project.")
+        raise Refusal(f"{wanted}{there}", "hashistack up -C DIR, with DIR a Pulumi project.")
     raise Refusal(f"{len(chosen)} clusters run on this Docker host; say which:\n{_listed(chosen)}")
 
 

@@ -39,7 +39,7 @@ def look(cluster: Cluster) -> dict[str, Any]:
             try:
                 seen[name] = future.result()
             except ApiError as error:
-                problems.append(str(error))
+                problems.append(error.what)
                 if error.remedy:
                     remedies[error.remedy] = None
     rafts = {name: seen[name] for name in ("nomad", "consul", "vault") if name in seen}

@@ -86,9 +86,9 @@ def _nomad(props: Props) -> Iterator[Nomad]:
         with Cluster(Connection.parse(props["connection"])) as cluster:
             yield cluster.nomad
     except ConnectionInvalid as error:
-        raise ResourceFailed(f"{error}. Next: pass the cluster stack's output `connection`") from error
+        raise ResourceFailed(error.what, "pass the cluster stack's output `connection`") from error
     except ApiError as error:
-        raise ResourceFailed(f"{error}. Next: see that this machine reaches the cluster's Nomad") from error
+        raise ResourceFailed(error.what, "see that this machine reaches the cluster's Nomad") from error
 
 
 def _parsed(nomad: Nomad, text: str) -> dict[str, Any]:

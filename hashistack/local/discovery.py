@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hashistack.errors import HashistackError
 from hashistack.local import labels
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _PATIENCE = 10  # seconds that Docker may take for an answer
 
 
-class DockerSilent(Exception):
+class DockerSilent(HashistackError):
     """Docker does not answer, so nothing can be found by labels."""
 
 
@@ -68,4 +69,4 @@ def _docker() -> Iterator[docker.DockerClient]:
     try:
         yield docker.from_env(timeout=_PATIENCE)
     except (DockerException, OSError) as error:
-        raise DockerSilent(f"Docker does not answer: {error}. Next: hashistack doctor") from None
+        raise DockerSilent(f"Docker does not answer: {error}", "hashistack doctor") from None

@@ -47,7 +47,7 @@ class LocalDriver:
         try:
             machines.start(self._client, self._blueprint(pool), names)
         except ResourceFailed as error:
-            raise DriverFailed(str(error)) from error
+            raise DriverFailed(error.what, error.remedy) from error
         return names
 
     def terminate(self, names: Sequence[str]) -> None:
@@ -78,8 +78,8 @@ class LocalDriver:
                 return plan
             made = f"bundle {plan.bundle[:12]} of what the stack declares, which is {declared.bundle[:12]}"
         raise DriverFailed(
-            f"{pool}: this release of hashistack makes {made}. "
-            "Next: pulumi up (or hashistack up), so that the stack declares it anew"
+            f"{pool}: this release of hashistack makes {made}",
+            "pulumi up (or hashistack up), so that the stack declares it anew",
         )
 
     def _listed(self) -> list[Machine]:

@@ -138,7 +138,7 @@ def make(
     store. filled: set once they are there; without documents of its own a machine starts only then.
     """
     if plan.role == "server" and slot >= SLOTS:
-        raise ResourceFailed(f"machine {name}: all {SLOTS} places for servers are taken. Next: hashistack status")
+        raise ResourceFailed(f"machine {name}: all {SLOTS} places for servers are taken", "hashistack status")
     from docker.errors import APIError
 
     try:

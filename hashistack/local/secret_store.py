@@ -6,6 +6,7 @@ import io
 import tarfile
 from typing import TYPE_CHECKING
 
+from hashistack.errors import HashistackError
 from hashistack.local import labels, machines
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ VAULT_INIT = "vault-init"
 """The document that holds Vault's unseal key."""
 
 
-class StoreUnreachable(Exception):
+class StoreUnreachable(HashistackError):
     """No server of the cluster is on this Docker host, so nobody can reach its secret store."""
 
 
@@ -54,5 +55,5 @@ def _server(site: str) -> tuple[docker.DockerClient, str]:
     filters = {"label": [f"{labels.SITE}={site}", f"{labels.ROLE}=server"]}
     found = client.api.containers(filters=filters)
     if not found:
-        raise StoreUnreachable(f"no server of {site} runs on this Docker host. Next: hashistack up")
+        raise StoreUnreachable(f"no server of {site} runs on this Docker host", "hashistack up")
     return client, str(found[0]["Id"])

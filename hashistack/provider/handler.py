@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, final
 
+from hashistack.errors import HashistackError, expected
+
 
 @final
 class Unknown:
@@ -71,16 +73,15 @@ class Diff:
     delete_before_replace: bool = False
 
 
-class ResourceFailed(Exception):
-    """A failure that the user sees as this one text: what is wrong, where, what to do next.
+class ResourceFailed(HashistackError):
+    """A failure of one resource.
 
     With `id` the resource exists in part: it is recorded in the state with `props` (outputs so far), and the
     next `up` calls `update` with them, the next `destroy` calls `delete`.
     """
 
-    def __init__(self, message: str, *, id: str | None = None, props: Props | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, what: str, remedy: str = "", *, id: str | None = None, props: Props | None = None) -> None:
+        super().__init__(what, remedy)
         self.id = id
         self.props: Props = props or {}
 
@@ -153,6 +154,10 @@ class Handler:
     def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
         """Make the resource; returns its id and outputs. Must converge when an earlier try was cut short."""
         raise NotImplementedError
+
+    def failure(self, error: Exception) -> HashistackError | None:
+        """What an error out of one of these methods is to the user; None for a bug in hashistack."""
+        return expected(error)
 
     def read(self, ctx: Context, id: str, olds: Props) -> tuple[str, Props] | None:
         """The live state for `refresh` (and import: `olds` is empty); None when the resource is gone."""

@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from hashistack.errors import HashistackError
 from hashistack.version import VERSION
 
 _EXECUTABLE: Final = "pulumi-resource-hashistack"
@@ -46,7 +47,7 @@ main()
 """
 
 
-class PluginNotLinked(Exception):
+class PluginNotLinked(HashistackError):
     """The plugin cache can't be written; the text says where and what to do."""
 
 

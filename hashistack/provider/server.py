@@ -18,6 +18,8 @@ from typing import Any, Final, NoReturn, TypeVar
 import grpc
 from google.protobuf import any_pb2, empty_pb2, struct_pb2
 
+from hashistack import call_log
+from hashistack.errors import expected
 from hashistack.provider import registry, values
 from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed
 from hashistack.provider.wire import (
@@ -162,17 +164,21 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             log=lambda severity, text: self._log(request.urn, severity, text),
         )
         partial: struct_pb2.Struct | None = None
+        handler: Handler | None = None
         try:
             handler = self._handler(request.urn.split("::")[2].rpartition("$")[2])
             try:
-                return work(handler, ctx)
+                with call_log.call("plugin", f"{type(request).__name__.removesuffix('Request')} {request.urn}"):
+                    return work(handler, ctx)
             except ResourceFailed as failed:
                 if failed.id is not None and inputs is not None:
                     partial = _state(handler, {**values.props(inputs), **failed.props}, inputs)
                 raise
         except ResourceFailed as failed:
-            _abort(context, failed.message, failed.id, partial)
+            _abort(context, str(failed), failed.id, partial)
         except Exception as error:
+            if told := expected(error) if handler is None else handler.failure(error):
+                _abort(context, str(told))
             self._log(request.urn, "debug", traceback.format_exc())
             where = "a bug in hashistack: `pulumi up --debug` shows where"
             _abort(context, f"{type(error).__name__}: {error} ({where})")

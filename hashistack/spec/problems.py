@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hashistack.errors import HashistackError
 from hashistack.spec.secret_detection import looks_secret
 
 _LONGEST_VALUE = 60
@@ -34,7 +35,7 @@ class Problem:
         return self.line()
 
 
-class SpecError(ValueError):
+class SpecError(HashistackError, ValueError):
     """A specification that cannot be used. `problems` has every fault found; `str()` is one line for each."""
 
     def __init__(self, problems: Iterable[Problem], root: str = "spec") -> None:
@@ -43,7 +44,7 @@ class SpecError(ValueError):
         super().__init__("\n".join(problem.line(root) for problem in self.problems))
 
 
-class Bad(ValueError):
+class Bad(HashistackError, ValueError):
     """Raised by the validator of one field: the field's path and value are added by its section."""
 
     def __init__(self, what: str, remedy: str) -> None:

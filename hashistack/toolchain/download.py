@@ -47,8 +47,8 @@ def archive(wanted: Wanted, url: str, sha256: str, ticker: Ticker) -> Path:
         shutil.rmtree(target.parent)
         raise DigestRefused(
             f"{wanted.label}: downloaded {actual}, expected {sha256} "
-            f"(by the checksums beside {url}): refused; nothing was kept.\n"
-            "next: try again later; if it stays so, something between here and there changes what is sent"
+            f"(by the checksums beside {url}): refused; nothing was kept",
+            "try again later; if it stays so, something between here and there changes what is sent",
         )
     return part.rename(target)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed, changed
+from hashistack.provider.handler import Context, Diff, Handler, Props, changed
 
 
 class ToolsHandler(Handler):
@@ -28,16 +28,13 @@ class ToolsHandler(Handler):
         return self._resolved(ctx, news)
 
     def _resolved(self, ctx: Context, news: Props) -> Props:
-        from hashistack.toolchain import ToolError, resolve
+        from hashistack.toolchain import resolve
         from hashistack.toolchain.packing import packed
 
         tools = {}
         for name, version in news["versions"].items():
-            try:
-                pinned = (news.get("digests") or {}).get(name)
-                tool = resolve(name, version, news["arch"], ctx.progress, sha256=pinned, static=news["static"])
-            except ToolError as error:
-                raise ResourceFailed(str(error)) from error
+            pinned = (news.get("digests") or {}).get(name)
+            tool = resolve(name, version, news["arch"], ctx.progress, sha256=pinned, static=news["static"])
             if news.get("packed"):
                 path, sha256 = packed(tool)
             else:

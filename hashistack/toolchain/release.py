@@ -79,8 +79,8 @@ def take(wanted: Wanted, source: str, folder: str, ticker: Ticker) -> Tool:
     if actual != expected:
         raise DigestRefused(
             f"{wanted.label}: {directory / release.archive} has {actual}, expected {expected} "
-            f"(by {release.sums} beside it): refused; nothing was kept.\n"
-            "next: copy that release to the mirror again, or unset HASHISTACK_MIRROR"
+            f"(by {release.sums} beside it): refused; nothing was kept",
+            "copy that release to the mirror again, or unset HASHISTACK_MIRROR",
         )
     return _keep(wanted, source, folder, directory / release.archive, expected, ticker)
 

@@ -50,7 +50,7 @@ def resolve(
                 return _ready(source(wanted, ticker))
             except Unavailable as reason:
                 tried.append(f"{title}: {reason}")
-    raise ToolError(_unavailable(wanted, tried))
+    raise ToolError(*_unavailable(wanted, tried))
 
 
 def build(name: str, version: str, arch: str = "amd64", progress: Progress | None = None) -> Tool:
@@ -74,8 +74,8 @@ def _work_on(wanted: Wanted, progress: Progress | None) -> Iterator[Ticker]:
             yield ticker
     except OSError as error:
         raise ToolError(
-            f"{wanted.label}: the cache {cache.root()} cannot be written: {error}\n"
-            "next: make room there, or set HASHISTACK_CACHE to a directory that can be written"
+            f"{wanted.label}: the cache {cache.root()} cannot be written: {error}",
+            "make room there, or set HASHISTACK_CACHE to a directory that can be written",
         ) from None
 
 
@@ -118,10 +118,10 @@ def _ready(tool: Tool) -> Tool:
     return tool
 
 
-def _unavailable(wanted: Wanted, tried: list[str]) -> str:
+def _unavailable(wanted: Wanted, tried: list[str]) -> tuple[str, str]:
     attempts = "".join(f"\n  {number}. {attempt}" for number, attempt in enumerate(tried, 1))
     return (
-        f"{wanted.label} is not to be had. Tried, in order:{attempts}\n"
-        f"next: point {_MIRROR} at a directory or URL that has it, or mend the last of these and run "
-        f"`hashistack toolchain fetch {wanted.name} --version {wanted.version} --arch {wanted.arch}`"
+        f"{wanted.label} is not to be had. Tried, in order:{attempts}",
+        f"point {_MIRROR} at a directory or URL that has it, or mend the last of these and run "
+        f"`hashistack toolchain fetch {wanted.name} --version {wanted.version} --arch {wanted.arch}`",
     )

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from hashistack.errors import HashistackError
+
 _TAIL: Final = 12  # lines of the log that a failure shows
 
 
-class Failed(Exception):
+class Failed(HashistackError):
     """The command's exit code, the end of its output and where the whole of it is."""
 
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from hashistack.errors import HashistackError
+
 NAMES: Final = ("pulumi", "nomad", "consul", "vault", "cni")
 ARCHITECTURES: Final = ("amd64", "arm64")
 Progress = Callable[[str], None]
 
 
-class ToolError(Exception):
+class ToolError(HashistackError):
     """A tool is not to be had; the text says what was tried, in order, and the next command."""
 
 
@@ -20,7 +22,7 @@ class DigestRefused(ToolError):
     """Bytes were offered whose digest is not the expected one; nothing of them was kept."""
 
 
-class Unavailable(Exception):
+class Unavailable(HashistackError):
     """One source doesn't have the tool: the next one is asked. The text is the reason, without full stop."""
 
 
@@ -74,9 +76,9 @@ class Wanted:
         if self.sha256 is None or self.sha256 in digests:
             return
         raise DigestRefused(
-            f"{self.label}: {verb} {digests[0]}, expected {self.sha256}: refused; nothing was kept.\n"
-            f"next: if {digests[0]} is the one you trust, pin it in the spec's versions.{self.name}.sha256; "
-            "otherwise ask whoever runs the mirror (HASHISTACK_MIRROR), or unset it"
+            f"{self.label}: {verb} {digests[0]}, expected {self.sha256}: refused; nothing was kept",
+            f"if {digests[0]} is the one you trust, pin it in the spec's versions.{self.name}.sha256; "
+            "otherwise ask whoever runs the mirror (HASHISTACK_MIRROR), or unset it",
         )
 
 

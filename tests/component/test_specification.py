@@ -24,7 +24,7 @@ def test_what_an_up_can_make_is_kept() -> None:
 def test_what_no_up_can_make_stops_it() -> None:
     with pytest.raises(ResourceFailed) as caught:
         _diff({}, {"datacenter": "dc2", "versions": {"nomad": "1.10.5"}})
-    assert [line.partition(":")[0] for line in caught.value.message.splitlines()] == [
+    assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == [
         "spec.datacenter",
         "spec.versions.nomad",
     ]

@@ -19,7 +19,7 @@ import pytest
 from docker.models.containers import Container
 
 from hashistack.local.image import build as image
-from hashistack.local.image.build import recipe
+from hashistack.local.image import recipe
 
 from ..cluster.datacenter import Machine
 

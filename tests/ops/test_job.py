@@ -92,7 +92,7 @@ def test_a_job_that_does_not_come_up_fails_and_is_known_for_the_next_up(props: P
         JobHandler().create(Context(), {**props, "job": hcl("first", "exit 1", healthy="3s")})
     assert caught.value.id == "first"
     assert caught.value.props["job_id"] == "first"
-    assert cluster.connection.nomad.secret not in caught.value.message
+    assert cluster.connection.nomad.secret not in str(caught.value)
 
 
 BAD = {

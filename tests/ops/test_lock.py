@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
+from hashistack.ops.api import lock
 from hashistack.ops.api.cluster import Cluster
-from hashistack.ops.api.http import lock
 from hashistack.ops.api.lock import PATH, Lock, Locked
 
 

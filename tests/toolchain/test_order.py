@@ -100,7 +100,7 @@ def test_no_route_fails_fast(monkeypatch, site, make):
 def test_a_cache_that_cannot_be_written_is_said(mirror, make, cache):
     mirror.nomad(make.zipped("nomad", make.program("x")))
     cache.write_text("a file where the directory should be")
-    with pytest.raises(ToolError, match=r"cannot be written(.|\n)*next: .*HASHISTACK_CACHE"):
+    with pytest.raises(ToolError, match=r"cannot be written(.|\n)*Next: .*HASHISTACK_CACHE"):
         resolve("nomad", "1.11.3")
 
 

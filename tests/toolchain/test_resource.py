@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hashistack.provider import registry
-from hashistack.provider.handler import Context, ResourceFailed
+from hashistack.provider.handler import Context
 from hashistack.toolchain import resolution
 from hashistack.toolchain.handler import ToolsHandler
 from hashistack.toolchain.packing import packed
@@ -90,7 +90,7 @@ def test_an_up_that_changes_nothing_resolves_nothing(shelf: Path, monkeypatch: p
 
 
 def test_a_tool_that_is_not_to_be_had_is_one_error(shelf: Path) -> None:
-    with pytest.raises(ResourceFailed, match="linux/arm64 is not to be had"):
+    with pytest.raises(ToolError, match="linux/arm64 is not to be had"):
         ToolsHandler().create(CTX, inputs(arch="arm64"))
 
 

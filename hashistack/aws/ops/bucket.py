@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from hashistack.aws.ops import session
+from hashistack.errors import HashistackError
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -27,7 +28,7 @@ _LOOK = 1 << 16
 """What one request reads of an archive that is looked at: its manifest, in most of them."""
 
 
-class BucketFailed(Exception):
+class BucketFailed(HashistackError):
     """S3 refused or did not answer; the text says what and what to do next."""
 
 

@@ -89,8 +89,8 @@ class AwsDriver:
         if target > group.most:
             raise DriverFailed(
                 f"{pool}: there are {len(held)} machines, {count} more are needed for a while, and its Auto Scaling "
-                f"group {name} may have {group.most}. Next: give the pool a higher `max` (or a lower "
-                "`upgrade.max_surge`), then hashistack up"
+                f"group {name} may have {group.most}",
+                "give the pool a higher `max` (or a lower `upgrade.max_surge`), then hashistack up",
             )
         if target > group.desired:
             with _asking():
@@ -110,8 +110,8 @@ class AwsDriver:
 
     def keep_vault_init(self, document: str) -> None:
         raise DriverFailed(
-            "Vault on AWS opens by its KMS key alone, so there is no unseal key to keep. Next: restore an archive that "
-            "was taken of a cluster with the same KMS key"
+            "Vault on AWS opens by its KMS key alone, so there is no unseal key to keep",
+            "restore an archive that was taken of a cluster with the same KMS key",
         )
 
     def evidence(self, name: str) -> str:
@@ -129,21 +129,22 @@ class AwsDriver:
         with _asking():
             seen = machines.look(self._ec2, self._autoscaling, self._site, wanted)
         if missing := sorted(wanted - seen.groups.keys()):
-            raise DriverFailed(self._without(missing))
+            raise DriverFailed(*self._without(missing))
         return seen
 
-    def _without(self, missing: Sequence[str]) -> str:
+    def _without(self, missing: Sequence[str]) -> tuple[str, str]:
         with _asking():
             caller = self._session.client("sts", config=session.CONFIG).get_caller_identity()
         return (
             f"account {caller['Account']} has no Auto Scaling group {', '.join(missing)} in {self._region}, as "
-            f"{caller['Arn']} sees it. Next: export AWS_PROFILE=NAME of the cluster's own account; or, where somebody "
-            "deleted it, pulumi refresh and hashistack up"
+            f"{caller['Arn']} sees it",
+            "export AWS_PROFILE=NAME of the cluster's own account; or, where somebody "
+            "deleted it, pulumi refresh and hashistack up",
         )
 
     def _fit(self, pool: str, group: Group) -> None:
         """Refuses a group that would not make what the stack declares."""
-        again = "Next: pulumi up (or hashistack up), so that both agree"
+        again = "pulumi up (or hashistack up), so that both agree"
         declared = self._pools[pool]
         template = declared.template.get("launch_template") or {}
         wanted = (str(template.get("id", "")), str(template.get("version", "")))
@@ -151,20 +152,22 @@ class AwsDriver:
             made, stack = (f"version {version or '?'} of {id or 'none'}" for id, version in (group.template, wanted))
             raise DriverFailed(
                 f"{pool}: the Auto Scaling group {group.name} makes machines from launch template {made}, and the "
-                f"stack declares {stack}. {again}"
+                f"stack declares {stack}",
+                again,
             )
         if off := sorted({"Launch", "Terminate"} & set(group.suspended)):
             raise DriverFailed(
-                f"{pool}: {' and '.join(off)} of the Auto Scaling group {group.name} is suspended. Next: aws "
-                f"autoscaling resume-processes --region {self._region} --auto-scaling-group-name {group.name} "
-                f"--scaling-processes {' '.join(off)}"
+                f"{pool}: {' and '.join(off)} of the Auto Scaling group {group.name} is suspended",
+                f"aws autoscaling resume-processes --region {self._region} --auto-scaling-group-name {group.name} "
+                f"--scaling-processes {' '.join(off)}",
             )
         with _asking():
             bundle = asg.template_bundle(self._ec2, *wanted)
         if bundle != declared.bundle:
             raise DriverFailed(
                 f"{pool}: launch template {wanted[0]} makes bundle {bundle[:12] or 'none'} in version {wanted[1]}, "
-                f"and the stack declares {declared.bundle[:12]}. {again}"
+                f"and the stack declares {declared.bundle[:12]}",
+                again,
             )
 
     def _refuse_spare(self, pool: str, seen: Seen) -> None:
@@ -190,8 +193,8 @@ class AwsDriver:
             said = asg.last_activity(self._autoscaling, group) or "nothing"
         raise DriverFailed(
             f"{pool}: {listed} of {count} machines were started within {LISTED_SECONDS:.0f} s, and the Auto Scaling "
-            f"group {group} goes on trying. It says: {said}. Next: mend that, or give the pool other `machine_types`; "
-            "then repeat"
+            f"group {group} goes on trying. It says: {said}",
+            "mend that, or give the pool other `machine_types`; then repeat",
         )
 
     def _take(self, names: Collection[str]) -> None:
@@ -270,7 +273,7 @@ class AwsDriver:
         if value := self._pools[pool].template.get(key):
             return value
         raise DriverFailed(
-            f"{pool}: the stack names no {key} of its machines. Next: pulumi up (or hashistack up), so that it does"
+            f"{pool}: the stack names no {key} of its machines", "pulumi up (or hashistack up), so that it does"
         )
 
     @cached_property

@@ -15,6 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from hashistack.errors import HashistackError
+
 SECONDS = 60.0
 """For a program to come to its cluster; most of it is the import of pulumi_aws, about 3 s."""
 
@@ -27,7 +29,7 @@ class Ahead:
     own_vpc: bool = False
 
 
-class Unreadable(Exception):
+class Unreadable(HashistackError):
     """The program does not come to a cluster without an engine; the text says why."""
 
 

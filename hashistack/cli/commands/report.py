@@ -35,12 +35,12 @@ def report(
     if events is None:
         project = directory or Path.cwd()
         if not (found := recorded(project)):
-            raise Refusal(f"no rollout is recorded in {project}. Next: name a project with -C, or a file of events")
+            raise Refusal(f"no rollout is recorded in {project}", "name a project with -C, or a file of events")
         events = found[-1]
     samples = read_samples(_lines(probe), str(probe)) if probe else []
     page = html or events.with_suffix(".html")
     if {page, page.with_suffix(".json")} & {events, probe}:
-        raise Refusal(f"the report would be written over its own input. Next: --html with another name than {page}")
+        raise Refusal("the report would be written over its own input", f"--html with another name than {page}")
     beside = write(read_events(_lines(events), str(events)), samples, page)
     typer.echo(f"{page}\n{beside}")
 
@@ -51,6 +51,6 @@ def _lines(file: Path) -> list[str]:
     try:
         return file.read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise Refusal(f"{file} can't be read: {error.strerror}. Next: name a file that exists") from None
+        raise Refusal(f"{file} can't be read: {error.strerror}", "name a file that exists") from None
     except UnicodeDecodeError:
         raise Refusal(f"{file} is not text; it should be one JSON object a line") from None

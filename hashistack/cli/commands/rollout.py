@@ -111,7 +111,8 @@ def upgrade(project: Project, show: Show, to: Mapping[str, str], *, snapshot: bo
         if missed := [f"{product} {declared.get(product)}" for product in to if declared.get(product) != to[product]]:
             raise Refusal(
                 f"the program still declares {', '.join(missed)}: it takes no versions from the configuration "
-                "`cluster.versions`. Next: change them in the program, then hashistack up and hashistack rollout"
+                "`cluster.versions`",
+                "change them in the program, then hashistack up and hashistack rollout",
             )
     rollout(project, show, roll=True, snapshot=snapshot)
 

@@ -158,14 +158,16 @@ def restore(
         question = f"Replace {contents(opened)} of {connection.name} by what it held on {found.manifest.taken}?"
         if not yes:
             if not sys.stdin.isatty():
-                raise Refusal(f"{question} Nothing was done. Next: say --yes")
+                raise Refusal(f"{question} Nothing was done", "say --yes")
             typer.confirm(question, abort=True)
         show, started = Show(output), time.monotonic()
         try:
             with _ticking(show, "restoring") as told:
                 put_back(opened, found, key, driver(connection).keep_vault_init, told)
         except (NotReady, SmokeFailed) as late:
-            raise Refusal(f"{late}\nNext: hashistack status says more; repeating the same command is safe") from None
+            raise Refusal(
+                late.what, late.remedy or "hashistack status says more; repeating the same command is safe"
+            ) from None
         seconds = time.monotonic() - started
         text = f"restored in {seconds:.1f} s · {connection.name} as of {found.manifest.taken}"
         show.result({"ok": True, "seconds": round(seconds, 1), **_row(found, file)}, text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashistack.local.handlers.cluster_id import engine
 from hashistack.local.image.recipe import tag
 from hashistack.local.listing import has_image
-from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed
+from hashistack.provider.handler import Context, Diff, Handler, Props
 
 
 class ImageHandler(Handler):
@@ -24,11 +24,8 @@ class ImageHandler(Handler):
         return self._ensured(ctx)
 
     def _ensured(self, ctx: Context) -> Props:
-        from hashistack.local.image.build import ImageError, ensure
+        from hashistack.local.image.build import ensure
 
-        try:
-            ensure(engine(), ctx.progress)
-        except ImageError as error:
-            raise ResourceFailed(str(error)) from error
+        ensure(engine(), ctx.progress)
         libc = engine().images.get(tag()).labels["hashistack.libc"]
         return {"image": tag(), "static": libc == "musl"}

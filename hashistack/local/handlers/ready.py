@@ -79,7 +79,7 @@ class ReadyHandler(Handler):
                 wait(cluster, checks, news["timeout"], told, ctx.cancelled)
             except (NotReady, SmokeFailed) as error:
                 if ctx.cancelled.is_set():
-                    text = f"cancelled while waiting: {error}. `pulumi up` goes on from here."
+                    text = f"cancelled while waiting: {error.what}. `pulumi up` goes on from here."
                     raise ResourceFailed(text) from error
                 client = engine()
                 evidence = _evidence(client, news["site"])
@@ -90,7 +90,7 @@ class ReadyHandler(Handler):
                     if kept
                     else "The machines were removed; `pulumi up` makes new ones. To look at them: `keep_on_failure`."
                 )
-                raise ResourceFailed(f"{error}\n{evidence}\n{after}") from error
+                raise ResourceFailed(f"{error.what}\n{evidence}\n{after}", error.remedy) from error
         return connection
 
 
@@ -152,7 +152,8 @@ def _converge(ctx: Context, cluster: Cluster, roll: bool, project: Path) -> None
             cancelled=ctx.cancelled,
         ).run()
     except (ApiError, DriverFailed, Locked, NotReady, RolloutFailed, SnapshotFailed) as error:
-        raise ResourceFailed(f"{error}\nNext: repeat `pulumi up`, which goes on from here") from error
+        again = "repeat `pulumi up`, which goes on from here"
+        raise ResourceFailed(error.what, f"{error.remedy}; then {again}" if error.remedy else again) from error
     if outcome.replaced:
         ctx.info(f"{outcome.replaced} machines replaced or taken away ({outcome.seconds:.1f}s)")
     if outcome.waiting:

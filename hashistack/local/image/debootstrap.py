@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from hashistack.errors import HashistackError
 from hashistack.local.image.recipe import PACKAGES, SUITE, TRIMMED
 
 OFFICIAL_MIRROR = "http://deb.debian.org/debian"
 _LAST_LINES = 8
 
 
-class ImageError(Exception):
+class ImageError(HashistackError):
     """The machine image can't be made. The text says what is wrong and what to do next."""
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from hashistack.errors import HashistackError
 from hashistack.ops.api.policy import Policy
 
 
-class ConnectionInvalid(ValueError):
+class ConnectionInvalid(HashistackError, ValueError):
     """The stack's `connection` output is not what this version of hashistack writes."""
 
 

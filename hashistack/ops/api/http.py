@@ -16,6 +16,8 @@ from typing import Any, Literal, TypeVar
 
 import httpx
 
+from hashistack.errors import HashistackError
+
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 10.0
 PAUSE_SECONDS = 0.2
@@ -35,17 +37,14 @@ Method = Literal["GET", "PUT", "DELETE", "POST"]
 """All may be repeated. These APIs take PUT wherever their documentation says POST, but for one of Consul's."""
 
 
-class ApiError(Exception):
+class ApiError(HashistackError):
     """A call failed: which one, and what the server said.
 
     Attributes:
         product: nomad, consul or vault.
         status: the HTTP status, or None when no server answered.
         excerpt: the start of the server's answer (or the transport's error), without secrets.
-        remedy: what to do about a server that can't be reached, "" where nothing special is to be said.
     """
-
-    remedy = ""
 
     def __init__(self, product: str, method: str, path: str, status: int | None, excerpt: str) -> None:
         said = f"answered {status}" if status is not None else "did not answer"

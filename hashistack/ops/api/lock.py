@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
+from hashistack.errors import HashistackError
 from hashistack.ops.api.http import Api, ApiError
 
 PATH = "/v1/var/hashistack/rollout"
@@ -26,7 +27,7 @@ PATIENCE_SECONDS = 10.0
 """Beyond a dead holder's time: Nomad's own delay, and a new leader's, which begins to count anew."""
 
 
-class Locked(Exception):
+class Locked(HashistackError):
     """Somebody else changes the machines of this cluster now."""
 
 

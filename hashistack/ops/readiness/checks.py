@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from hashistack.errors import HashistackError
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection
 from hashistack.ops.api.http import ApiError
@@ -62,13 +63,13 @@ class Update:
         return told if self.done else f"waiting: {told}"
 
 
-class NotReady(Exception):
+class NotReady(HashistackError):
     """A sentence did not come true in time; says which, what was seen last, and who is late."""
 
     def __init__(self, seconds: float, missing: Sequence[tuple[str, str]], remedies: Iterable[str] = ()) -> None:
         lines = [f"{sentence}: {detail}" for sentence, detail in missing]
-        lines += [f"Next: {remedy}" for remedy in dict.fromkeys(remedies) if remedy]
-        super().__init__("\n".join([f"not ready after {seconds:.0f} s; still not true:", *lines]))
+        told = "\n".join([f"not ready after {seconds:.0f} s; still not true:", *lines])
+        super().__init__(told, "; ".join(dict.fromkeys(remedy for remedy in remedies if remedy)))
         self.missing = tuple(missing)
 
 
@@ -120,7 +121,7 @@ def _tokens(cluster: Cluster) -> Result:
         except ApiError as error:
             # Nomad keeps the rollout's lock, so it has to answer. Another that does not may be what is to be mended.
             if error.product == "nomad" or error.status in (400, 403):
-                return Result(False, str(error))
+                return Result(False, error.what)
     return Result(True, "")
 
 
@@ -248,7 +249,7 @@ def _watch(
         except ApiError as failure:
             # An API that is not there yet, or refuses until its tokens exist, is what we wait for.
             silent = f"{failure.product} does not answer yet ({failure.excerpt})"
-            result = Result(False, str(failure) if failure.status else silent, failure.remedy)
+            result = Result(False, failure.what if failure.status else silent, failure.remedy)
         except Exception as failure:
             news.put((check, failure))
             return

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from hashistack.errors import HashistackError
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.nomad import Allocation
 
@@ -46,7 +47,7 @@ exit 1
 """
 
 
-class SmokeFailed(Exception):
+class SmokeFailed(HashistackError):
     """The smoke job did not answer; the text says what Nomad and the tasks say."""
 
 

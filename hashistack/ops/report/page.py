@@ -15,6 +15,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from hashistack.errors import HashistackError
 from hashistack.ops.report import chart, lanes, samples
 from hashistack.ops.report.axis import clock
 from hashistack.ops.report.samples import Sample, Totals
@@ -28,7 +29,7 @@ POINTS = 700
 _HERE = Path(__file__).parent
 
 
-class ReportUnwritable(Exception):
+class ReportUnwritable(HashistackError):
     """The report can't be written; the text says where and why."""
 
 

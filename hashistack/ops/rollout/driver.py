@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from hashistack.errors import HashistackError
 from hashistack.ops.api.connection import Pool
 
 
@@ -65,5 +66,5 @@ class PoolDriver(Protocol):
         """Why a machine is late: the last lines of its log, "" when there are none. Holds no secret."""
 
 
-class DriverFailed(Exception):
+class DriverFailed(HashistackError):
     """The platform refused or did not answer; the text says what and what to do next."""

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from hashistack.errors import HashistackError
+
 Life = Literal["booting", "healthy", "voter", "draining", "leaving", "gone", "unhealthy"]
 """A machine's state: healthy is a client in service, or a server that is not a voter in all three yet."""
 
@@ -18,7 +20,7 @@ Product = Literal["nomad", "consul", "vault"]
 Value = TypeVar("Value")
 
 
-class EventInvalid(ValueError):
+class EventInvalid(HashistackError, ValueError):
     """An object is no event of a rollout; the text says where, what is wrong and what is wanted."""
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hashistack.errors import HashistackError
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.http import ApiError
 from hashistack.ops.api.lock import Lock
@@ -37,7 +38,7 @@ TRANSFERS = 3
 """Tries to hand leadership over before a leader goes all the same: its own leave does it too."""
 
 
-class RolloutFailed(Exception):
+class RolloutFailed(HashistackError):
     """A rollout stopped; the text says why, with evidence, and what to do. Running it again goes on from there."""
 
 
@@ -110,7 +111,7 @@ class Rollout:
         first = True
         while True:
             if lock.lost.is_set():
-                raise RolloutFailed("the lock of this rollout was lost: another one may be at work. Next: repeat it")
+                raise RolloutFailed("the lock of this rollout was lost: another one may be at work", "repeat it")
             if self._cancelled.is_set():
                 raise RolloutFailed("cancelled. Repeating it goes on from here")
             seen = self._look()
@@ -154,7 +155,9 @@ class Rollout:
             except ApiError as error:
                 # Elections, and servers that go, interrupt an API for a moment.
                 if time.monotonic() > deadline or self._cancelled.wait(POLL_SECONDS):
-                    raise RolloutFailed(f"{error}. Repeating the same command goes on from here") from error
+                    raise RolloutFailed(
+                        f"{error.what}. Repeating the same command goes on from here", error.remedy
+                    ) from error
             else:
                 self._recorder.fleet(seen)
                 return seen

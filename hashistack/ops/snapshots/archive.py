@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from hashistack.errors import HashistackError
+
 FORMAT = 1
 """Of the manifest and the members beside it. A reader refuses what it does not know."""
 
@@ -33,7 +35,7 @@ SMALL = 1 << 20
 _CHUNK = 1 << 20
 
 
-class BadArchive(Exception):
+class BadArchive(HashistackError):
     """A file is no whole, sound snapshot archive; says which file and what is wrong with it."""
 
 

@@ -43,13 +43,14 @@ class Bucket:
         found = {variable: environment.get(variable, "") for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
         if lacking := [variable for variable, value in {**found, "AWS_REGION": region}.items() if not value]:
             raise SnapshotFailed(
-                f"{url}: {', '.join(lacking)} not set. Next: make an access key that may put objects there and nothing "
-                "else, export it, and repeat this; the cluster's Vault keeps it for the job"
+                f"{url}: {', '.join(lacking)} not set",
+                "make an access key that may put objects there and nothing "
+                "else, export it, and repeat this; the cluster's Vault keeps it for the job",
             )
         if environment.get("AWS_SESSION_TOKEN"):
             raise SnapshotFailed(
-                f"{url}: AWS_SESSION_TOKEN is set: these credentials end within hours. Next: export an access key of "
-                "an IAM user that may put objects there and nothing else"
+                f"{url}: AWS_SESSION_TOKEN is set: these credentials end within hours",
+                "export an access key of an IAM user that may put objects there and nothing else",
             )
         endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
         place = f"{endpoint.rstrip('/')}/{name}" if endpoint else f"https://{name}.s3.{region}.amazonaws.com"

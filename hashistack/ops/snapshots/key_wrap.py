@@ -15,12 +15,13 @@ import hashlib
 import json
 import os
 
+from hashistack.errors import HashistackError
 from hashistack.ops.api.connection import Connection
 
 _SALT_BYTES = 16
 
 
-class Closed(Exception):
+class Closed(HashistackError):
     """The document does not open with this stack's secret."""
 
 

@@ -61,14 +61,14 @@ def refuse_unfit(cluster: Cluster, archive: Archive, key: str = "") -> None:
         had, has = manifest.part(product).version, version(cluster, product)
         if _numbers(had) > _numbers(has):
             raise SnapshotFailed(
-                f"{archive.file} was taken on {product} {had}, and this cluster runs {has}, which may not read it. "
-                f"Next: set versions.{product} to {had} or later, hashistack up, and repeat"
+                f"{archive.file} was taken on {product} {had}, and this cluster runs {has}, which may not read it",
+                f"set versions.{product} to {had} or later, hashistack up, and repeat",
             )
     if (
         not (key or manifest.vault_init)
         and cluster.vault.api.call("GET", "/v1/sys/seal-status").data["type"] == "shamir"
     ):
-        raise SnapshotFailed(f"{archive.file} holds no key for its Vault. Next: name one with --unseal-key-file")
+        raise SnapshotFailed(f"{archive.file} holds no key for its Vault", "name one with --unseal-key-file")
 
 
 def restore(
@@ -113,7 +113,7 @@ def restore(
             start = archive.starts[product]
             api.upload(_PATHS[product], archive.file, start, part.size, token=token, seconds=patience)
         except ApiError as error:
-            raise SnapshotFailed(f"{error}. Next: hashistack status, then repeat") from None
+            raise SnapshotFailed(error.what, error.remedy or "hashistack status, then repeat") from None
         wait(cluster, after, seconds, told)
         told(Update(True, f"{product} {part.version} is restored", f"index {part.index}", 0.0))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hashistack.errors import HashistackError
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.http import ApiError
 from hashistack.ops.snapshots import key_wrap
@@ -19,7 +20,7 @@ ACTIVE_SECONDS = 30.0
 """To come to the active Vault: only it gives and takes snapshots, and a load balancer leads to any."""
 
 
-class SnapshotFailed(Exception):
+class SnapshotFailed(HashistackError):
     """A snapshot could not be taken or put back; the text says why, and what to do."""
 
 
@@ -66,7 +67,7 @@ def _take(cluster: Cluster, product: Product, file: Path, say: Say) -> Part:
         with file.open("rb") as content:
             part = examine(product, running, content)
     except ApiError as error:
-        raise SnapshotFailed(f"{error}. Next: hashistack status, then repeat") from None
+        raise SnapshotFailed(error.what, error.remedy or "hashistack status, then repeat") from None
     except BadArchive as bad:
         raise SnapshotFailed(f"{product} sent a snapshot that {bad}. Repeat the command") from None
     said = {name.lower(): value for name, value in headers.items()}.get("digest", "")

@@ -175,7 +175,7 @@ def _any_pool(cluster: Cluster) -> str:
     for pool in cluster.connection.pools:
         if pool.name in usable:
             return pool.name
-    raise SnapshotFailed("no client can run a job. Next: hashistack status")
+    raise SnapshotFailed("no client can run a job", "hashistack status")
 
 
 def _volume(cluster: Cluster, directory: str) -> tuple[str, str]:
@@ -188,8 +188,8 @@ def _volume(cluster: Cluster, directory: str) -> tuple[str, str]:
             if volume["Path"] == directory and not volume["ReadOnly"]:
                 return pool.name, name
     raise SnapshotFailed(
-        f"no client pool has a host volume at {directory} that may be written. Next: give one "
-        f'host_volumes={{"snapshots": HostVolume(path="{directory}")}}, and hashistack up'
+        f"no client pool has a host volume at {directory} that may be written",
+        f'give one host_volumes={{"snapshots": HostVolume(path="{directory}")}}, and hashistack up',
     )
 
 
@@ -240,7 +240,7 @@ def _first_run(cluster: Cluster) -> str:
                 raise SnapshotFailed(f"the first run failed on {allocation['NodeName']}: {_story(cluster, allocation)}")
         time.sleep(0.5)
     raise SnapshotFailed(
-        f"the first run did not end within {FIRST_SECONDS:.0f} s. Next: nomad job status -namespace {NAMESPACE} {JOB}"
+        f"the first run did not end within {FIRST_SECONDS:.0f} s", f"nomad job status -namespace {NAMESPACE} {JOB}"
     )
 
 

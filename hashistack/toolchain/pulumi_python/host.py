@@ -20,6 +20,7 @@ from typing import Any, Final
 import grpc
 from google.protobuf import empty_pb2
 
+from hashistack.errors import HashistackError
 from hashistack.provider.process import engine_address, serve
 from hashistack.provider.sdk import generated_alone
 from hashistack.provider.start import ask
@@ -35,7 +36,7 @@ _THREADS: Final = 16
 _PROGRAM: Final = Path(__file__).with_name("program.py")
 
 
-class NoInterpreter(Exception):
+class NoInterpreter(HashistackError):
     """The virtual environment that Pulumi.yaml names isn't there; the text says what to do."""
 
 
