@@ -15,8 +15,8 @@ from typing import Any
 import docker
 
 from bench.rendered import bundle, platform, spec, tools
-from hashistack.local.handlers.cluster_id import remove_containers
 from hashistack.local.image.build import ensure, tag
+from hashistack.local.removal import remove_containers
 from hashistack.machine.roles import SERVER
 from hashistack.ops.readiness.smoke import SECRET, job
 from hashistack.spec import ClusterSpec

@@ -8,17 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hashistack.errors import HashistackError
 from hashistack.local import labels
+from hashistack.local.docker_client import asking, engine
 
 if TYPE_CHECKING:
     import docker
 
 _PATIENCE = 10  # seconds that Docker may take for an answer
-
-
-class DockerSilent(HashistackError):
-    """Docker does not answer, so nothing can be found by labels."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,7 @@ class Running:
 
 
 def clusters() -> list[Running]:
-    """The clusters on this Docker host, by their containers' labels. Raises `DockerSilent`."""
+    """The clusters on this Docker host, by their containers' labels. Raises `DockerFailed`."""
     sites: dict[str, Running] = {}
     with _docker() as client:
         for container in client.api.containers(all=True, filters={"label": labels.SITE}):
@@ -46,7 +42,7 @@ def clusters() -> list[Running]:
 def left(directory: Path, stack: str) -> list[str]:
     """Containers, networks and volumes that carry the labels of a project and stack (`project/stack`).
 
-    Raises `DockerSilent`.
+    Raises `DockerFailed`.
     """
     filters = {"label": [f"{labels.PROJECT}={directory}", f"{labels.STACK}={stack}"]}
     with _docker() as client:
@@ -63,10 +59,5 @@ def left(directory: Path, stack: str) -> list[str]:
 
 @contextmanager
 def _docker() -> Iterator[docker.DockerClient]:
-    import docker
-    from docker.errors import DockerException
-
-    try:
-        yield docker.from_env(timeout=_PATIENCE)
-    except (DockerException, OSError) as error:
-        raise DockerSilent(f"Docker does not answer: {error}", "hashistack doctor") from None
+    with asking():
+        yield engine(_PATIENCE)

@@ -12,8 +12,9 @@ from docker.errors import APIError, NotFound
 
 from hashistack.local import machines, secret_store
 from hashistack.local.blueprint import Blueprint, blueprint
-from hashistack.local.handlers.cluster_id import engine, remove_containers
+from hashistack.local.docker_client import asking, engine
 from hashistack.local.machines import STAY, Machine
+from hashistack.local.removal import remove_containers
 from hashistack.ops.api.connection import Connection, Pool
 from hashistack.ops.rollout.driver import DriverFailed, Instance
 from hashistack.provider.handler import ResourceFailed
@@ -29,6 +30,7 @@ class LocalDriver:
     def __init__(self, connection: Connection, client: docker.DockerClient | None = None) -> None:
         self._connection, self._client = connection, client or engine()
 
+    @asking()
     def instances(self) -> tuple[Instance, ...]:
         now = time.time()
         return tuple(
@@ -42,6 +44,7 @@ class LocalDriver:
     def check(self, pool: str) -> None:
         self._blueprint(pool)
 
+    @asking()
     def grow(self, pool: str, count: int) -> tuple[str, ...]:
         names = machines.fresh_names(pool, count)
         try:
@@ -50,6 +53,7 @@ class LocalDriver:
             raise DriverFailed(error.what, error.remedy) from error
         return names
 
+    @asking()
     def terminate(self, names: Sequence[str]) -> None:
         for machine in self._named(names):
             with suppress(NotFound):
@@ -57,17 +61,24 @@ class LocalDriver:
                 if machine.running:
                     self._client.api.kill(machine.id, "PWR")
 
+    @asking()
     def discard(self, names: Sequence[str]) -> None:
         remove_containers(self._client, [{"Id": machine.id} for machine in self._named(names)])
 
+    @asking()
     def vault_init(self) -> str:
         return secret_store.read(self._connection.name, secret_store.VAULT_INIT)
 
+    @asking()
     def keep_vault_init(self, document: str) -> None:
         secret_store.write(self._connection.name, secret_store.VAULT_INIT, document)
 
     def evidence(self, name: str) -> str:
-        return "\n".join(machines.evidence(self._client, machine.id) for machine in self._named([name]))
+        try:
+            with asking():
+                return "\n".join(machines.evidence(self._client, machine.id) for machine in self._named([name]))
+        except DriverFailed as error:
+            return f"{name}: its log can't be read: {error.what}"  # a failed rollout has its own reason to tell
 
     def _blueprint(self, pool: str) -> Blueprint:
         declared = next(one for one in self._connection.pools if one.name == pool)

@@ -6,18 +6,14 @@ Only lists, only where a diff looks for drift. Whatever changes something goes t
 from __future__ import annotations
 
 import json
-import os
 import socket
 from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from hashistack.provider.handler import Props, ResourceFailed
-
-SOCKET = "unix:///var/run/docker.sock"
-"""Where Docker's SDK looks unless `DOCKER_HOST` says otherwise."""
-
-_PATIENCE = 120.0  # seconds, as for the SDK
+from hashistack import call_log
+from hashistack.local.docker_client import PATIENCE_SECONDS, DockerFailed, chosen, engine, silent
+from hashistack.provider.handler import Props
 
 Filters = Mapping[str, Any]
 
@@ -33,24 +29,22 @@ class Listing(Protocol):
 
 
 def listing() -> Listing:
-    """The lists of the Docker that the user's environment names. Raises ResourceFailed as `site.engine` does."""
+    """The lists of the Docker that the user's environment names. Raises DockerFailed as `engine` does."""
     return _socket() or _sdk()
 
 
 def has_image(name: str) -> bool:
-    """Whether that Docker has an image of this name. Raises ResourceFailed as `listing` does."""
+    """Whether that Docker has an image of this name. Raises DockerFailed as `listing` does."""
     near = _socket()
     return near.has_image(name) if near else bool(_sdk().images(name=name, quiet=True))
 
 
 def _socket() -> _Socket | None:
-    host = os.environ.get("DOCKER_HOST") or SOCKET
+    host, _ = chosen()
     return _Socket(host.removeprefix("unix://")) if host.startswith("unix://") else None
 
 
 def _sdk() -> Any:
-    from hashistack.local.handlers.cluster_id import engine
-
     return engine().api
 
 
@@ -91,24 +85,20 @@ class _Socket:
         # HTTP/1.0: the answer is not in chunks, and ends where the connection does.
         request = f"GET {path}?{urlencode(query)} HTTP/1.0\r\nHost: docker\r\n\r\n"
         try:
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(_PATIENCE)
+            with call_log.call("docker", f"GET {path}") as ended, socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(PATIENCE_SECONDS)
                 connection.connect(self._path)
                 connection.sendall(request.encode())
                 with connection.makefile("rb") as stream:
                     head, _, body = stream.read().partition(b"\r\n\r\n")
-            return int(head.split(maxsplit=2)[1]), json.loads(body)
+                ended(status := int(head.split(maxsplit=2)[1]))
+            return status, json.loads(body)
         except (OSError, ValueError, IndexError) as error:
             raise silent(error) from error
 
 
-def silent(error: object) -> ResourceFailed:
-    """The failure for a Docker that does not answer, with what to do."""
-    return ResourceFailed(f"Docker does not answer: {error}. Is it running? `hashistack doctor` says more.")
-
-
-def _refused(path: str, answer: Any) -> ResourceFailed:
-    return ResourceFailed(f"Docker says: {answer.get('message')} (asked for {path})")
+def _refused(path: str, answer: Any) -> DockerFailed:
+    return DockerFailed(f"Docker says: {answer.get('message')} (asked for {path})")
 
 
 def _json(filters: Filters) -> str:

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import DockerException
-from requests.exceptions import RequestException
 
 from hashistack.component.findings import Finding
-from hashistack.local import ranges
+from hashistack.local import docker_client, ranges
+from hashistack.local.docker_client import DockerFailed
 from hashistack.local.image import build as image
 from hashistack.spec import Network
 
@@ -52,9 +51,10 @@ def run(client: docker.DockerClient | None = None) -> list[Finding]:
     `client` is a Docker client to use; without it, the one that the environment names.
     """
     try:
-        client = client or docker.from_env(timeout=5)
-        engine = Engine(client, client.info(), client.version()["ApiVersion"], tuple(_subnets(client)))
-    except (DockerException, RequestException, OSError) as error:
+        with docker_client.asking():
+            client = client or docker_client.engine(timeout=5)
+            engine = Engine(client, client.info(), client.version()["ApiVersion"], tuple(_subnets(client)))
+    except DockerFailed as error:
         return [_unreachable(error)]
     reached = Finding("Docker answers", True, f"version {engine.info.get('ServerVersion', '?')}")
     return [reached, *(check(engine) for check in _CHECKS)]
@@ -72,10 +72,15 @@ def _subnets(client: docker.DockerClient) -> Iterator[IPv4Network]:
                 yield found
 
 
-def _unreachable(error: Exception) -> Finding:
+def _unreachable(error: DockerFailed) -> Finding:
     sentence = "Docker answers"
-    if host := os.environ.get("DOCKER_HOST"):
-        return Finding(sentence, False, f"{host} (DOCKER_HOST) does not: {error}", "start it, or unset DOCKER_HOST")
+    try:
+        host, chosen_by = docker_client.chosen()
+    except DockerFailed as unknown:
+        return Finding(sentence, False, unknown.what, unknown.remedy)
+    if host != docker_client.SOCKET:
+        remedy = f"start it, or {'unset DOCKER_HOST' if chosen_by == 'DOCKER_HOST' else 'docker context use default'}"
+        return Finding(sentence, False, f"{host} ({chosen_by}) does not: {error.what}", remedy)
     desktop = Path.home() / ".docker/run/docker.sock"
     if not _SOCKET.exists() and desktop.exists():
         return Finding(sentence, False, f"{_SOCKET} is missing", f"export DOCKER_HOST=unix://{desktop}")
@@ -89,13 +94,22 @@ def _unreachable(error: Exception) -> Finding:
         return Finding(sentence, False, f"this user may not use {_SOCKET}", remedy)
     except OSError:
         return Finding(sentence, False, "it is installed and not running", "sudo systemctl start docker, or make setup")
-    return Finding(sentence, False, str(error), "restart Docker and look at its log")
+    return Finding(sentence, False, error.what, "restart Docker and look at its log")
 
 
 def _api(engine: Engine) -> Finding:
     oldest = ".".join(map(str, OLDEST_API))
     ok = tuple(map(int, engine.api.split("."))) >= OLDEST_API
     return Finding(f"Docker's API is {oldest} or newer", ok, engine.api, "" if ok else "install Docker 20.10 or newer")
+
+
+def _place(engine: Engine) -> Finding:
+    sentence = "Docker is on this machine"
+    host, chosen_by = docker_client.chosen()
+    if docker_client.is_here(host):
+        return Finding(sentence, True, f"{host} ({chosen_by})")
+    detail = f"{host} ({chosen_by}) is another one: machines mount this one's tools, and answer on its loopback"
+    return Finding(sentence, False, detail, "unset DOCKER_HOST, docker context use default; or work on that machine")
 
 
 def _kind(engine: Engine) -> Finding:
@@ -232,13 +246,24 @@ def _clock(engine: Engine) -> Finding:
     return Finding(sentence, ok, f"Docker's is {apart:.0f} s off ours", remedy)
 
 
+def _storage(engine: Engine) -> Finding:
+    sentence = "Docker's storage shares what machines have in common"
+    driver = engine.info.get("Driver") or "?"
+    if driver != "vfs":
+        return Finding(sentence, True, driver)
+    detail = "vfs copies the whole image for each machine: 0.5 GiB each, and a slow start"
+    return Finding(sentence, None, detail, "use overlay2, fuse-overlayfs or btrfs")
+
+
 _CHECKS: tuple[Callable[[Engine], Finding], ...] = (
+    _place,
     _api,
     _kind,
     _cgroups,
     _clock,
     _memory,
     _disk,
+    _storage,
     _inotify,
     _modules,
     _iptables,

@@ -49,7 +49,7 @@ def write(site: str, name: str, document: str) -> None:
 
 
 def _server(site: str) -> tuple[docker.DockerClient, str]:
-    from hashistack.local.handlers.cluster_id import engine
+    from hashistack.local.docker_client import engine
 
     client = engine()
     filters = {"label": [f"{labels.SITE}={site}", f"{labels.ROLE}=server"]}

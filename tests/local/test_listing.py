@@ -11,8 +11,8 @@ from pathlib import Path
 import docker
 import pytest
 
+from hashistack.local.docker_client import DockerFailed
 from hashistack.local.listing import Listing, has_image, listing
-from hashistack.provider.handler import ResourceFailed
 
 
 @pytest.fixture
@@ -67,17 +67,17 @@ def test_images_by_name(sdk: docker.DockerClient) -> None:
         assert has_image(name)
     finally:
         sdk.api.remove_image(name)
-    with pytest.raises(ResourceFailed, match=r"^Docker says: .*invalid reference"):
+    with pytest.raises(DockerFailed, match=r"^Docker says: .*invalid reference"):
         has_image("No:Name")
 
 
 def test_docker_refuses_in_its_own_words() -> None:
-    with pytest.raises(ResourceFailed, match=r"^Docker says: .*nonsense.* \(asked for /networks\)"):
+    with pytest.raises(DockerFailed, match=r"^Docker says: .*nonsense.* \(asked for /networks\)"):
         listing().networks(filters={"nonsense": "x"})
 
 
 @pytest.mark.parametrize("host", ["unix://{nowhere}", "tcp://127.0.0.1:1"])
 def test_a_docker_that_is_not_there(host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", host.format(nowhere=tmp_path / "docker.sock"))
-    with pytest.raises(ResourceFailed, match=r"^Docker does not answer: .*hashistack doctor"):
+    with pytest.raises(DockerFailed, match=r"^Docker does not answer: .*hashistack doctor"):
         listing().networks(filters={})

@@ -114,6 +114,29 @@ def test_docker_desktop_is_judged_by_what_docker_says(fake: Fake) -> None:
     assert one(results, "inotify").ok is None
 
 
+def test_a_docker_on_another_machine_is_refused(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "ssh://build.example.com")
+    result = one(preflight.run(fake()), "Docker is on this machine")
+    assert result.ok is False
+    assert "ssh://build.example.com (DOCKER_HOST)" in result.detail
+    assert "unset DOCKER_HOST" in result.remedy
+
+
+def test_a_context_that_is_gone_is_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("DOCKER_CONTEXT", "gone")
+    (result,) = preflight.run()
+    assert result.ok is False
+    assert "the Docker context gone is not in" in result.detail
+    assert "docker context ls" in result.remedy
+
+
+def test_a_storage_that_copies_is_worth_knowing(fake: Fake) -> None:
+    assert one(preflight.run(fake(Driver="vfs")), "storage").ok is None
+    for driver in ("overlay2", "fuse-overlayfs", "btrfs", "overlayfs"):
+        assert one(preflight.run(fake(Driver=driver)), "storage").ok
+
+
 def test_rootless_docker_is_worth_knowing_and_stops_nothing(fake: Fake) -> None:
     assert one(preflight.run(fake(SecurityOptions=["name=seccomp", "name=rootless"])), "kernel we know").ok is None
 

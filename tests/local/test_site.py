@@ -7,7 +7,7 @@ from typing import Any
 import requests
 from docker.errors import APIError, NotFound
 
-from hashistack.local.handlers.cluster_id import remove_containers
+from hashistack.local.removal import remove_containers
 
 
 class Busy:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hashistack.local.handlers.cluster_id import engine
+from hashistack.local.docker_client import DockerHandler, engine
 from hashistack.local.image.recipe import tag
 from hashistack.local.listing import has_image
-from hashistack.provider.handler import Context, Diff, Handler, Props
+from hashistack.provider.handler import Context, Diff, Props
 
 
-class ImageHandler(Handler):
+class ImageHandler(DockerHandler):
     """The machine image, built once and then Docker's. Destroy leaves it: it belongs to no cluster.
 
     Outputs: image (its tag), static (whether only static binaries run in it).

@@ -5,9 +5,10 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 
 from hashistack.local import labels, ranges
-from hashistack.local.handlers.cluster_id import engine, remove_containers
+from hashistack.local.docker_client import DockerHandler, engine
 from hashistack.local.listing import listing
-from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed
+from hashistack.local.removal import remove_containers, remove_network
+from hashistack.provider.handler import Context, Diff, Props, ResourceFailed
 
 SLOTS = 8
 """Places for servers: five, and room to surge."""
@@ -18,7 +19,7 @@ def ports(base: int, slot: int) -> dict[str, int]:
     return {"nomad": base + slot, "consul": base + 8 + slot, "vault": base + 16 + slot}
 
 
-class NetworkHandler(Handler):
+class NetworkHandler(DockerHandler):
     """Inputs: site, labels, cidr (None: chosen here). Outputs: network (id), cidr, gateway, port_base."""
 
     def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
@@ -62,7 +63,7 @@ class NetworkHandler(Handler):
         # The pools went before it: what is still there was made by an `up` that was killed meanwhile.
         remove_containers(client, client.api.containers(all=True, filters=labels.of(olds["site"])))
         if found := _find(olds["site"]):
-            client.api.remove_network(found["Id"])
+            remove_network(client, found["Id"], ctx.warn)
 
 
 def _find(site: str) -> Props | None:

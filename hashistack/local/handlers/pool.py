@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hashistack.local import labels, machines
-from hashistack.local.handlers.cluster_id import engine, remove_containers
+from hashistack.local.docker_client import DockerHandler, engine
 from hashistack.local.handlers.network import SLOTS, ports
 from hashistack.local.listing import Listing, listing
+from hashistack.local.removal import remove_containers, remove_volume
 from hashistack.machine.roles import SERVER, TOOLS
 from hashistack.machine.source_digest import source_digest
-from hashistack.provider.handler import UNKNOWN, Context, Diff, Failure, Handler, Props, is_known
+from hashistack.provider.handler import UNKNOWN, Context, Diff, Failure, Props, is_known
 
 if TYPE_CHECKING:
     import docker
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _REPLACED = "{pool}: its machines are to be replaced by new ones: {why}"
 
 
-class PoolHandler(Handler):
+class PoolHandler(DockerHandler):
     """Starts the machines of a pool that has none. Those of a pool that lives are the rollout's business.
 
     Inputs: site, labels, network, port_base, gateway, upstreams, image, tools, spec (JSON text), pool, count,
@@ -88,7 +88,7 @@ class PoolHandler(Handler):
         useful = {machine.name for machine in found if machine.running and machine.bundle == plan.bundle}
         remove_containers(client, [{"Id": machine.id} for machine in found if machine.name not in useful])
         if not useful:
-            _remove_volume(client, plan.volume)  # its Vault is gone, so its keys are of no use
+            remove_volume(client, plan.volume)  # its Vault is gone, so its keys are of no use
         wanted = [f"{plan.pool}-{number}" for number in range(1, news["count"] + 1)]
         self._start(ctx, client, news, [name for name in wanted if name not in useful])
         return f"{news['site']}-{news['pool']}", _outputs(news, wanted)
@@ -101,7 +101,7 @@ class PoolHandler(Handler):
             found = machines.listed(client.api, news["site"], news["pool"])
             remove_containers(client, [{"Id": machine.id} for machine in found])
             if news["pool"] == SERVER:
-                _remove_volume(client, f"{id}-secrets")
+                remove_volume(client, f"{id}-secrets")
             started = list(machines.fresh_names(news["pool"], news["count"]))
             self._start(ctx, client, news, started)
         return _outputs(news, started)
@@ -110,7 +110,7 @@ class PoolHandler(Handler):
         client = engine()
         filters = {"label": [f"{labels.SITE}={olds['site']}", f"{labels.POOL}={olds['pool']}"]}
         remove_containers(client, client.api.containers(all=True, filters=filters))
-        _remove_volume(client, f"{id}-secrets")
+        remove_volume(client, f"{id}-secrets")
 
     def _start(self, ctx: Context, client: docker.DockerClient, news: Props, names: Sequence[str]) -> None:
         from hashistack.local.blueprint import blueprint
@@ -162,10 +162,3 @@ def _outputs(news: Props, started: Sequence[str]) -> Props:
         "started": list(started),
         "endpoints": endpoints,
     }
-
-
-def _remove_volume(client: docker.DockerClient, name: str) -> None:
-    from docker.errors import NotFound
-
-    with suppress(NotFound):
-        client.api.remove_volume(name, force=True)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hashistack.local import labels, machines
-from hashistack.local.handlers.cluster_id import engine, sweep_machines
+from hashistack.local.docker_client import DockerFailed, DockerHandler, engine
 from hashistack.local.listing import listing
-from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed, changed, is_known
+from hashistack.local.removal import sweep_machines
+from hashistack.provider.handler import Context, Diff, Props, ResourceFailed, changed, is_known
 
 if TYPE_CHECKING:
     import docker
@@ -23,7 +24,7 @@ TOKENS_SECONDS = 120.0
 """For tokens that were rotated in this `up`: machines look for them every 30 s, and ask again after as long."""
 
 
-class ReadyHandler(Handler):
+class ReadyHandler(DockerHandler):
     """Inputs: site, connection (secret), started (what each pool's resource started itself), rollout (``up`` or
     ``command``: whether machines of another bundle are replaced here), wait (``full``, ``servers`` or ``none``),
     timeout (seconds), keep_on_failure.
@@ -109,7 +110,7 @@ def _as_declared(news: Props) -> bool:
         return False
     try:
         details = [docker.inspect_container(machine.id) for machine in found]
-    except (ResourceFailed, OSError):  # one is gone since
+    except DockerFailed:  # one is gone since
         return False
     # One that Docker has started again may have left before: the driver looks closer.
     told = any(one["HostConfig"]["RestartPolicy"]["Name"] == machines.STAY["Name"] for one in details)
