@@ -199,7 +199,7 @@ class Sandbox:
         """A file of the bundle in force."""
         return self.path(f"{_CURRENT}/{path}")
 
-    def facts(self, secrets: Mapping[str, Any], **more: str) -> None:
+    def facts(self, secrets: Mapping[str, Any], **more: str | int) -> None:
         """What `boot` puts into place before it renders."""
         known = {"id": "i-1", "name": self.name, "ip": ADDRESS, "zone": "z1", "bundle": "b" * 64}
         facts = {**known, "servers": 3, "quorum": 2, "expect": 3, **more}

@@ -67,11 +67,13 @@ def test_renewed_secrets_reach_the_agents(machine: Sandbox, role: str, start: St
     renewed = {**DOCUMENTS[role], "cert": "RENEWED\n", "ca": "BOTH\n", "consul_gossip": "the-secret-other"}
     machine.write(f"/standin/secrets/{role}", json.dumps(renewed))
     products = ["consul", "nomad", *(["vault"] if role == "server" else [])]
-    programs = ["dns-servers", *(["prune-members"] if role == "server" else []), "health"]
-    for program in programs:
+    programs = ["dns-servers", "health", *(["prune-members"] if role == "server" else [])]
+    told_again = ["bootstrap"] if role == "server" else []
+    for program in (*programs, *told_again):
         machine.path(f"/etc/service/{program}").mkdir()
     orders = [f"hup /etc/service/{product}" for product in products]
     orders += [f"term /etc/service/{program}" for program in programs]
+    orders += [f"up /etc/service/{program}" for program in told_again]
     wait_for(lambda: lines(machine, "sv") == orders)
     for product in products:
         assert machine.read(f"{RUN}/{product}/tls/cert.pem") == "RENEWED\n"

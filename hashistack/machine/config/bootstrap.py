@@ -1,6 +1,6 @@
-"""What the servers write into a fresh cluster: policies, tokens, roles, auth methods.
+"""What the servers write into a cluster: policies, tokens, roles, auth methods.
 
-`node/bootstrap/bootstrap-*` apply it.
+`node/bootstrap/bootstrap-*` apply it, and again when it has changed.
 
 Secret ids are made before the machines are (the role document), so a token's id is a placeholder here.
 """
@@ -22,6 +22,16 @@ _NOMAD = (
     'agent_prefix "" { policy = "read" }\nnode_prefix "" { policy = "read" }\nservice_prefix "" { policy = "write" }\n'
 )
 
+_OWN_SERVICES = ("consul", "hashistack", "nomad", "nomad-client", "vault")
+"""The cluster's services: no job's service may pose as one of these."""
+
+_TASKS = (
+    'key_prefix "" { policy = "read" }\nkey_prefix "hashistack/" { policy = "deny" }\n'
+    'node_prefix "" { policy = "read" }\nservice_prefix "" { policy = "read" }\n'
+)
+"""As in the vendor's `nomad setup consul`, but for our own keys. Each task reads all others: no policy of Consul's can
+say "the task's namespace"."""
+
 _IDENTITY = "identity.entity.aliases.ACCESSOR.metadata"
 
 _WORKLOAD = f"""\
@@ -33,34 +43,26 @@ path "kv/metadata/{{{{{_IDENTITY}.nomad_namespace}}}}/*" {{ capabilities = ["lis
 
 ``ACCESSOR`` stands for the auth method's, known only once Vault has made it."""
 
-_OPERATOR = "\n".join(
-    f'path "{path}" {{ capabilities = [{capabilities}] }}'
-    for path, capabilities in (
-        ("kv/*", '"create", "read", "update", "patch", "delete", "list"'),
-        ("sys/health", '"read"'),
-        ("sys/mounts*", '"create", "read", "update", "delete", "list"'),
-        ("sys/auth*", '"create", "read", "update", "delete", "list", "sudo"'),
-        ("auth/*", '"create", "read", "update", "patch", "delete", "list", "sudo"'),
-        ("identity/*", '"create", "read", "update", "delete", "list"'),
-        ("sys/policies/*", '"create", "read", "update", "delete", "list"'),
-        ("sys/policy*", '"create", "read", "update", "delete", "list"'),
-        ("sys/leases/*", '"create", "read", "update", "list", "sudo"'),
-        ("sys/storage/raft/*", '"create", "read", "update", "delete", "list", "sudo"'),
-        ("sys/step-down", '"update", "sudo"'),
-        ("sys/audit*", '"read", "list", "sudo"'),
-        ("sys/metrics", '"read"'),
-        ("sys/capabilities*", '"update"'),
-    )
-)
-"""Runs the cluster without a root token; can't switch audit off. Root again needs the recovery (or unseal) key."""
+_OPERATOR = """\
+path "*" { capabilities = ["create", "read", "update", "patch", "delete", "list", "sudo"] }
+path "sys/audit" { capabilities = ["read", "list", "sudo"] }
+path "sys/audit/*" { capabilities = ["read", "list", "sudo"] }
+path "sys/config/auditing/*" { capabilities = ["read", "list", "sudo"] }
+"""
+"""Runs Vault without a root token: whatever is enabled, under any name. Audit is read alone: what it does is seen.
+It can make no root token; that needs the recovery (or unseal) key."""
+
+_METRICS = 'path "sys/metrics" { capabilities = ["read"] }\n'
 
 _HEALTH = (
     'path "sys/storage/raft/configuration" { capabilities = ["read"] }\n'
     'path "sys/storage/raft/remove-peer" { capabilities = ["update"] }\n'
     'path "auth/userpass/users/operator/password" { capabilities = ["update"] }\n'
+    'path "sys/policies/acl/server-health" { capabilities = ["read"] }\n# release RELEASE\n'
 )
-"""A server sees whether it votes, removes itself when it leaves (`node/leave/leave`), and gives the operator the
-password of its role document (`node/rotate/ensure-tokens`)."""
+"""A server sees whether it votes, removes itself when it leaves (`node/leave/leave`), gives the operator the password
+of its role document (`node/rotate/ensure-tokens`), and reads in this policy what Vault was told last (``RELEASE``: a
+digest of it, by `node/bootstrap/bootstrap-vault`)."""
 
 
 def bootstrap(spec: ClusterSpec) -> Json:
@@ -77,8 +79,9 @@ def _consul() -> Json:
             'query_prefix "" { policy = "read" }\n',
             "nomad-server": _NOMAD + 'acl = "write"\nmesh = "write"\n',
             "nomad-client": _NOMAD,
-            "nomad-tasks": 'key_prefix "" { policy = "read" }\nservice_prefix "" { policy = "read" }\n',
+            "nomad-tasks": _TASKS,
             "vault": 'service "vault" { policy = "write" }\nagent_prefix "" { policy = "read" }\n',
+            "hashistack-metrics": 'agent_prefix "" { policy = "read" }\n',
         },
         "tokens": {
             "consul_server_agent": ["hashistack-server"],
@@ -88,7 +91,7 @@ def _consul() -> Json:
             "consul_nomad_client": ["nomad-client"],
             "consul_vault": ["vault"],
         },
-        "roles": {"nomad-tasks-default": ["nomad-tasks"]},
+        "roles": {"nomad-tasks": ["nomad-tasks"]},
         "auth_method": {
             "Name": "nomad-workloads",
             "Type": "jwt",
@@ -112,9 +115,19 @@ def _consul() -> Json:
                 "Description": "Services may register under their own name",
                 "BindType": "service",
                 "BindName": "${value.nomad_service}",
-                "Selector": '"nomad_service" in value',
+                "Selector": " and ".join(
+                    ['"nomad_service" in value', *(f'value.nomad_service != "{name}"' for name in _OWN_SERVICES)]
+                ),
             },
             {
+                "AuthMethod": "nomad-workloads",
+                "Description": "Tasks of every namespace get the role of tasks",
+                "BindType": "role",
+                "BindName": "nomad-tasks",
+                "Selector": '"nomad_service" not in value',
+            },
+            {
+                # Consul passes over a role that is not there: it is for who wants to give one namespace more.
                 "AuthMethod": "nomad-workloads",
                 "Description": "Tasks get the role of their namespace",
                 "BindType": "role",
@@ -136,7 +149,12 @@ def _vault(spec: ClusterSpec) -> Json:
             "dead_server_last_contact_threshold": "5m",
             "min_quorum": "{{servers}}",
         },
-        "policies": {"operator": _OPERATOR, "nomad-workloads": _WORKLOAD, "server-health": _HEALTH},
+        "policies": {
+            "operator": _OPERATOR,
+            "nomad-workloads": _WORKLOAD,
+            "hashistack-metrics": _METRICS,
+            "server-health": _HEALTH,
+        },
         "jwt": {
             "jwks_url": _JWKS,
             "jwks_ca_pem": "{{secret.ca}}",
@@ -146,8 +164,11 @@ def _vault(spec: ClusterSpec) -> Json:
         "jwt_role": {
             "role_type": "jwt",
             "bound_audiences": ["vault.io"],
-            "user_claim": "/nomad_job_id",
-            "user_claim_json_pointer": True,
+            # Vault keeps one alias for each value of this claim, with the metadata of the last login. So it must tell
+            # apart whatever the metadata tells apart. `sub` is <region>:<namespace>:<job>:<group>:<task>:<identity>; a
+            # child (dispatched, periodic) has its parent's id there and in nomad_job_id (nomad/structs/identity.go).
+            "user_claim": "sub",
+            "user_claim_json_pointer": False,
             "claim_mappings": {
                 "nomad_namespace": "nomad_namespace",
                 "nomad_job_id": "nomad_job_id",

@@ -60,6 +60,8 @@ def consul(spec: ClusterSpec, pool: str, platform: Platform) -> Fragments:
             "down_policy": "extend-cache",
             "enable_token_persistence": False,
         },
+        # Without a retention there is no Prometheus format. As in Vault, whose default it is.
+        "telemetry": {"disable_hostname": True, "prometheus_retention_time": "24h"},
         "services": [
             # A machine says itself whether it is well (node/watch/health). A service of its own, not a check of the
             # node: that would take every service of an ailing machine out of DNS.
