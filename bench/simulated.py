@@ -107,6 +107,7 @@ def _allocation(number: int, node: str) -> dict[str, Any]:
         "NodeName": node, "NodeID": f"id-of-{node}", "Namespace": "default", "JobID": f"job-{number % 500}",
         "JobType": "service", "JobVersion": 0, "TaskGroup": "group", "ClientStatus": "running", "DesiredStatus": "run",
         "DeploymentStatus": {"Healthy": True}, "CreateTime": 1_700_000_000_000_000_000 + number,
+        "ModifyTime": 1_700_000_000_000_000_000 + number, "FollowupEvalID": "", "NextAllocation": "",
     }  # fmt: skip
 
 

@@ -44,17 +44,31 @@ def _root(version: Annotated[bool, typer.Option("--version", help="print the ver
         raise typer.Exit
 
 
+IgnoreJobOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ignore-job",
+        metavar="NAMESPACE/JOB",
+        help="go on although this job fails on new machines; again for more",
+        show_default=False,
+    ),
+]
+
+
 @app.command()
 def up(
     directory: DirectoryOption = None,
     stack: StackOption = None,
     cluster: ClusterOption = None,
+    ignore_job: IgnoreJobOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Make the cluster, or change it to what the program says; ends when it is ready for jobs."""
     from hashistack.cli.commands.run import up as run
     from hashistack.cli.output import Show
+    from hashistack.ops.rollout.ignored_jobs import ignore
 
+    ignore(ignore_job or ())
     run(named_project(directory, stack, cluster, deployed=False, changes=True), Show(output))
 
 
@@ -101,6 +115,7 @@ SnapshotOption = Annotated[
     bool, typer.Option("--snapshot/--no-snapshot", help="take a snapshot of all three before servers are changed")
 ]
 
+
 ReportOption = Annotated[
     Path | None,
     typer.Option("--report", metavar="FILE.html", help="write the rollout report at the end", show_default=False),
@@ -118,12 +133,15 @@ def upgrade(
     dry_run: DryRunOption = False,
     snapshot: SnapshotOption = True,
     report: ReportOption = None,
+    ignore_job: IgnoreJobOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Declare other versions and replace the machines, losing no request. Ctrl-C at any time; repeated, it goes on."""
     from hashistack.cli.commands import rollout as commands
     from hashistack.cli.output import Show
+    from hashistack.ops.rollout.ignored_jobs import ignore
 
+    ignore(ignore_job or ())
     project, versions = named_project(directory, stack, cluster, changes=True), commands.parse(to or [])
     if dry_run:
         _planned(commands.dry_run(project, Show(output), roll=True, to=versions))
@@ -140,12 +158,15 @@ def rollout(
     dry_run: DryRunOption = False,
     snapshot: SnapshotOption = True,
     report: ReportOption = None,
+    ignore_job: IgnoreJobOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Replace machines that differ from what the stack declares. Ctrl-C at any time; repeated, it goes on."""
     from hashistack.cli.commands import rollout as commands
     from hashistack.cli.output import Show
+    from hashistack.ops.rollout.ignored_jobs import ignore
 
+    ignore(ignore_job or ())
     project = named_project(directory, stack, cluster, changes=True)
     if dry_run:
         _planned(commands.dry_run(project, Show(output), roll=True))
@@ -160,12 +181,15 @@ def heal(
     stack: StackOption = None,
     cluster: ClusterOption = None,
     dry_run: DryRunOption = False,
+    ignore_job: IgnoreJobOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Replace machines that are lost, and forget what is left of them in Raft and catalogs; roll nothing."""
     from hashistack.cli.commands import rollout as commands
     from hashistack.cli.output import Show
+    from hashistack.ops.rollout.ignored_jobs import ignore
 
+    ignore(ignore_job or ())
     project = named_project(directory, stack, cluster, changes=True)
     if dry_run:
         _planned(commands.dry_run(project, Show(output), roll=False))

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HASHISTACK = [sys.executable, "-c", "from hashistack.cli.main import main; main()"]
 
 
@@ -44,8 +46,8 @@ def test_an_error_of_ours_is_one_text_and_code_2(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_says_how_to_go_on() -> None:
-    press = "import os, signal; from hashistack.cli import look"
-    press += "; look.doctor = lambda *a: os.kill(os.getpid(), signal.SIGINT)"
+    press = "import os, signal; from hashistack.cli.commands import status"
+    press += "; status.doctor = lambda *a: os.kill(os.getpid(), signal.SIGINT)"
     # As from a terminal: whoever runs the tests in the background has them ignore Ctrl-C.
     command = ["env", "--default-signal=INT", *HASHISTACK[:2], f"{press}; {HASHISTACK[2]}", "doctor"]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -80,3 +82,10 @@ def test_starting_imports_no_engine_no_docker_no_http() -> None:
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, cwd=Path(__file__).parents[2])
     loaded = set(done.stdout.split())
     assert not loaded & {"pulumi", "grpc", "docker", "httpx", "pydantic", "cryptography", "yaml"}
+
+
+@pytest.mark.parametrize("command", ["up", "rollout", "upgrade", "heal"])
+def test_a_job_to_be_ignored_that_is_none_is_refused_before_anything_is_looked_at(command: str, tmp_path: Path) -> None:
+    done = run(command, "-C", str(tmp_path), "--ignore-job", "web", "--ignore-job", "default/web")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "hashistack: --ignore-job web: is no job. Next: give NAMESPACE/JOB\n"

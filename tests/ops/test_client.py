@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def test_a_dead_address_is_passed_over_and_the_living_one_is_remembered(cluster: Cluster) -> None:
-    assert cluster.consul.raft().agrees(1)
+    assert cluster.consul.raft().has_quorum(1)
     assert cluster.consul.api._order()[0] == cluster.connection.consul.addresses[1]
 
 
 def test_nomad_and_vault_tell_who_votes(cluster: Cluster) -> None:
     assert cluster.nomad.raft().describe(1) == "1/1 voters, leader server-1"
     assert cluster.vault.raft().describe(3) == "1/3 voters, leader server-1"
-    assert not cluster.vault.raft().agrees(3)
+    assert not cluster.vault.raft().has_quorum(3)
 
 
 def test_consul_tells_machines_their_pool_and_their_health(cluster: Cluster) -> None:
@@ -142,3 +142,47 @@ def test_the_client_machine_is_listed_with_its_pool(cluster: Cluster) -> None:
         time.sleep(0.1)
     assert [(node.pool, node.status, node.eligible) for node in nodes] == [("web", "ready", True)]
     cluster.nomad.running()
+
+
+def test_nomad_remembers_how_the_tasks_of_a_job_did(cluster: Cluster) -> None:
+    """One that ends by itself again and again and is started where it is, one that is well, and a periodic job's."""
+    task = {"Driver": "raw_exec", "Config": {"command": "/bin/sh"}, "Resources": {"CPU": 20, "MemoryMB": 16}}
+    restart = {"Attempts": 5, "Delay": 10**8, "Interval": 60 * 10**9, "Mode": "delay"}
+    usual = {"Type": "service", "NodePool": "web", "Datacenters": ["*"]}
+
+    def submit(name: str, script: str, **more: object) -> None:
+        own = {**task, "Name": name, "Config": {**task["Config"], "args": ["-c", script]}}  # type: ignore[dict-item]
+        group = {"Name": name, "RestartPolicy": restart, "Tasks": [own]}
+        cluster.nomad.register({"ID": name, "Name": name, **usual, "TaskGroups": [group], **more})
+
+    names = ("looping", "steady", "each")
+    try:
+        submit("looping", "exit 7")
+        submit("steady", "exec sleep 600")
+        submit("each", "true", Type="batch", Periodic={"Enabled": True, "Specs": ["* * * * * * *"], "SpecType": "cron"})
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            loops = [one for one in cluster.nomad.restarted() if one.job == "looping" and len(one.restarts) >= 2]
+            runs = cluster.nomad.history("default", "each/periodic-1")
+            if loops and {one.status for one in runs} >= {"complete"}:
+                break
+            time.sleep(0.2)
+        (loop,) = loops
+        assert (loop.name, loop.node, loop.kind, loop.version) == ("looping.looping[0]", "server-1", "service", 0)
+        assert loop.created < loop.restarts[0] < loop.restarts[1]
+        assert all(one.job.startswith("each/periodic-") for one in runs)
+        assert all(one.name == f"{one.job}.each[0]" for one in runs)
+        (steady,) = cluster.nomad.history("default", "steady")
+        assert steady.restarts == ()
+        assert steady.ended is None
+        assert "steady" not in {one.job for one in cluster.nomad.restarted()}
+        assert cluster.nomad.history("default", "nobody") == ()
+    finally:
+        for name in names:
+            cluster.nomad.deregister(name)
+
+
+def test_what_a_server_answers_is_told_and_not_the_silence_of_another(cluster: Cluster) -> None:
+    with pytest.raises(ApiError, match=r"answered 500.*Task group") as failed:
+        cluster.nomad.register({"ID": "bad", "Name": "bad", "Datacenters": ["*"], "TaskGroups": [{"Name": "none"}]})
+    assert failed.value.status == 500

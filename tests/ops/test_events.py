@@ -14,6 +14,7 @@ from hashistack.ops.rollout.events import (
     EventInvalid,
     LeaderEvent,
     MachineEvent,
+    NoticeEvent,
     ResultEvent,
     RolloutEvent,
     StepEvent,
@@ -26,6 +27,7 @@ EVENTS: list[Event] = [
     MachineEvent(1.5, "server-4", "server", "booting", "abc"),
     StepEvent(2.0, "server: start server-4", "done", 12.3),
     LeaderEvent(3.0, "vault", "server-4"),
+    NoticeEvent(3.5, "default/web was broken before"),
     ResultEvent(4.0, True, "done", 3.0, 1),
 ]
 

@@ -16,7 +16,16 @@ from hashistack.ops.report import ReportUnwritable, data, html, timeline, write
 from hashistack.ops.report.axis import LEFT, PLOT, Axis, clock
 from hashistack.ops.report.page import spell
 from hashistack.ops.report.samples import Sample
-from hashistack.ops.rollout.events import Event, LeaderEvent, Life, MachineEvent, ResultEvent, RolloutEvent, StepEvent
+from hashistack.ops.rollout.events import (
+    Event,
+    LeaderEvent,
+    Life,
+    MachineEvent,
+    NoticeEvent,
+    ResultEvent,
+    RolloutEvent,
+    StepEvent,
+)
 
 START = 1732435200.0
 VOID = {"meta", "link", "img", "br", "input", "hr"}
@@ -241,6 +250,13 @@ def test_a_failed_run_says_why() -> None:
     events = [*replaced()[:-1], ResultEvent(START + 100, False, "the canary never became healthy", 100.0, 1)]
     (verdict,) = page(events).all("p", "verdict")
     assert (verdict.text, verdict.attributes["class"]) == ("the canary never became healthy", "verdict bad")
+
+
+def test_what_is_worth_knowing_stands_on_the_page_once() -> None:
+    notices = [NoticeEvent(START + at, "default/<b>web</b> was broken before") for at in (5, 50)]
+    (noticed,) = page([*replaced(), *notices]).all("ul", "notices")
+    assert [item.text for item in noticed.all("li")] == ["default/<b>web</b> was broken before"]
+    assert not page(replaced()).all("ul", "notices")
 
 
 def test_a_resumed_rollout_is_one_report() -> None:

@@ -21,9 +21,11 @@ from hashistack.ops.readiness.checks import Update, readiness, wait
 from hashistack.ops.rollout.disruptions import disruptions
 from hashistack.ops.rollout.event_log import EventLog, place, recorded
 from hashistack.ops.rollout.event_recorder import SINGLE
-from hashistack.ops.rollout.events import Event, MachineEvent, RolloutEvent, StepEvent
+from hashistack.ops.rollout.events import Event, MachineEvent, NoticeEvent, RolloutEvent, StepEvent
 from hashistack.ops.rollout.executor import Outcome, Rollout
+from hashistack.ops.rollout.ignored_jobs import ignored_jobs
 from hashistack.ops.rollout.observer import Observer
+from hashistack.ops.rollout.regressions import BROKEN, broken_now
 from hashistack.ops.rollout.upgrade import intended, steps_to
 
 CHECK_SECONDS = 120.0
@@ -35,6 +37,7 @@ def rollout(project: Project, show: Show, *, roll: bool, snapshot: bool = True) 
 
     Raises:
         Refusal: the stack has no cluster.
+        JobNameInvalid: a job to be ignored is none.
         RolloutFailed, Locked, DriverFailed: it stopped; says why, and what to do.
     """
     connection = _connection(project)
@@ -52,6 +55,7 @@ def rollout(project: Project, show: Show, *, roll: bool, snapshot: bool = True) 
             roll=roll,
             tell=told,
             snapshots=place(project.directory, "snapshots") if snapshot else None,
+            ignored=ignored_jobs(),
         ).run()
         if not outcome.waiting:
             _check(cluster, show, started)
@@ -76,6 +80,7 @@ def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] |
     connection = _connection(project)
     with Cluster(connection) as cluster:
         seen = Observer(cluster, driver(connection), roll).look()
+        restarted = tuple(cluster.nomad.restarted())
     fleet = intended(seen.fleet, to or {})
     whole = plan(fleet)
     alone = disruptions(seen.placed, fleet)
@@ -85,11 +90,14 @@ def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] |
     lines.append(f"at most {whole.extra} machines more than now{'; a snapshot comes first' if whole.snapshot else ''}")
     if alone:
         lines.append(f"{SINGLE}: {', '.join(alone)}")
+    broken = broken_now(seen.placed, restarted, fleet, time.time())
+    if broken:
+        lines.append(f"{BROKEN}: {', '.join(broken)}")
     if not whole.pools:
         lines = [f"{connection.name}: nothing to do, all machines are as declared"]
     pools = [vars(change) for change in whole.pools]
     data = {"pools": pools, "rounds": rounds, "extra": whole.extra, "snapshot": whole.snapshot, "single": alone}
-    show.result(data, "\n".join(lines))
+    show.result({**data, "broken": broken}, "\n".join(lines))
     return bool(whole.pools)
 
 
@@ -161,6 +169,8 @@ def _show(event: Event, show: Show, seconds: float) -> None:
         case RolloutEvent():
             for change in event.changes:
                 show.say(change)
+        case NoticeEvent():
+            show.line(Line("warning", event.text, seconds))
         case StepEvent(state="done"):
             show.line(Line("done", event.text, seconds))
         case StepEvent(state="failed"):

@@ -129,8 +129,9 @@ def _converge(ctx: Context, cluster: Cluster, roll: bool, project: Path) -> None
     from hashistack.ops.readiness.checks import NotReady, tokens, wait
     from hashistack.ops.rollout.driver import DriverFailed
     from hashistack.ops.rollout.event_log import EventLog, place
-    from hashistack.ops.rollout.events import MachineEvent, StepEvent
+    from hashistack.ops.rollout.events import MachineEvent, NoticeEvent, StepEvent
     from hashistack.ops.rollout.executor import Rollout, RolloutFailed
+    from hashistack.ops.rollout.ignored_jobs import JobNameInvalid, ignored_jobs
     from hashistack.ops.snapshots.save import SnapshotFailed
 
     event_log = EventLog(project)
@@ -139,6 +140,8 @@ def _converge(ctx: Context, cluster: Cluster, roll: bool, project: Path) -> None
         event_log.write(event)
         if isinstance(event, StepEvent) and event.state != "done":
             ctx.progress(event.text)
+        elif isinstance(event, NoticeEvent):
+            ctx.warn(event.text)
         elif isinstance(event, MachineEvent) and event.state in ("gone", "voter", "healthy"):
             ctx.progress(f"{event.machine} is {event.state}")
 
@@ -151,7 +154,10 @@ def _converge(ctx: Context, cluster: Cluster, roll: bool, project: Path) -> None
             tell=told,
             snapshots=place(project, "snapshots"),
             cancelled=ctx.cancelled,
+            ignored=ignored_jobs(),
         ).run()
+    except JobNameInvalid as error:
+        raise ResourceFailed(str(error)) from error
     except (ApiError, DriverFailed, Locked, NotReady, RolloutFailed, SnapshotFailed) as error:
         again = "repeat `pulumi up`, which goes on from here"
         raise ResourceFailed(error.what, f"{error.remedy}; then {again}" if error.remedy else again) from error

@@ -217,7 +217,8 @@ class Api:
                     # 3xx: another server does this, at an address that may be good inside the cluster alone.
                     if failure.status is not None and 400 <= failure.status < 500:
                         raise
-                    error = failure
+                    # What a server answers says more than the silence of another one.
+                    error = error if error and error.status and not failure.status else failure
                 else:
                     if base in self.addresses:
                         self._first = self.addresses.index(base)

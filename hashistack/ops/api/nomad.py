@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hashistack.ops.api.attempts import RESTARTED, Attempt, of_family
 from hashistack.ops.api.http import Api
 from hashistack.ops.api.raft import Peer, Raft
 
@@ -66,7 +67,8 @@ class Placed:
     """An allocation as the rollout counts it.
 
     name: `job.group[index]`, the same for its successor. over: it has ended, or the servers want it to.
-    healthy: what its deployment or migration says; None while undecided. created: when, in seconds of the epoch.
+    healthy: what its deployment or migration says; None while undecided. created, changed: when it was made and when
+    its state changed last, in seconds of the epoch. version: the job's. again: it failed, and Nomad tries once more.
     """
 
     id: str
@@ -79,6 +81,9 @@ class Placed:
     over: bool
     healthy: bool | None
     created: float
+    changed: float = 0.0
+    version: int = 0
+    again: bool = False
 
     @property
     def moves(self) -> bool:
@@ -154,11 +159,27 @@ class Nomad:
 
     def placed(self) -> Iterator[Placed]:
         """Every allocation of every namespace that is not over, or failed; a call for each `PAGE` of them."""
-        params: dict[str, str | int] = {"namespace": "*", "resources": "false", "task_states": "false"}
-        params |= {"per_page": PAGE, "filter": PLACED}
+        return map(_placed, self._listed(PLACED, "*", states=False))
+
+    def history(self, namespace: str, job: str) -> tuple[Attempt, ...]:
+        """What Nomad remembers of a job's allocations, newest first.
+
+        That of all children where the job is one: each run of a periodic job has a name of its own. Allocations that
+        are over are forgotten after an hour (Nomad's `eval_gc_threshold`) unless newer ones follow from them.
+        """
+        found = map(Attempt.parse, self._listed(of_family(job), namespace))
+        return tuple(sorted(found, key=lambda one: one.created, reverse=True))
+
+    def restarted(self) -> Iterator[Attempt]:
+        """Every allocation of any namespace that has had a task started again."""
+        return map(Attempt.parse, self._listed(RESTARTED, "*"))
+
+    def _listed(self, only: str, namespace: str, states: bool = True) -> Iterator[Mapping[str, Any]]:
+        params: dict[str, str | int] = {"namespace": namespace, "resources": "false"}
+        params |= {"task_states": "true" if states else "false", "per_page": PAGE, "filter": only}
         while True:
             answer = self.api.call("GET", "/v1/allocations", params=params)
-            yield from map(_placed, answer.data)
+            yield from answer.data
             if not answer.next_page:
                 return
             params["next_token"] = answer.next_page
@@ -246,6 +267,9 @@ def _placed(listed: Mapping[str, Any]) -> Placed:
         over=status == "failed",
         healthy=(listed.get("DeploymentStatus") or {}).get("Healthy"),
         created=listed["CreateTime"] / NANOSECONDS,
+        changed=listed["ModifyTime"] / NANOSECONDS,
+        version=listed["JobVersion"],
+        again=bool(listed["FollowupEvalID"] or listed["NextAllocation"]),
     )
 
 

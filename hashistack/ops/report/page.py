@@ -69,6 +69,7 @@ def data(line: Timeline, seen: Sequence[Sample]) -> dict[str, Any]:
     return {
         "cluster": line.cluster,
         "changes": list(line.changes),
+        "notices": list(line.notices),
         "begin": line.begin,
         "end": line.end,
         "seconds": line.seconds,
@@ -98,6 +99,7 @@ def html(line: Timeline, seen: Sequence[Sample]) -> str:
         why=f"<pre>{escape(rest)}</pre>" if (rest := text.partition("\n")[2]) else "",
         when=_when(line),
         changes=_list("changes", [escape(change) for change in line.changes or _bundles(line)]),
+        notices=_list("notices", [escape(notice) for notice in line.notices]),
         tiles="\n".join(_tiles(line, total)),
         errors=_errors(total) if total and total.failed else "",
         legend=_legend(line, bool(seen)),

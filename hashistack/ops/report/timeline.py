@@ -10,6 +10,7 @@ from hashistack.ops.rollout.events import (
     LeaderEvent,
     Life,
     MachineEvent,
+    NoticeEvent,
     Progress,
     ResultEvent,
     RolloutEvent,
@@ -89,6 +90,7 @@ class Timeline:
 
     cluster: str
     changes: tuple[str, ...]
+    notices: tuple[str, ...]
     begin: float
     end: float
     pools: tuple[Pool, ...]
@@ -122,6 +124,7 @@ def timeline(events: Iterable[Event]) -> Timeline:
         cluster=named[-1].cluster if named else "",
         # A resumed run has less to change than the first one.
         changes=tuple(dict.fromkeys(change for event in named for change in event.changes)),
+        notices=tuple(dict.fromkeys(event.text for event in ordered if isinstance(event, NoticeEvent))),
         begin=begin,
         end=end,
         pools=_pools([event for event in ordered if isinstance(event, MachineEvent)], wanted, end),

@@ -85,6 +85,15 @@ class LeaderEvent(Event):
 
 
 @dataclass(frozen=True)
+class NoticeEvent(Event):
+    """Something that is worth knowing, and stops nothing."""
+
+    kind = "notice"
+
+    text: str
+
+
+@dataclass(frozen=True)
 class ResultEvent(Event):
     """A run has ended. replaced: how many machines it replaced."""
 
@@ -97,7 +106,7 @@ class ResultEvent(Event):
 
 
 _KINDS: Mapping[str, type[Event]] = {
-    each.kind: each for each in (RolloutEvent, MachineEvent, StepEvent, LeaderEvent, ResultEvent)
+    each.kind: each for each in (RolloutEvent, MachineEvent, StepEvent, LeaderEvent, NoticeEvent, ResultEvent)
 }
 
 

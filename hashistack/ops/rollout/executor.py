@@ -6,8 +6,7 @@ It remembers nothing that it needs: stopped anywhere, the next run goes on from 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,17 +14,18 @@ from hashistack.errors import HashistackError
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.http import ApiError
 from hashistack.ops.api.lock import Lock
-from hashistack.ops.readiness import smoke
 from hashistack.ops.rollout import steps as step
+from hashistack.ops.rollout.clock import Clock
 from hashistack.ops.rollout.disruptions import disruptions
 from hashistack.ops.rollout.driver import PoolDriver
 from hashistack.ops.rollout.event_log import stamp
 from hashistack.ops.rollout.event_recorder import EventRecorder
 from hashistack.ops.rollout.events import Event, ResultEvent
-from hashistack.ops.rollout.failed_moves import failed_moves
+from hashistack.ops.rollout.failed_moves import title
 from hashistack.ops.rollout.fleet import Machine, Pool
 from hashistack.ops.rollout.observer import Observation, Observer
 from hashistack.ops.rollout.plan import next_steps, plan
+from hashistack.ops.rollout.regressions import BROKEN, REMEDY, Regressions, broken_now, stopped
 from hashistack.ops.rollout.steps import Step
 from hashistack.ops.snapshots.save import save
 
@@ -64,6 +64,8 @@ class Rollout:
         tell: gets every event, from the caller's thread.
         snapshots: the directory for a snapshot of all three, taken before servers are changed; None takes none.
         cancelled: stops the run between two looks.
+        ignored: jobs (`namespace/job`) whose failures stop nothing.
+        clock, lock: the time, and what keeps others away meanwhile; tests have their own.
     """
 
     def __init__(
@@ -75,15 +77,21 @@ class Rollout:
         tell: Callable[[Event], None],
         snapshots: Path | None = None,
         cancelled: threading.Event | None = None,
+        ignored: Collection[str] = (),
+        clock: Clock | None = None,
+        lock: type[Lock] = Lock,
     ) -> None:
         self._cluster, self._driver, self._snapshots = cluster, driver, snapshots
-        self._observer = Observer(cluster, driver, roll)
-        self._recorder = EventRecorder(tell)
+        self._clock, self._lock = clock or Clock(), lock
+        self._observer = Observer(cluster, driver, roll, self._clock)
+        self._recorder = EventRecorder(tell, self._clock)
         self._cancelled = cancelled or threading.Event()
-        self._began = time.time()
+        self._ignored = ignored
+        self._regressions = Regressions(cluster.nomad, self._clock, ignored, self._recorder.warn)
         self._changed = False
         self._since: dict[str, tuple[str, float]] = {}
         self._transfers: dict[str, int] = {}
+        self._silent_since: float | None = None
 
     def run(self) -> Outcome:
         """Until nothing is left to do, or only the applications can go on.
@@ -94,17 +102,18 @@ class Rollout:
             DriverFailed: the platform refused.
             ApiError: an API was silent for too long.
         """
-        started = time.monotonic()
-        with Lock(self._cluster.nomad.api, "a rollout") as lock:
+        started = self._clock.monotonic()
+        with self._lock(self._cluster.nomad.api, "a rollout") as lock:
             try:
                 waiting = self._converge(lock)
             except Exception as error:
                 self._recorder.failed(str(error))
-                self._recorder.tell(ResultEvent(time.time(), False, str(error), time.monotonic() - started))
+                took = self._clock.monotonic() - started
+                self._recorder.tell(ResultEvent(self._clock.now(), False, str(error), took))
                 raise
-        took, replaced = time.monotonic() - started, self._recorder.gone
+        took, replaced = self._clock.monotonic() - started, self._recorder.gone
         said = f"waiting for the applications to leave {waiting}" if waiting else "all machines are as declared"
-        self._recorder.tell(ResultEvent(time.time(), True, said, took, replaced))
+        self._recorder.tell(ResultEvent(self._clock.now(), True, said, took, replaced))
         return Outcome(replaced, took, waiting, self._changed)
 
     def _converge(self, lock: Lock) -> str:
@@ -125,12 +134,17 @@ class Rollout:
             waiting = [one for one in todo if isinstance(one, step.AwaitWork)]
             if waiting and len(waiting) == len(todo):
                 return ", ".join(name for one in waiting for name in one.machines)
-            self._watch(seen)
-            for one in todo:
-                self._changed |= not isinstance(one, step.Wait)
-                self._do(one, seen)
+            try:
+                self._watch(seen)
+                for one in todo:
+                    self._changed |= not isinstance(one, step.Wait)
+                    self._do(one, seen)
+            except ApiError as error:
+                self._bear(error)  # each step may be repeated
+                continue
+            self._silent_since = None
             if not any(isinstance(one, _AT_ONCE) for one in todo):
-                self._cancelled.wait(POLL_SECONDS)
+                self._clock.wait(self._cancelled, POLL_SECONDS)
 
     def _begin(self, seen: Observation) -> None:
         whole = plan(seen.fleet)
@@ -140,6 +154,11 @@ class Rollout:
         self._cluster.consul.set_quorum(servers // 2 + 1)
         self._cluster.vault.set_quorum(servers)
         self._recorder.begin(self._cluster.connection.name, seen, whole, disruptions(seen.placed, seen.fleet))
+        restarted = self._cluster.nomad.restarted() if whole.pools else ()
+        if ill := broken_now(seen.placed, restarted, seen.fleet, self._clock.now()):
+            self._recorder.warn(f"{BROKEN}: {', '.join(ill)}")
+        if unknown := set(self._ignored) - {title(one.namespace, one.job) for one in seen.placed}:
+            self._recorder.warn(f"to be ignored, but no job of the cluster: {', '.join(sorted(unknown))}")
         if whole.snapshot and self._snapshots is not None:
             self._recorder.during("snapshot of Nomad, Consul and Vault", self._take_snapshot)
 
@@ -148,19 +167,21 @@ class Rollout:
         save(self._cluster, self._snapshots / f"{stamp()}.tar", self._driver.vault_init())
 
     def _look(self) -> Observation:
-        deadline = time.monotonic() + SILENCE_SECONDS
         while True:
             try:
                 seen = self._observer.look()
             except ApiError as error:
-                # Elections, and servers that go, interrupt an API for a moment.
-                if time.monotonic() > deadline or self._cancelled.wait(POLL_SECONDS):
-                    raise RolloutFailed(
-                        f"{error.what}. Repeating the same command goes on from here", error.remedy
-                    ) from error
+                self._bear(error)
             else:
                 self._recorder.fleet(seen)
                 return seen
+
+    def _bear(self, error: ApiError) -> None:
+        """Elections, and servers that go, interrupt an API for a moment. Raises RolloutFailed when it is a long one."""
+        now = self._clock.monotonic()
+        self._silent_since = now if self._silent_since is None else self._silent_since
+        if now - self._silent_since > SILENCE_SECONDS or self._clock.wait(self._cancelled, POLL_SECONDS):
+            raise RolloutFailed(f"{error.what}. Repeating the same command goes on from here", error.remedy) from error
 
     def _do(self, one: Step, seen: Observation) -> None:
         nomad = self._cluster.nomad
@@ -205,15 +226,9 @@ class Rollout:
         return False
 
     def _work_is_settled(self, name: str, seen: Observation) -> bool:
-        """Whether all that was moved away from a client is in service: until then the client can have it back.
-
-        The smoke job is nobody's work; a new machine may have to find Vault before it runs there.
-        """
+        """Whether all that was moved away from a client is in service: until then the client can have it back."""
         node = seen.nodes.get(name)
-        if node is None:
-            return True
-        moved = self._cluster.nomad.successors(node)
-        return all(one.settled for one in seen.placed if one.id in moved and one.job != smoke.JOB)
+        return node is None or self._regressions.settled(name, self._cluster.nomad.successors(node), seen)
 
     def _forget(self, name: str, seen: Observation) -> None:
         cluster = self._cluster
@@ -242,20 +257,20 @@ class Rollout:
                     )
                 if machine.state == "leaving" and waited > _work_budget(pool) + self._driver.leave_seconds:
                     self._driver.discard([machine.name])
-        if reason := failed_moves(seen, self._began):
+        if worse := self._regressions.look(seen):
             for pool in seen.fleet.pools:
                 for machine in pool.machines:
                     if pool.role == "client" and machine.state == "healthy" and pool.outdated(machine):
                         self._cluster.nomad.undrain(seen.nodes[machine.name])
-            raise RolloutFailed(reason)
+            raise RolloutFailed(stopped(worse), REMEDY)
 
     def _waited(self, machine: Machine) -> float:
         """How long the machine has been in the state that it is in, as far as this run has seen."""
         state, since = self._since.get(machine.name, ("", 0.0))
         if state != machine.state:
-            since = time.monotonic()
+            since = self._clock.monotonic()
             self._since[machine.name] = (machine.state, since)
-        return time.monotonic() - since
+        return self._clock.monotonic() - since
 
 
 def _work_budget(pool: Pool) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from hashistack.ops.api.consul import MachineHealth
 from hashistack.ops.api.nomad import Node, Placed
 from hashistack.ops.api.raft import Raft
 from hashistack.ops.readiness import smoke
+from hashistack.ops.rollout.clock import Clock
 from hashistack.ops.rollout.desired import pool_of, wanted
 from hashistack.ops.rollout.driver import Instance, PoolDriver
 from hashistack.ops.rollout.fleet import Fleet, Machine, Pool, State
@@ -47,8 +47,9 @@ class Observer:
     roll: with False, machines of another bundle than the declared one are taken as they are.
     """
 
-    def __init__(self, cluster: Cluster, driver: PoolDriver, roll: bool = True) -> None:
+    def __init__(self, cluster: Cluster, driver: PoolDriver, roll: bool = True, clock: Clock | None = None) -> None:
         self._cluster, self._driver, self._roll = cluster, driver, roll
+        self._clock = clock or Clock()
         self._healthy_since: dict[str, float] = {}
         self._stale_since: dict[str, float] = {}
         self._looked = False
@@ -127,7 +128,7 @@ class Observer:
         return "unhealthy" if instance.name in self._healthy_since else "booting"
 
     def _healthy_seconds(self, instance: Instance, state: State) -> float:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         if state == "healthy":
             earlier = 0.0 if self._looked else max(0.0, instance.age - BOOT_SECONDS)
             return now - self._healthy_since.setdefault(instance.name, now - earlier)
@@ -141,7 +142,7 @@ class Observer:
         A machine that has left in good order is gone from everywhere within seconds. One that was lost counts as well
         until gossip misses it.
         """
-        now = time.monotonic()
+        now = self._clock.monotonic()
         self._stale_since = {name: self._stale_since.get(name, now) for name in nameless}
         ages = {name: now - since for name, since in self._stale_since.items()}
         stale_members = tuple(sorted(name for name, age in ages.items() if name in missed and age >= STALE_SECONDS))
