@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -14,6 +16,7 @@ from rich.text import Text
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.http import ApiError
 from hashistack.ops.api.raft import Raft
+from hashistack.ops.snapshots.last import last_snapshot
 
 _COLUMNS = ("node", "role", "nomad", "consul", "vault", "dns", "allocs")
 
@@ -29,6 +32,7 @@ def look(cluster: Cluster) -> dict[str, Any]:
         "nodes": cluster.nomad.nodes,
         "running": cluster.nomad.running,
         "servers": cluster.vault.health,
+        "snapshot": lambda: last_snapshot(cluster),
     }
     problems: list[str] = []
     remedies: dict[str, None] = {}
@@ -79,6 +83,9 @@ def look(cluster: Cluster) -> dict[str, Any]:
     problems += [f"{one.machine}: {one.output or one.status}" for one in health.values() if one.status != "passing"]
     problems += remedies
     problems += [f"{name}: {raft.describe(servers)}" for name, raft in rafts.items() if not raft.has_quorum(servers)]
+    snapshot, now = seen.get("snapshot"), datetime.now(UTC)
+    if snapshot and (late := snapshot.problem(now)):
+        problems.append(late)
     missing = where.machines() - len(rows)
     if missing > 0:
         problems.append(f"{missing} of {where.machines()} machines are not in Consul's catalog")
@@ -91,6 +98,9 @@ def look(cluster: Cluster) -> dict[str, Any]:
         "can_lose": {name: raft.can_lose for name, raft in rafts.items()},
         "vault": vault_states,
         "certificate_days": where.certificate_days(),
+        "snapshot": snapshot
+        and {**asdict(snapshot), **{key: _iso(getattr(snapshot, key)) for key in ("taken", "since")}},
+        "snapshot_told": snapshot.describe(now) if snapshot else "none at intervals",
         "problems": problems,
     }
 
@@ -106,7 +116,8 @@ def render(status: Mapping[str, Any]) -> RenderableType:
     head = f"{status['cluster']}  {status['provider']}  {status['datacenter']}  {state}"
     lose = ", ".join(f"{name} {count}" for name, count in status["can_lose"].items()) or "unknown"
     foot = f"quorum: servers that may still fail: {lose} · certificates: valid {status['certificate_days']} days"
-    return Group(Text(head), table, Text(foot), *(Text(f"! {problem}") for problem in status["problems"]))
+    kept = f"snapshots: {status['snapshot_told']}"
+    return Group(Text(head), table, Text(foot), Text(kept), *(Text(f"! {problem}") for problem in status["problems"]))
 
 
 def _role(raft: Raft | None, machine: str, leader: str = "leader", follower: str = "follower") -> str:
@@ -126,6 +137,10 @@ def _client(node: Any) -> str:
     if node.draining:
         return "draining"
     return str(node.status if node.eligible else f"{node.status}, ineligible")
+
+
+def _iso(time: datetime | None) -> str | None:
+    return time.isoformat() if time else None
 
 
 def _said(health: Any, check: str) -> str:

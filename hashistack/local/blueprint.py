@@ -40,6 +40,8 @@ class Blueprint:
     user_data: str
     mounts: dict[str, str]
     """Host directory to the directory on the machine, read-only."""
+    snapshots: str = ""
+    """The host's directory that servers put snapshots into; it outlives them. "" on clients."""
 
     @property
     def volume(self) -> str:
@@ -66,6 +68,7 @@ def blueprint(template: Props) -> Blueprint:
     made, pool, spec = bundle(template), template["pool"], _spec(template)
     role = SERVER if pool == SERVER else "client"
     digest = made.sha256
+    snapshots = template.get("snapshots", "") if role == SERVER else ""
     return Blueprint(
         site=template["site"],
         labels=template["labels"],
@@ -84,8 +87,10 @@ def blueprint(template: Props) -> Blueprint:
             bundle_url=f"file:///{bundle_path(digest)}",
             bundle_sha256=digest,
             servers=spec.servers.count,
+            environment={"HS_SNAPSHOTS": snapshots} if snapshots else {},
             upgrade=next((spec.upgrade_of(found) for found in spec.clients if found.name == pool), spec.upgrade),
         ),
+        snapshots=snapshots,
         mounts={template["tools"][name]["path"]: _mounted(name, template) for name in needed(pool)},
     )
 

@@ -113,6 +113,7 @@ class LocalCluster(pulumi.ComponentResource):
             pool=SERVER,
             count=declared.count,
             secrets=secrets.server_document,
+            snapshots=str(Path(project, ".hashistack", "snapshots").absolute()),
             **common,
         )
         clients = [

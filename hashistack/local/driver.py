@@ -17,6 +17,7 @@ from hashistack.local.machines import STAY, Machine
 from hashistack.local.removal import remove_containers
 from hashistack.ops.api.connection import Connection, Pool
 from hashistack.ops.rollout.driver import DriverFailed, Instance
+from hashistack.ops.snapshots import key_wrap
 from hashistack.provider.handler import ResourceFailed
 
 
@@ -72,6 +73,18 @@ class LocalDriver:
     @asking()
     def keep_vault_init(self, document: str) -> None:
         secret_store.write(self._connection.name, secret_store.VAULT_INIT, document)
+        self.close_vault_init()
+
+    def close_vault_init(self) -> None:
+        """Leave Vault's key closed in the servers' secret store, for the snapshots that they take.
+
+        The one that is there stays as long as it opens with the stack's secret, which a rotation changes.
+        """
+        site = self._connection.name
+        key = secret_store.read(site, secret_store.VAULT_INIT)
+        closed = secret_store.read(site, secret_store.VAULT_INIT_CLOSED)
+        if key and not key_wrap.opens(closed, key, self._connection):
+            secret_store.write(site, secret_store.VAULT_INIT_CLOSED, key_wrap.close(key, self._connection))
 
     def evidence(self, name: str) -> str:
         try:

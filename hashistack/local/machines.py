@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from hashistack.local.blueprint import Blueprint
 
 SECRETS = "/platform/secrets"
+SNAPSHOTS = "/platform/snapshots"
 CAPABILITIES = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "IPC_LOCK", "DAC_READ_SEARCH"]
 """What Nomad's exec driver and bridge networking need of a container; servers get none of them."""
 
@@ -98,6 +100,8 @@ def start(
     used = {machine.slot for machine in found if machine.pool == plan.pool}
     slots = [slot for slot in range(len(used) + len(names)) if slot not in used]
     network = client.api.inspect_network(plan.network)["IPAM"]["Config"][0]
+    if plan.snapshots:
+        Path(plan.snapshots).mkdir(mode=0o700, parents=True, exist_ok=True)  # or Docker makes it, and root owns it
     free = fresh_addresses(plan.pool, network, [machine.address for machine in found])
     with ThreadPoolExecutor(len(names)) as pool:
         starting = [
@@ -180,7 +184,11 @@ def _make(
     if not client_role:
         aliases += [f"servers.{DOMAIN}", f"slot-{slot}.{DOMAIN}"]
     host = client.api.create_host_config(
-        binds=[f"{source}:{target}:ro" for source, target in plan.mounts.items()] + [f"{plan.volume}:{SECRETS}"],
+        binds=[
+            *(f"{source}:{target}:ro" for source, target in plan.mounts.items()),
+            f"{plan.volume}:{SECRETS}",
+            *([f"{plan.snapshots}:{SNAPSHOTS}"] if plan.snapshots else []),
+        ],
         tmpfs={"/run": "mode=755,exec"},
         cap_add=CAPABILITIES if client_role else [],
         security_opt=["label=disable", *(_UNCONFINED if client_role else ["no-new-privileges"])],

@@ -98,6 +98,7 @@ class _LocalPool(HashistackResource):
         artifacts: LocalArtifacts,
         dns: LocalDns,
         secrets: pulumi.Input[str],
+        snapshots: str = "",
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {
@@ -112,6 +113,7 @@ class _LocalPool(HashistackResource):
             "image": image.image,
             "tools": artifacts.tools,
             "upstreams": dns.upstreams,
+            "snapshots": snapshots,
             "secrets": pulumi.Output.secret(secrets),
         }
         super().__init__(name, inputs, opts)
@@ -120,7 +122,8 @@ class _LocalPool(HashistackResource):
 class LocalServerPool(_LocalPool):
     """The servers: containers that each run Nomad, Consul and Vault as a voter. One resource, however many.
 
-    ``spec`` is the cluster's specification as JSON text, ``secrets`` the servers' role document.
+    ``spec`` is the cluster's specification as JSON text, ``secrets`` the servers' role document, ``snapshots`` the
+    directory of this machine that they put snapshots into.
     """
 
     resource_type = "hashistack:index:LocalServerPool"

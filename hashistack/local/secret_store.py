@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 VAULT_INIT = "vault-init"
 """The document that holds Vault's unseal key."""
 
+VAULT_INIT_CLOSED = "vault-init-closed"
+"""The same, closed with the stack's secret (`ops/snapshots/key_wrap.py`): what servers put into snapshots."""
+
 
 class StoreUnreachable(HashistackError):
     """No server of the cluster is on this Docker host, so nobody can reach its secret store."""

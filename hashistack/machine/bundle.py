@@ -40,6 +40,7 @@ _ROLE_PROGRAMS = {
         *("bootstrap/bootstrap", "bootstrap/bootstrap-consul", "bootstrap/bootstrap-nomad"),
         *("bootstrap/bootstrap-vault", "bootstrap/finish-bootstrap", "bootstrap/unseal"),
         *("leave/leave-server.sh", "leave/prune-members"),
+        *("snapshots/snapshots", "snapshots/take-snapshot"),
     ),
 }
 
@@ -112,6 +113,7 @@ def render(spec: ClusterSpec, pool: str, platform: Platform, binaries: tuple[Bin
             "role": role,
             "pool": pool,
             "domain": spec.dns.domain,
+            "search": " ".join(spec.dns.search),
             "tools": [vars(binary) for binary in sorted(binaries, key=lambda binary: binary.name)],
             **({"made_of": dict(platform.made_of)} if platform.made_of else {}),
         }
@@ -120,7 +122,7 @@ def render(spec: ClusterSpec, pool: str, platform: Platform, binaries: tuple[Bin
         contents["bootstrap.json"] = _json({**bootstrap(spec), "seal": platform.seal})
     contents |= {f"bin/{Path(name).name}": _program(name) for name in _programs(platform.name, role)}
     contents["bin/platform"] = _program(f"platform/platform-{platform.name}")
-    for name, script in services(role, tools, seal_in_store=platform.seal is None).items():
+    for name, script in services(role, tools, spec.snapshots, seal_in_store=platform.seal is None).items():
         contents[f"sv/{name}"] = script.encode()
     return Bundle(contents)
 

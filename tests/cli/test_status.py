@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,11 +12,18 @@ import pytest
 
 from hashistack.cli.status import look
 from hashistack.ops.api.connection import Pool
+from hashistack.ops.api.http import Answer
 from hashistack.ops.api.raft import Peer, Raft
 from hashistack.ops.api.vault import VaultServer
 
 
-def cluster(servers: int = 1, addresses: int = 1, answers: int = 1, strangers: Sequence[str] = ()) -> Any:
+def cluster(
+    servers: int = 1,
+    addresses: int = 1,
+    answers: int = 1,
+    strangers: Sequence[str] = (),
+    snapshot: dict[str, Any] | None = None,
+) -> Any:
     """A cluster of servers that are well in Raft's eyes, and so many of whose Vaults answer."""
     names = [f"server-{number + 1}" for number in range(servers)]
     raft = Raft(tuple(Peer(name, True, name == "server-1") for name in names))
@@ -30,6 +39,7 @@ def cluster(servers: int = 1, addresses: int = 1, answers: int = 1, strangers: S
             vault=SimpleNamespace(addresses=places),
         ),
         consul=SimpleNamespace(
+            api=SimpleNamespace(call=lambda *_, **__: Answer(200 if snapshot else 404, json.dumps(snapshot), 0)),
             raft=lambda: raft,
             machines=lambda: {**dict.fromkeys(names, "server"), **dict.fromkeys(strangers, "")},
             machine_health=lambda: (),
@@ -64,3 +74,16 @@ def test_a_server_whose_vault_is_away_is_a_problem_though_autopilot_has_not_miss
 ) -> None:
     seen = look(cluster(3, addresses, answers))
     assert (seen["problems"], seen["healthy"]) == (problems, not problems)
+
+
+def test_when_the_last_snapshot_was_taken_is_told_and_a_late_one_is_a_problem() -> None:
+    def seen(before: timedelta) -> dict[str, Any]:
+        taken = (datetime.now(UTC) - before).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return look(cluster(snapshot={"every": 3600, "taken": taken, "where": "/home/me/a.tar", "size": 9}))
+
+    assert seen(timedelta(minutes=30))["snapshot_told"] == "30 min ago, /home/me/a.tar"
+    assert seen(timedelta(minutes=30))["healthy"]
+    late = seen(timedelta(hours=3))
+    assert not late["healthy"]
+    assert late["problems"][0].startswith("the last snapshot is 3 h old")
+    assert look(cluster())["snapshot_told"] == "none at intervals"

@@ -13,6 +13,7 @@ import docker
 import pytest
 
 from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.snapshots import key_wrap
 from hashistack.ops.snapshots.archive import verify
 from hashistack.ops.snapshots.save import save
 
@@ -175,6 +176,24 @@ def test_an_archive_of_another_stack_is_refused(own: Datacenter, tmp_path: Path)
             tar.add(tmp_path / "parts" / name, name)
     said = own.project.run("snapshot", "restore", str(archive), "--yes", code=2)
     assert "whose tokens are not this stack's" in said
+
+
+def test_the_servers_take_snapshots_by_themselves(own: Datacenter) -> None:
+    """Without a command by hand: into the project, where `snapshot list` finds them; `status` says of the last."""
+    place = own.project.directory / ".hashistack" / "snapshots"
+    found = until(lambda: sorted(place.glob("scheduled-*.tar")), 120, "a snapshot is taken")
+    manifest = verify(found[-1]).manifest
+    assert manifest.vault_init, "Vault's key, closed"
+    assert manifest.stack == key_wrap.stack_digest(own.connection)
+    assert json.loads(key_wrap.unclose(manifest.vault_init, own.connection))["keys_base64"]
+    assert found[-1].stat().st_mode & 0o777 == 0o600
+
+    def told() -> str:
+        seen = json.loads(own.project.run("status", "-o", "json"))["snapshot"]
+        return str(seen["where"]) if seen else ""
+
+    assert until(told, 30, "status says where it is").startswith(f"{place}/scheduled-")
+    assert found[-1].name in own.project.run("snapshot", "list")
 
 
 def test_scheduled_snapshots_are_whole_and_the_oldest_goes(own: Datacenter, tmp_path: Path) -> None:

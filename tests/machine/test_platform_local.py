@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from importlib.resources import files
 
 import pytest
@@ -52,6 +53,22 @@ def test_storing_again_replaces(container: Sandbox) -> None:
     for text in ("one", "two"):
         container.run(PLATFORM, "store", "name", stdin=text)
     assert container.tree(SECRETS) == {"name": "two"}
+
+
+def test_the_newest_archives_are_kept_as_the_directorys_owner_and_what_others_put_there(container: Sandbox) -> None:
+    place = container.path("/platform/snapshots")
+    place.mkdir()
+    os.chown(place, 1234, 1234)
+    container.write("/etc/hashistack/metadata", "HS_SNAPSHOTS='/home/me/my snapshots'\n")
+    for name in ("mine.tar", *(f"scheduled-2026-01-0{day}T00-00-00Z.tar" for day in (1, 2, 3))):
+        container.write(f"/platform/snapshots/{name}", "older")
+    container.write("/tmp/archive", "new")
+    name = "scheduled-2026-01-04T00-00-00Z.tar"
+    done = container.run(PLATFORM, "keep", "/tmp/archive", name, "2")
+    assert done.stdout == f"/home/me/my snapshots/{name}\n"
+    assert sorted(container.tree("/platform/snapshots")) == ["mine.tar", "scheduled-2026-01-03T00-00-00Z.tar", name]
+    kept = (place / name).stat()
+    assert (kept.st_uid, kept.st_mode & 0o777) == (1234, 0o600)
 
 
 def test_a_document_that_is_not_there_is_a_failure(container: Sandbox) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -14,6 +15,7 @@ from hashistack.aws.names import BUCKET, prefix
 from hashistack.aws.tags import named
 from hashistack.machine.roles import SERVER
 from hashistack.machine.roles import tools as needed
+from hashistack.spec.durations import seconds
 from hashistack.toolchain.resources import Tools
 
 if TYPE_CHECKING:
@@ -27,8 +29,7 @@ class AwsArtifactsArgs:
     spec: the cluster, which says the tools, their versions and the architectures of its pools.
     static: whether only binaries without a C library will do; Alpine, the default image, has none.
     kms_key_arn: key for the bucket's encryption, which machines must then be allowed to use; None: S3's own.
-    force_destroy: whether destroying the stack empties the bucket. By default it does: all in it can be made again.
-    Snapshots cannot: they belong elsewhere. tags: for the bucket.
+    force_destroy: whether destroying the stack empties the bucket, snapshots of the cluster too. tags: for the bucket.
     """
 
     spec: ClusterSpec
@@ -39,10 +40,11 @@ class AwsArtifactsArgs:
 
 
 class AwsArtifacts(pulumi.ComponentResource):
-    """A versioned, encrypted, private bucket that speaks TLS only, and in it the cluster's binaries and bundles.
+    """A versioned, encrypted, private bucket that speaks TLS only, with the cluster's binaries, bundles and snapshots.
 
-    Nothing is ever taken away while the bucket is there, and no version of an object expires: machines that still run
-    an older bundle fetch its binaries, and an Auto Scaling group may start one more of those at any time.
+    Binaries and bundles never expire while the bucket is there: machines that still run an older bundle fetch its
+    binaries, and an Auto Scaling group may start one more of those at any time. Snapshots go when they are as old as
+    the specification's `interval` x `retain`, in whole days.
     """
 
     bucket: pulumi.Output[str]
@@ -61,7 +63,7 @@ class AwsArtifacts(pulumi.ComponentResource):
         self.bucket, self.bucket_arn = bucket.id, bucket.arn
         # What is put there must find all of this: an object keeps the encryption that it was put with.
         self._object = pulumi.ResourceOptions(
-            parent=self, retain_on_delete=True, depends_on=self._protected(bucket, args.kms_key_arn)
+            parent=self, retain_on_delete=True, depends_on=self._protected(bucket, args)
         )
         self._binaries = {
             (arch, tool): pushed for arch, tools in _wanted(args.spec).items() for tool, pushed in
@@ -126,8 +128,9 @@ class AwsArtifacts(pulumi.ComponentResource):
             )
         return pushed
 
-    def _protected(self, bucket: aws.s3.Bucket, kms_key_arn: pulumi.Input[str] | None) -> list[pulumi.Resource]:
+    def _protected(self, bucket: aws.s3.Bucket, args: AwsArtifactsArgs) -> list[pulumi.Resource]:
         """Everything that makes the bucket safe."""
+        kms_key_arn = args.kms_key_arn
         access = aws.s3.BucketPublicAccessBlock(
             f"{self._name}-access",
             bucket=bucket.id,
@@ -161,7 +164,8 @@ class AwsArtifacts(pulumi.ComponentResource):
                             days_after_initiation=7
                         )
                     ),
-                )
+                ),
+                _kept(args.spec),
             ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
         )
@@ -191,6 +195,20 @@ class AwsArtifacts(pulumi.ComponentResource):
                 opts=after,
             ),
         ]
+
+
+def _kept(spec: ClusterSpec) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
+    """The rule that ends snapshots which are older than as many as are kept; S3 counts in days."""
+    kept = seconds(spec.snapshots.interval) * spec.snapshots.retain
+    return aws.s3.BucketLifecycleConfigurationRuleArgs(
+        id="snapshots",
+        status="Enabled",
+        filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix="snapshots/"),
+        expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=ceil(kept / 86400)),
+        noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+            noncurrent_days=1
+        ),
+    )
 
 
 def tls_only(bucket_arn: str) -> dict[str, Any]:

@@ -94,6 +94,7 @@ def machine(scope: Scope, pool: str, role: str, reach: Reach, sessions: bool = F
     if role == "server":
         # Who initialises Vault is settled by who writes first: `If-None-Match` makes that atomic.
         found.append(_allow("Claim", ["s3:GetObject", "s3:PutObject"], [f"{reach.bucket}/claims/*"]))
+        found.append(_allow("Snapshot", ["s3:PutObject"], [f"{reach.bucket}/snapshots/*"]))
     if reach.kept:
         found.append(_allow("KeepSecrets", ["secretsmanager:PutSecretValue"], reach.kept))
     if reach.seal:

@@ -58,6 +58,7 @@ class ReadyHandler(DockerHandler):
         return _outputs(self._wait(ctx, news, kept=True, converge=not _as_declared(news)))
 
     def _wait(self, ctx: Context, news: Props, kept: bool, converge: bool) -> Connection:
+        from hashistack.local.driver import LocalDriver
         from hashistack.ops.api.cluster import Cluster
         from hashistack.ops.api.connection import Connection
         from hashistack.ops.readiness.checks import NotReady, readiness, wait
@@ -92,6 +93,7 @@ class ReadyHandler(DockerHandler):
                     else "The machines were removed; `pulumi up` makes new ones. To look at them: `keep_on_failure`."
                 )
                 raise ResourceFailed(f"{error.what}\n{evidence}\n{after}", error.remedy) from error
+        LocalDriver(connection).close_vault_init()
         return connection
 
 

@@ -55,6 +55,7 @@ It can make no root token; that needs the recovery (or unseal) key."""
 _METRICS = 'path "sys/metrics" { capabilities = ["read"] }\n'
 
 _HEALTH = (
+    'path "sys/storage/raft/snapshot" { capabilities = ["read"] }\n'
     'path "sys/storage/raft/configuration" { capabilities = ["read"] }\n'
     'path "sys/storage/raft/remove-peer" { capabilities = ["update"] }\n'
     'path "auth/userpass/users/operator/password" { capabilities = ["update"] }\n'

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from hashistack.spec.durations import seconds
+from hashistack.spec.snapshots import Snapshots
+
 _START = "#!/bin/sh\nexec 2>&1\nulimit -c 0\n"
 _BIN = "/opt/hashistack/bin"
 _NODE = "/opt/hashistack/current/bin"
 _RUN = "/run/hashistack"
 
 
-def services(role: str, tools: dict[str, str], seal_in_store: bool) -> dict[str, str]:
+def services(role: str, tools: dict[str, str], snapshots: Snapshots, seal_in_store: bool) -> dict[str, str]:
     """Service name to ``run`` script; ``tools`` maps a binary's name to its sha256.
 
     Servers run every product as a user of its own; a Nomad client needs root for its task drivers.
@@ -32,6 +35,8 @@ def services(role: str, tools: dict[str, str], seal_in_store: bool) -> dict[str,
             f"exec chpst -u vault {_binary('vault', tools)} server -config={_RUN}/vault/vault.json\n"
         )
         found["bootstrap"] = f"exec {_NODE}/bootstrap\n"
+        every = seconds(snapshots.interval) if snapshots.enabled else 0
+        found["snapshots"] = f"exec {_NODE}/snapshots {every:.0f} {snapshots.retain}\n"
         found["prune-members"] = f"exec {_NODE}/prune-members\n"
     if server and seal_in_store:
         found["unseal"] = f"exec {_NODE}/unseal\n"

@@ -35,10 +35,18 @@ def close(vault_init: str, connection: Connection) -> str:
     """The platform's document `vault-init`, without any root token, as text that only the stack's secret opens."""
     from cryptography.fernet import Fernet
 
-    document = {key: value for key, value in json.loads(vault_init).items() if key != "root_token"}
+    document = _without_root(vault_init)
     salt = os.urandom(_SALT_BYTES)
     closed = Fernet(_key(connection, salt)).encrypt(json.dumps(document).encode())
     return f"{base64.urlsafe_b64encode(salt).decode()}.{closed.decode()}"
+
+
+def opens(closed: str, vault_init: str, connection: Connection) -> bool:
+    """Whether `closed` is this document, and opens with the stack's secret of now."""
+    try:
+        return bool(closed) and unclose(closed, connection) == json.dumps(_without_root(vault_init))
+    except Closed:
+        return False
 
 
 def document(key: str) -> str:
@@ -61,6 +69,10 @@ def unclose(closed: str, connection: Connection) -> str:
         return Fernet(_key(connection, base64.urlsafe_b64decode(salt))).decrypt(token.encode()).decode()
     except (InvalidToken, ValueError):
         raise Closed("the archive's unseal key does not open with this stack's secret") from None
+
+
+def _without_root(vault_init: str) -> dict[str, object]:
+    return {key: value for key, value in json.loads(vault_init).items() if key != "root_token"}
 
 
 def _key(connection: Connection, salt: bytes) -> bytes:

@@ -50,7 +50,9 @@ def test_tools_are_under_their_digests_bundles_under_their_pools_and_all_stay(mi
     # An older bundle's machines, and those that a group starts from an older template, still fetch.
     assert all(each.retain_on_delete for each in pushed.values())
     (lifecycle,) = minimal.of("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration")
-    assert not [rule for rule in lifecycle.inputs["rules"] if any("xpiration" in key for key in rule)]
+    (ending,) = [rule for rule in lifecycle.inputs["rules"] if any("xpiration" in key for key in rule)]
+    assert ending["filter"] == {"prefix": "snapshots/"}, "nothing else ends"
+    assert ending["expiration"] == {"days": 3}, "72 of one an hour"
 
 
 def test_machines_are_told_where_everything_is(minimal: Recording) -> None:
