@@ -27,9 +27,12 @@ _log: logging.Logger | None = None
 
 
 def start() -> None:
-    """Begin, where HASHISTACK_LOG names a file; one that is made is private. Raises HashistackError."""
+    """Begin, where HASHISTACK_LOG names a file; one that is made is private. Once more: go on where it says now.
+
+    Raises HashistackError for a file that can't be written.
+    """
     global _log
-    if not (name := os.environ.get(VARIABLE)) or _log:
+    if not (name := os.environ.get(VARIABLE)):
         return
     import logging
 
@@ -47,11 +50,12 @@ def start() -> None:
     handler = Handler(opened)
     handler.setFormatter(logging.Formatter("%(asctime)s.%(msecs)03dZ %(process)d %(message)s", "%Y-%m-%dT%H:%M:%S"))
     handler.formatter.converter = time.gmtime  # type: ignore[union-attr]
+    if not _log:
+        sys.addaudithook(_process)
     _log = logging.getLogger("hashistack.calls")
     _log.propagate = False
     _log.setLevel(logging.INFO)
-    _log.addHandler(handler)
-    sys.addaudithook(_process)
+    _log.handlers[:] = [handler]
 
 
 def is_on() -> bool:

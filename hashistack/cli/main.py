@@ -16,6 +16,7 @@ import signal
 from pathlib import Path
 from typing import Annotated
 
+from hashistack import call_log
 from hashistack.cli.commands.report import report as report_command
 from hashistack.cli.commands.snapshot import app as snapshot
 from hashistack.cli.commands.toolchain import app as toolchain
@@ -38,7 +39,16 @@ app.command("report")(report_command)
 
 
 @app.callback(invoke_without_command=True)
-def _root(version: Annotated[bool, typer.Option("--version", help="print the version and end")] = False) -> None:
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="print the version and end")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="of any command: show each call to an API, Docker and the system")
+    ] = False,
+) -> None:
+    if verbose:
+        from hashistack.cli.verbose import follow
+
+        follow()
     if version:
         typer.echo(f"hashistack {VERSION}")
         raise typer.Exit
@@ -245,10 +255,17 @@ _INTERRUPTED = 128 + signal.SIGINT
 """What typer makes of Ctrl-C."""
 
 
+def _verbose_first(arguments: list[str]) -> list[str]:
+    """`--verbose` is an option of all commands, so it may stand behind theirs."""
+    flag = "--verbose"
+    return [flag, *(one for one in arguments if one != flag)] if flag in arguments else arguments
+
+
 def main() -> None:
     """The console script: an error of ours is one text on standard error and exit code 2."""
     try:
-        app()
+        call_log.start()
+        app(args=_verbose_first(sys.argv[1:]))
     except SystemExit as ended:
         if ended.code == _INTERRUPTED:
             print("hashistack: interrupted. Repeating the same command goes on from here.", file=sys.stderr)

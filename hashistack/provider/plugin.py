@@ -9,6 +9,7 @@ from typing import Final
 from hashistack.provider.later import later
 
 with later():
+    from hashistack import call_log
     from hashistack.provider import registry
     from hashistack.provider.handler import Handler
     from hashistack.provider.process import engine_address, serve
@@ -22,6 +23,7 @@ _GRACE: Final = 20.0  # seconds that running handlers get to clean up
 
 def main(handler: Callable[[str], Handler] = registry.handler) -> None:
     """Serve the engine whose address is the first argument. handler: from a type token to its handler."""
+    call_log.start()
     gc.freeze()  # what was imported stays; `link` keeps the collector off until here
     gc.enable()
     provider = Provider(engine_address(), handler)

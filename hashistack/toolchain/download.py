@@ -6,9 +6,11 @@ The part file carries the expected digest in its name, so bytes of two different
 import shutil
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
+from hashistack import call_log
 from hashistack.toolchain import cache, digest
 from hashistack.toolchain.ticker import Ticker
 from hashistack.toolchain.tool import DigestRefused, Unavailable, Wanted
@@ -21,7 +23,9 @@ _FRUITLESS: Final = 3  # attempts in a row that brought nothing before we give u
 def text(url: str) -> str:
     """A small text file. Raises Unavailable with the reason."""
     try:
-        answer = httpx.get(url, timeout=_TIMEOUT, follow_redirects=True)
+        with call_log.call("download", f"GET {_shown(url)}") as ended:
+            answer = httpx.get(url, timeout=_TIMEOUT, follow_redirects=True)
+            ended(answer.status_code)
         answer.raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Unavailable(_reason(url, error)) from None
@@ -47,7 +51,7 @@ def archive(wanted: Wanted, url: str, sha256: str, ticker: Ticker) -> Path:
         shutil.rmtree(target.parent)
         raise DigestRefused(
             f"{wanted.label}: downloaded {actual}, expected {sha256} "
-            f"(by the checksums beside {url}): refused; nothing was kept",
+            f"(by the checksums beside {_shown(url)}): refused; nothing was kept",
             "try again later; if it stays so, something between here and there changes what is sent",
         )
     return part.rename(target)
@@ -71,7 +75,11 @@ def _stream(url: str, part: Path, ticker: Ticker) -> None:
 
 def _attempt(url: str, part: Path, have: int, ticker: Ticker) -> None:
     headers = {"Range": f"bytes={have}-"} if have else {}
-    with httpx.stream("GET", url, headers=headers, timeout=_TIMEOUT, follow_redirects=True) as answer:
+    with (
+        call_log.call("download", f"GET {_shown(url)}") as ended,
+        httpx.stream("GET", url, headers=headers, timeout=_TIMEOUT, follow_redirects=True) as answer,
+    ):
+        ended(answer.status_code)
         if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and have:
             return  # nothing is missing; whether it is right, the digest says
         answer.raise_for_status()
@@ -88,5 +96,11 @@ def _attempt(url: str, part: Path, have: int, ticker: Ticker) -> None:
 
 def _reason(url: str, error: Exception) -> str:
     if isinstance(error, httpx.HTTPStatusError):
-        return f"{url} answers {error.response.status_code}"
-    return f"{url}: {error or type(error).__name__}"
+        return f"{_shown(url)} answers {error.response.status_code}"
+    return f"{_shown(url)}: {error or type(error).__name__}"
+
+
+def _shown(url: str) -> str:
+    """`url` without a user and password, which a mirror may ask for."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))

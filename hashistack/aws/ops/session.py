@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from typing import Any
 
 import boto3
 from botocore import exceptions
 from botocore.config import Config
+
+from hashistack import call_log
 
 CONFIG = Config(
     # Waits twice as long before each repetition, and slows down where AWS throttles the account.
@@ -40,7 +44,20 @@ def session(region: str | None = None, profile: str | None = None) -> boto3.Sess
 
     Raises botocore's ProfileNotFound.
     """
-    return boto3.Session(region_name=region, profile_name=profile)
+    made = boto3.Session(region_name=region, profile_name=profile)
+    if call_log.is_on():
+        made.events.register("before-call", _begun)
+        made.events.register("after-call", _ended)
+    return made
+
+
+def _begun(context: dict[str, Any], **more: object) -> None:
+    context["hashistack_began"] = time.monotonic()
+
+
+def _ended(http_response: Any, model: Any, context: dict[str, Any], **more: object) -> None:
+    took = time.monotonic() - context.get("hashistack_began", time.monotonic())
+    call_log.note("aws", f"{model.service_model.service_name} {model.name}", http_response.status_code, took)
 
 
 def failure(error: exceptions.BotoCoreError | exceptions.ClientError) -> Failure:

@@ -9,13 +9,14 @@ import ssl
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import httpx
 
+from hashistack import call_log
 from hashistack.errors import HashistackError
 
 CONNECT_SECONDS = 2.0
@@ -253,16 +254,18 @@ class Api:
         timeout = httpx.Timeout(READ_SECONDS + hold * 17 / 16, connect=CONNECT_SECONDS)
         headers = {token[0]: token[1]} if token[0] else {}
         try:
-            reply = self._http.request(
-                method,
-                base + path,
-                params=params,
-                json=body,
-                headers=headers,
-                timeout=timeout,
-                extensions=self._extensions,
-            )
-        except (httpx.HTTPError, ssl.SSLError) as failure:
+            with self._noted(base, method, path) as ended:
+                reply = self._http.request(
+                    method,
+                    base + path,
+                    params=params,
+                    json=body,
+                    headers=headers,
+                    timeout=timeout,
+                    extensions=self._extensions,
+                )
+                ended(reply.status_code)
+        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as failure:
             reason = str(failure) or type(failure).__name__
             raise ApiError(self.product, method, path, None, self._clean(f"{base}: {reason}")) from None
         if not reply.is_success and reply.status_code not in accept:
@@ -287,14 +290,21 @@ class Api:
         more: dict[str, Any] = {"content": content, "extensions": self._extensions}
         timeout = httpx.Timeout(FILE_SECONDS, connect=CONNECT_SECONDS)
         try:
-            with self._http.stream(method, base + path, headers=headers, timeout=timeout, **more) as reply:
+            with (
+                self._noted(base, method, path) as ended,
+                self._http.stream(method, base + path, headers=headers, timeout=timeout, **more) as reply,
+            ):
+                ended(reply.status_code)
                 if not reply.is_success:
                     reply.read()
                     raise ApiError(self.product, method, path, reply.status_code, self._clean(reply.text))
                 yield reply
-        except (httpx.HTTPError, ssl.SSLError) as failure:
+        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as failure:
             reason = str(failure) or type(failure).__name__
             raise ApiError(self.product, method, path, None, self._clean(f"{base}: {reason}")) from None
+
+    def _noted(self, base: str, method: Method, path: str) -> AbstractContextManager[Callable[[object], None]]:
+        return call_log.call(self.product, f"{method} {base}{path}")
 
     @staticmethod
     def _decoded(reply: httpx.Response) -> Any:
