@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ VARIABLE = "HASHISTACK_LOG"
 """The environment variable with the file to which every process of ours appends."""
 
 _log: logging.Logger | None = None
+_handler: logging.StreamHandler[Any] | None = None
 
 
 def start() -> None:
@@ -31,7 +33,7 @@ def start() -> None:
 
     Raises HashistackError for a file that can't be written.
     """
-    global _log
+    global _log, _handler
     if not (name := os.environ.get(VARIABLE)):
         return
     import logging
@@ -50,12 +52,27 @@ def start() -> None:
     handler = Handler(opened)
     handler.setFormatter(logging.Formatter("%(asctime)s.%(msecs)03dZ %(process)d %(message)s", "%Y-%m-%dT%H:%M:%S"))
     handler.formatter.converter = time.gmtime  # type: ignore[union-attr]
-    if not _log:
-        sys.addaudithook(_process)
+    stop()
+    _hook_once()
     _log = logging.getLogger("hashistack.calls")
     _log.propagate = False
     _log.setLevel(logging.INFO)
-    _log.handlers[:] = [handler]
+    _log.addHandler(handler)
+    _handler = handler
+
+
+def stop() -> None:
+    """Write nothing down any more."""
+    global _log, _handler
+    if _log and _handler:
+        _log.removeHandler(_handler)
+        _handler.stream.close()
+    _log = _handler = None
+
+
+@cache
+def _hook_once() -> None:
+    sys.addaudithook(_process)  # nobody takes one back
 
 
 def is_on() -> bool:

@@ -43,7 +43,19 @@ def test_two_clusters_side_by_side(datacenter: Datacenter, make_project: Callabl
     datacenter.vendor("consul", "kv", "get", key, code=1)
 
     before = [machine.container.id for machine in datacenter.machines()]
-    assert "no container, network or volume of it is left" in project.run("down", "--yes")
+    # A container that its user has put into the cluster's network is no reason to stay: it is named, and runs on.
+    image = datacenter.machines()[0].container.image
+    beside = datacenter.client.containers.run(
+        image, ["3600"], entrypoint="sleep", network=neighbour.site, name=f"beside-{neighbour.site}", detach=True
+    )
+    try:
+        said = project.run("down", "--yes")
+        beside.reload()
+        assert beside.status == "running"
+    finally:
+        beside.remove(force=True)
+    assert f"container {beside.name} is not of this cluster" in said
+    assert "no container, network or volume of it is left" in said
     assert neighbour.left.now(datacenter.client) == []
     assert project.processes() == {}
     assert [machine.container.id for machine in datacenter.machines()] == before

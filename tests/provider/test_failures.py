@@ -110,3 +110,13 @@ def _commands() -> list[bytes]:
         except (FileNotFoundError, ProcessLookupError):
             continue
     return found
+
+
+def test_the_plugin_writes_its_calls_where_the_command_says(probed: Any, tmp_path: Path) -> None:
+    file = tmp_path / "calls.log"
+    probed.project.environment["HASHISTACK_LOG"] = str(file)
+    probed.program('Probe("one", world=world, value="a-value")')
+    probed.project.up()
+    said = file.read_text()
+    assert any(" plugin Create " in line and line.endswith(" ms") for line in said.splitlines())
+    assert "a-value" not in said
