@@ -99,7 +99,7 @@ def connection(address: str, clients: int, canary: int = 1) -> Connection:
     )
 
     def endpoint(product: str) -> Endpoint:
-        return Endpoint((f"{address}/{product}",), "s", "operator")
+        return Endpoint(f"{address}/{product}", "s", "operator")
 
     return Connection(
         name="simulated",

@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "toolchain": {"spec", "provider"},
     "provider": set(),
     "ops": {"spec"},
-    "component": {"spec", "provider"},
+    "component": {"spec", "provider", "secrets", "ops"},
     "jobs": {"spec", "provider", "ops"},
     "cli": {"spec", "machine", "component", "ops", "toolchain", "secrets", "provider", "testing", *PROVIDERS},
     "testing": {"spec", "provider"},

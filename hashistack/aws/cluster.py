@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 
-from hashistack.aws import checks, cluster_id, outputs, tags
+from hashistack.aws import checks, cluster_id, tags
 from hashistack.aws.access.artifacts import AwsArtifacts, AwsArtifactsArgs
 from hashistack.aws.access.identity import AwsIdentity, AwsIdentityArgs
 from hashistack.aws.access.seal import AwsSeal, AwsSealArgs
@@ -15,14 +17,15 @@ from hashistack.aws.network.dns import AwsDns, AwsDnsArgs
 from hashistack.aws.network.endpoints import NEEDED
 from hashistack.aws.network.firewall import AwsFirewall, AwsFirewallArgs
 from hashistack.aws.network.network import AwsNetwork, AwsNetworkArgs
-from hashistack.aws.outputs import Declared
 from hashistack.aws.pools.boot import Boots
 from hashistack.aws.pools.client_pool import AwsClientPool, AwsClientPoolArgs, AwsPoolOptions
 from hashistack.aws.pools.images import OFFICIAL
 from hashistack.aws.pools.launch import Launch, made_of
 from hashistack.aws.pools.server_pool import AwsServerPool, AwsServerPoolArgs
+from hashistack.component.connection import DeclaredPool, connection
 from hashistack.component.resource import Specification
-from hashistack.machine.roles import SERVER
+from hashistack.machine.roles import SERVER, TOOLS
+from hashistack.ops.api.policy import Policy
 from hashistack.provider.early import plugin_starts
 from hashistack.secrets.cluster import ClusterSecrets
 from hashistack.spec.pool import ClientPool, ServerPool
@@ -130,17 +133,41 @@ class AwsCluster(pulumi.ComponentResource):
         servers = AwsServerPool(
             f"{name}-{SERVER}", AwsServerPoolArgs(spec.servers, spec.upgrade, start, targets), after
         )
-        declared = [Declared(SERVER, SERVER, spec.servers.count, spec.upgrade, start.bundle, servers)]
+        declared = [
+            DeclaredPool(
+                SERVER,
+                "server",
+                spec.servers.count,
+                Policy.of(spec.upgrade),
+                start.bundle,
+                _template(scope.region, servers),
+            )
+        ]
         for pool in spec.clients:
             start, upgrade = launch(pool.name, groups["clients"], pool), spec.upgrade_of(pool)
             options = args.pools.get(pool.name, AwsPoolOptions())
             clients = AwsClientPool(
                 f"{name}-{pool.name}", AwsClientPoolArgs(pool, upgrade, start, options, args.protect), after
             )
-            declared.append(Declared(pool.name, "client", pool.desired, upgrade, start.bundle, clients))
-        addresses = outputs.addresses(api.dns_name)
-        self.nomad_address, self.consul_address = addresses["nomad"], addresses["consul"]
-        self.vault_address, self.ca_pem = addresses["vault"], keys.ca_pem
-        self.connection = outputs.connection(spec, scope.site, scope.region, addresses, keys, declared)
+            template = _template(scope.region, clients)
+            declared.append(DeclaredPool(pool.name, "client", pool.desired, Policy.of(upgrade), start.bundle, template))
+        self.nomad_address, self.consul_address = api.addresses["nomad"], api.addresses["consul"]
+        self.vault_address, self.ca_pem = api.addresses["vault"], keys.ca_pem
+        self.connection = connection(
+            cluster=pulumi.Output.from_input(scope.site),
+            provider="aws",
+            datacenter=spec.datacenter,
+            region=spec.region,
+            versions={product: spec.versions.of(product) for product in TOOLS},
+            secrets=keys,
+            addresses=api.addresses,
+            pools=declared,
+        )
         self.bundles = pulumi.Output.all(**{pool.name: pool.bundle for pool in declared})
         self.register_outputs({"connection": self.connection, "ca_pem": self.ca_pem, "bundles": self.bundles})
+
+
+def _template(region: str, pool: AwsServerPool | AwsClientPool) -> pulumi.Output[dict[str, Any]]:
+    """What a pool's machines are made from: the group that they are in, and its launch template."""
+    made = pulumi.Output.all(pool.group, pool.template_id, pool.template_version)
+    return made.apply(lambda it: {"region": region, "group": it[0], "launch_template": {"id": it[1], "version": it[2]}})

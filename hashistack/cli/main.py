@@ -244,11 +244,14 @@ def doctor(directory: DirectoryOption = None, stack: StackOption = None, output:
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    connection: Annotated[bool, typer.Option("--connection", help="of a stack's output `connection` instead")] = False,
+) -> None:
     """Print the JSON Schema of a cluster's specification."""
+    from hashistack.ops.api.connection import schema as form
     from hashistack.spec.schema import text
 
-    typer.echo(text(), nl=False)
+    typer.echo(form() if connection else text(), nl=False)
 
 
 _INTERRUPTED = 128 + signal.SIGINT

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hashistack.local.labels import DOMAIN
+from hashistack.local.ranges import api_address
 from hashistack.machine.bundle import Binary, Bundle, render
 from hashistack.machine.platform import Platform
 from hashistack.machine.roles import SERVER
@@ -133,12 +134,15 @@ def _mounted(name: str, template: Props) -> str:
 
 
 def _platform(template: Props) -> Platform:
+    callers = [template["gateway"]]
+    if cidr := template.get("cidr"):  # an earlier release had no proxy, and its templates name no range
+        callers.append(api_address(cidr))
     return Platform(
         name="local",
         join=(f"servers.{DOMAIN}",),
         vault_join=tuple({"leader_api_addr": f"https://slot-{slot}.{DOMAIN}:8200"} for slot in _VAULT_SLOTS),
         upstreams=tuple(template["upstreams"]),
         forward_zones={DOMAIN: ("127.0.0.11",)},
-        operators=(f"{template['gateway']}/32",),
+        operators=tuple(f"{address}/32" for address in callers),
         task_root="/opt/hashistack/task-root",
     )

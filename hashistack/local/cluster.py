@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pulumi
 
+from hashistack.component.connection import DeclaredPool, connection
 from hashistack.local.dns import LocalDns
-from hashistack.local.outline import Outline, outline
+from hashistack.local.outline import PoolOutline, outline
 from hashistack.local.resources import (
+    LocalApi,
     LocalArtifacts,
     LocalClientPool,
     LocalImage,
@@ -22,8 +24,8 @@ from hashistack.local.resources import (
     LocalSite,
 )
 from hashistack.machine.roles import SERVER
+from hashistack.ops.api.policy import Policy
 from hashistack.provider.early import plugin_starts
-from hashistack.provider.outputs import together
 from hashistack.secrets.cluster import ClusterSecrets
 
 if TYPE_CHECKING:
@@ -97,6 +99,15 @@ class LocalCluster(pulumi.ComponentResource):
             rotate_tokens=args.rotate_tokens,
             opts=child,
         )
+        api = LocalApi(
+            f"{name}-api",
+            site=site,
+            network=network,
+            image=image,
+            ca_pem=secrets.ca_pem,
+            region=spec.region,
+            opts=child,
+        )
         dns = LocalDns(f"{name}-dns", spec.upstreams, child)
         common: dict[str, Any] = {
             "spec": spec.text,
@@ -127,7 +138,17 @@ class LocalCluster(pulumi.ComponentResource):
             for pool in others
         ]
         pools: list[LocalServerPool | LocalClientPool] = [servers, *clients]
-        self.connection = pulumi.Output.secret(_connection(spec, site, pools, secrets))
+        self.connection = connection(
+            cluster=site.site,
+            provider="local",
+            datacenter=spec.datacenter,
+            region=spec.region,
+            versions=spec.versions,
+            secrets=secrets,
+            addresses=api.addresses,
+            servers=servers.endpoints,
+            pools=[_declared(*pair) for pair in zip(spec.pools, pools, strict=True)],
+        )
         ready = LocalReady(
             f"{name}-ready",
             site=site,
@@ -141,9 +162,9 @@ class LocalCluster(pulumi.ComponentResource):
             opts=child,
         )
         # An address is good only once somebody answers there.
-        self.nomad_address = ready.endpoints["nomad"][0]
-        self.consul_address = ready.endpoints["consul"][0]
-        self.vault_address = ready.endpoints["vault"][0]
+        self.nomad_address = ready.addresses["nomad"]
+        self.consul_address = ready.addresses["consul"]
+        self.vault_address = ready.addresses["vault"]
         self.ca_pem = secrets.ca_pem
         self.register_outputs({"connection": self.connection, "ca_pem": self.ca_pem})
 
@@ -154,34 +175,6 @@ def _warnings(text: str) -> list[str]:
     return [str(problem) for problem in warnings(ClusterSpec.parse(json.loads(text)))]
 
 
-def _connection(
-    spec: Outline, site: LocalSite, pools: Sequence[LocalServerPool | LocalClientPool], secrets: ClusterSecrets
-) -> pulumi.Output[str]:
-    def connection(known: Sequence[Any]) -> str:
-        site_id, certificates, keys, ids, endpoints, *made = known
-        told = {
-            "name": site_id,
-            "provider": "local",
-            "datacenter": spec.datacenter,
-            "region": spec.region,
-            "versions": spec.versions,
-            "ca_pem": certificates["ca"],
-            "operator_cert_pem": certificates["operator"],
-            "operator_key_pem": keys["operator"],
-            "nomad": {"addresses": endpoints["nomad"], "token": ids["nomad_management"]},
-            "consul": {"addresses": endpoints["consul"], "token": ids["consul_management"]},
-            "vault": {
-                "addresses": endpoints["vault"],
-                "username": "operator",
-                "password": ids["vault_operator_password"],
-            },
-            "pools": [
-                {**vars(pool), "bundle": bundle, "template": template}
-                for pool, bundle, template in zip(spec.pools, made[::2], made[1::2], strict=True)
-            ],
-        }
-        return json.dumps(told, sort_keys=True)
-
-    made = [output for pool in pools for output in (pool.bundle_sha256, pool.template)]
-    endpoints = pools[0].endpoints
-    return together(site.site, secrets.certificates, secrets.keys, secrets.ids, endpoints, *made).apply(connection)
+def _declared(pool: PoolOutline, made: LocalServerPool | LocalClientPool) -> DeclaredPool:
+    role = cast('Literal["server", "client"]', pool.role)
+    return DeclaredPool(pool.name, role, pool.count, Policy(**pool.policy), made.bundle_sha256, made.template)

@@ -14,6 +14,7 @@ from hashistack.local import machines, secret_store
 from hashistack.local.blueprint import Blueprint, blueprint
 from hashistack.local.docker_client import asking, engine
 from hashistack.local.machines import STAY, Machine
+from hashistack.local.proxy import ensure, proxy
 from hashistack.local.removal import remove_containers
 from hashistack.ops.api.connection import Connection, Pool
 from hashistack.ops.rollout.driver import DriverFailed, Instance
@@ -44,6 +45,14 @@ class LocalDriver:
 
     def check(self, pool: str) -> None:
         self._blueprint(pool)
+
+    @asking()
+    def ensure_api(self) -> None:
+        servers = next(pool for pool in self._connection.pools if pool.role == "server")
+        if "cidr" not in servers.template:
+            return  # made by a release that had no proxy: the next `up` makes one
+        plan = proxy(dict(servers.template), self._connection.ca_pem, self._connection.region)
+        ensure(self._client, plan)
 
     @asking()
     def grow(self, pool: str, count: int) -> tuple[str, ...]:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from hashistack.local import labels
-from hashistack.local.handlers.network import SLOTS, ports
 from hashistack.local.labels import DOMAIN
 from hashistack.local.listing import Listing
+from hashistack.local.ranges import API_PORTS, SLOTS, ports
 from hashistack.provider.handler import Props, ResourceFailed
 
 if TYPE_CHECKING:
@@ -171,7 +171,6 @@ def _make(
 
     client_role = plan.role == "client"
     published = {} if client_role else ports(plan.port_base, slot)
-    inside = {"nomad": 4646, "consul": 8501, "vault": 8200}
     marks = {
         **plan.labels,
         labels.POOL: plan.pool,
@@ -193,7 +192,7 @@ def _make(
         cap_add=CAPABILITIES if client_role else [],
         security_opt=["label=disable", *(_UNCONFINED if client_role else ["no-new-privileges"])],
         userns_mode="host",
-        port_bindings={inside[product]: ("127.0.0.1", port) for product, port in published.items()},
+        port_bindings={API_PORTS[product]: ("127.0.0.1", port) for product, port in published.items()},
         network_mode=plan.network,
         restart_policy={"Name": "unless-stopped"},
     )
@@ -205,7 +204,7 @@ def _make(
         hostname=name,
         labels=marks,
         host_config=host,
-        ports=[inside[product] for product in published],
+        ports=[API_PORTS[product] for product in published],
         networking_config={"EndpointsConfig": {plan.network: endpoint}},
     )["Id"]
     try:
@@ -222,7 +221,7 @@ def _make(
 
 def put_secrets(client: docker.DockerClient, container: str, secrets: Mapping[str, bytes]) -> None:
     """Writes documents into the secret store that ``container`` mounts."""
-    client.api.put_archive(container, SECRETS, _tar({name: (data, 0o600) for name, data in secrets.items()}))
+    client.api.put_archive(container, SECRETS, tar({name: (data, 0o600) for name, data in secrets.items()}))
 
 
 def _archive(plan: Blueprint, secrets: Mapping[str, bytes]) -> bytes:
@@ -233,10 +232,11 @@ def _archive(plan: Blueprint, secrets: Mapping[str, bytes]) -> bytes:
         bundle_path(plan.bundle): (plan.bundle_archive, 0o644),
         **{f"{SECRETS[1:]}/{name}": (data, 0o600) for name, data in secrets.items()},
     }
-    return _tar(files)
+    return tar(files)
 
 
-def _tar(files: dict[str, tuple[bytes, int]]) -> bytes:
+def tar(files: dict[str, tuple[bytes, int]]) -> bytes:
+    """An archive of files for `put_archive`: path to content and mode."""
     import tarfile
 
     out = io.BytesIO()

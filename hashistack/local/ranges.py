@@ -11,9 +11,15 @@ PREFIX = 24
 CLUSTERS = 256
 
 FIRST_PORT = 24000
-PORTS = 24
-"""Host ports a cluster has: eight servers (five, and room to surge) of three products. All below 32768, where
-Linux's ephemeral ports begin; https://docs.kernel.org/networking/ip-sysctl.html (ip_local_port_range)."""
+
+API_PORTS = {"nomad": 4646, "consul": 8501, "vault": 8200}
+"""Where each API listens on a server: `spec/ports.py`, whose import takes longer than most `up`s may."""
+
+SLOTS = 7
+"""Places for servers: five, and room to surge."""
+PORTS = len(API_PORTS) * (SLOTS + 1)
+"""Host ports a cluster has: for each product, each server's and the API's own. All below 32768, where Linux's
+ephemeral ports begin; https://docs.kernel.org/networking/ip-sysctl.html (ip_local_port_range)."""
 
 
 def subnet(index: int) -> IPv4Network:
@@ -36,3 +42,18 @@ def ports_free(base: int) -> bool:
             except OSError:
                 return False
     return True
+
+
+def ports(base: int, slot: int) -> dict[str, int]:
+    """The host ports of the server in ``slot`` (0 to 6)."""
+    return {product: base + index * (SLOTS + 1) + slot for index, product in enumerate(API_PORTS)}
+
+
+def api_ports(base: int) -> dict[str, int]:
+    """The host ports of the APIs, whichever servers there are: the eighth of each product."""
+    return ports(base, SLOTS)
+
+
+def api_address(cidr: str) -> str:
+    """The proxy's address in the network of ``cidr``: its last one, which no machine gets."""
+    return str(IPv4Network(cidr)[-2])

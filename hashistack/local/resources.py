@@ -73,6 +73,43 @@ class LocalNetwork(HashistackResource):
         self.cidr: pulumi.Output[str]
 
 
+class LocalApi(HashistackResource):
+    """One address for the APIs of the servers, whichever servers there are: a proxy that passes TLS through.
+
+    ``region`` is Nomad's, which the servers' certificates name.
+    """
+
+    resource_type = "hashistack:index:LocalApi"
+    outputs = ("addresses",)
+
+    addresses: pulumi.Output[dict[str, str]]
+    """Product to the address of its API on loopback; Vault's leads to the active one."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        site: LocalSite,
+        network: LocalNetwork,
+        image: LocalImage,
+        ca_pem: pulumi.Input[str],
+        region: str,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs = {
+            "site": site.site,
+            "labels": site.labels,
+            "network": network.network,
+            "cidr": network.cidr,
+            "gateway": network.gateway,
+            "port_base": network.port_base,
+            "image": image.image,
+            "ca_pem": ca_pem,
+            "region": region,
+        }
+        super().__init__(name, inputs, opts)
+
+
 class _LocalPool(HashistackResource):
     outputs = ("bundle_sha256", "template", "started", "endpoints")
 
@@ -83,7 +120,7 @@ class _LocalPool(HashistackResource):
     started: pulumi.Output[list[str]]
     """The machines that the resource itself started last: the pool's first ones, or all after all were lost."""
     endpoints: pulumi.Output[dict[str, list[str]]]
-    """Product to the addresses, on loopback, of every place that a server may take; servers only."""
+    """Product to each server's own address, on loopback: every place that one may take; servers only."""
 
     def __init__(
         self,
@@ -109,6 +146,7 @@ class _LocalPool(HashistackResource):
             "labels": site.labels,
             "network": network.network,
             "port_base": network.port_base,
+            "cidr": network.cidr,
             "gateway": network.gateway,
             "image": image.image,
             "tools": artifacts.tools,
@@ -146,10 +184,10 @@ class LocalReady(HashistackResource):
     """
 
     resource_type = "hashistack:index:LocalReady"
-    outputs = ("endpoints",)
+    outputs = ("addresses",)
 
-    endpoints: pulumi.Output[dict[str, list[str]]]
-    """Product to the addresses at which the servers that there are answer."""
+    addresses: pulumi.Output[dict[str, str]]
+    """Product to the address of its API, once somebody answers there."""
 
     def __init__(
         self,

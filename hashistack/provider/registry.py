@@ -12,6 +12,7 @@ from hashistack.version import VERSION
 
 HANDLERS: Final[dict[str, str]] = {
     "hashistack:index:ClusterSecrets": "hashistack.secrets.handler:ClusterSecretsHandler",
+    "hashistack:index:LocalApi": "hashistack.local.handlers.api:ApiHandler",
     "hashistack:index:LocalArtifacts": "hashistack.toolchain.handler:ToolsHandler",
     "hashistack:index:LocalClientPool": "hashistack.local.handlers.pool:PoolHandler",
     "hashistack:index:LocalImage": "hashistack.local.handlers.image:ImageHandler",

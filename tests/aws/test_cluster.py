@@ -7,12 +7,13 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jsonschema
 import pytest
 
 from hashistack import AwsClusterArgs
 from hashistack.aws import tags
 from hashistack.machine.user_data import LIMIT_BYTES
-from hashistack.ops.api.connection import Connection
+from hashistack.ops.api.connection import Connection, schema
 from hashistack.testing import Aws, record
 
 from .cases import CLUSTERS, cluster, program
@@ -158,12 +159,16 @@ def test_the_users_tags_are_everywhere() -> None:
 
 
 def test_the_connection_says_what_a_rollout_needs(made: Plan) -> None:
+    jsonschema.validate(json.loads(made.outputs["connection"]), json.loads(schema()))
     connection = Connection.parse(made.outputs["connection"])
     assert connection.provider == "aws"
     assert connection.nomad.addresses[0].startswith("https://prod-api-") and connection.nomad.addresses[0].endswith(
         ":4646"
     )
     assert connection.consul.addresses[0].endswith(":8501") and connection.vault.addresses[0].endswith(":8200")
+    assert not connection.vault.servers  # the load balancer leads to the active one
+    health = made.one("TargetGroup", "-vault-api").inputs["healthCheck"]
+    assert (health["path"], health["matcher"]) == ("/v1/sys/health", "200")
     for pool in connection.pools:
         assert pool.template == {
             "region": "us-east-1",

@@ -36,6 +36,7 @@ def test_version_and_help() -> None:
 
 def test_schema_is_json() -> None:
     assert json.loads(run("schema").stdout)["title"] == "ClusterSpec"
+    assert json.loads(run("schema", "--connection").stdout)["title"] == "connection"
 
 
 def test_an_error_of_ours_is_one_text_and_code_2(tmp_path: Path) -> None:

@@ -26,11 +26,11 @@ while wait and not os.path.exists(wait):
     time.sleep(0.1)
 if os.environ.get("FAIL"):
     raise ValueError("the program's own mistake")
-endpoint = {"addresses": ["https://127.0.0.1:1"], "token": "a-token"}
+endpoint = {"address": "https://127.0.0.1:1", "servers": [], "token": "a-token"}
 pulumi.export("connection", pulumi.Output.secret(json.dumps({
-    "name": "x", "provider": "local", "datacenter": "dc1", "region": "global", "ca_pem": "", "operator_cert_pem": "",
-    "operator_key_pem": "", "nomad": endpoint, "consul": endpoint, "pools": [],
-    "vault": {"addresses": ["https://127.0.0.1:1"], "username": "operator", "password": "a-password"}})))
+    "format": 1, "name": "x", "provider": "local", "datacenter": "dc1", "region": "global", "ca_pem": "",
+    "operator_cert_pem": "", "operator_key_pem": "", "nomad": endpoint, "consul": endpoint, "pools": [],
+    "vault": {"address": "https://127.0.0.1:1", "servers": [], "username": "operator", "password": "a-password"}})))
 """
 
 

@@ -20,6 +20,7 @@ from hashistack.cli.commands.env import (
     variables,
     write_certificates,
 )
+from hashistack.ops.api import tunnel
 from hashistack.ops.api.connection import Connection
 
 AWKWARD = 'it\'s $HOME `x` "y" \\'
@@ -30,6 +31,7 @@ def connection() -> Connection:
     server = {"name": "server", "role": "server", "count": 3}
     return Connection.parse(
         {
+            "format": 1,
             "name": "test-1f",
             "provider": "local",
             "datacenter": "dc1",
@@ -37,9 +39,9 @@ def connection() -> Connection:
             "ca_pem": "CA",
             "operator_cert_pem": "CERT",
             "operator_key_pem": "KEY",
-            "nomad": {"addresses": ["https://127.0.0.1:1", "https://127.0.0.1:2"], "token": "nomad-token"},
-            "consul": {"addresses": ["https://127.0.0.1:3"], "token": "consul-token"},
-            "vault": {"addresses": ["https://127.0.0.1:4"], "username": "operator", "password": "pw"},
+            "nomad": {"address": "https://127.0.0.1:1", "servers": ["https://127.0.0.1:2"], "token": "nomad-token"},
+            "consul": {"address": "https://127.0.0.1:3", "servers": [], "token": "consul-token"},
+            "vault": {"address": "https://127.0.0.1:4", "servers": [], "username": "operator", "password": "pw"},
             "pools": [server],
         }
     )
@@ -75,13 +77,14 @@ def test_fish_gets_its_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert unset(Shell.FISH).splitlines()[0] == "set -e NOMAD_ADDR"
 
 
-def test_everything_that_is_set_is_unset(connection: Connection) -> None:
+def test_everything_that_is_set_is_unset(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     files = {"ca": "/ca", "cert": "/cert", "key": "/key"}
-    values = variables(
-        connection, dict.fromkeys(("nomad", "consul", "vault"), "https://127.0.0.1:1"), files, "vault-token"
-    )
+    values = variables(connection, files, "vault-token")
     assert tuple(values) == NAMES
-    assert values["NOMAD_ADDR"] == "https://127.0.0.1:1"
+    places = [values[name] for name in ("NOMAD_ADDR", "CONSUL_HTTP_ADDR", "VAULT_ADDR")]
+    assert places == [f"https://127.0.0.1:{port}" for port in (1, 3, 4)]  # the API's own, no server's
+    monkeypatch.setenv(tunnel.VIA, "192.0.2.7")
+    assert variables(connection, files, "")["VAULT_ADDR"] == "https://192.0.2.7:4"
     assert values["VAULT_TOKEN"] == "vault-token"
     assert "pw" not in values.values()
 

@@ -177,7 +177,7 @@ def test_a_local_driver_needs_no_aws_and_the_command_line_neither() -> None:
 
 
 def _connection(provider: str) -> Connection:
-    endpoint = {"addresses": ["https://127.0.0.1:1"], "token": "", "username": "", "password": ""}
+    endpoint = {"address": "https://127.0.0.1:1", "servers": [], "token": "", "username": "", "password": ""}
     texts = ("name", "datacenter", "region", "ca_pem", "operator_cert_pem", "operator_key_pem")
     apis = dict.fromkeys(("nomad", "consul", "vault"), endpoint)
-    return Connection.parse({**dict.fromkeys(texts, ""), **apis, "provider": provider, "pools": []})
+    return Connection.parse({**dict.fromkeys(texts, ""), **apis, "format": 1, "provider": provider, "pools": []})

@@ -117,14 +117,15 @@ class Datacenter:
         )
 
         def there(endpoint: Endpoint) -> Endpoint:
-            return replace(endpoint, addresses=tuple(endpoint.addresses[slot] for slot in slots))
+            return replace(endpoint, servers=tuple(endpoint.servers[slot] for slot in slots))
 
         d = self.declared
         return replace(d, nomad=there(d.nomad), consul=there(d.consul), vault=there(d.vault))
 
     def machines(self, role: str = "") -> list[Machine]:
         """The machines that Docker lists now, by name."""
-        found = self.client.containers.list(all=True, filters=labelled(self.site), ignore_removed=True)
+        filters = {"label": [*labelled(self.site)["label"], "hashistack.pool"]}  # the proxy has none
+        found = self.client.containers.list(all=True, filters=filters, ignore_removed=True)
         chosen = [Machine(c) for c in found if role in ("", c.labels["hashistack.role"])]
         return sorted(chosen, key=lambda machine: machine.name)
 

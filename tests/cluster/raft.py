@@ -94,7 +94,7 @@ class Leading:
         self.product = product
         self.moves: list[str] = []
         self.doubles: list[tuple[str, str]] = []
-        places = getattr(datacenter.declared, product).addresses
+        places = getattr(datacenter.declared, product).servers
         self._addresses = {
             server.name: places[int(server.container.labels["hashistack.slot"])] for server in datacenter.servers
         }

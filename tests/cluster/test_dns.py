@@ -139,7 +139,7 @@ def test_without_the_local_consul_agent(datacenter: Datacenter, away: Machine) -
 def test_without_one_server_and_vault_opens_when_it_is_back(datacenter: Datacenter, away: Machine) -> None:
     server = datacenter.servers[0]
     before = datacenter.consul(f"/v1/catalog/node/{server.name}")["Node"]["ID"]
-    address = datacenter.declared.vault.addresses[int(server.container.labels["hashistack.slot"])]
+    address = datacenter.declared.vault.servers[int(server.container.labels["hashistack.slot"])]
     try:
         asked = ask(away, "smoke.service.consul", lambda: server.container.stop(timeout=20))
     finally:

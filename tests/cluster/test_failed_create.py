@@ -17,11 +17,12 @@ def test_a_failed_create_names_the_late_cleans_up_and_the_next_up_works(
     project = make_project("late")
     cluster = small(f"l{secrets.token_hex(2)}")
     filters = {"label": [f"hashistack.project={project.directory}"]}
+    machines = {"label": [*filters["label"], "hashistack.pool"]}
 
     project.configure(cluster=cluster, arguments={"wait": "servers", "timeout_seconds": 2, "keep_on_failure": True})
     said = project.run("up", code=2)
     assert "The machines are kept" in said
-    assert len(docker_client.containers.list(filters=filters)) == 4
+    assert len(docker_client.containers.list(filters=machines)) == 4
 
     project.configure(cluster=cluster, arguments={"wait": "servers", "timeout_seconds": 0.5, "keep_on_failure": False})
     project.run("down", "--yes")
@@ -36,5 +37,5 @@ def test_a_failed_create_names_the_late_cleans_up_and_the_next_up_works(
 
     project.configure(cluster=cluster, arguments={"wait": "servers"})
     assert "ready in" in project.run("up")
-    assert len(docker_client.containers.list(filters=filters)) == 4
+    assert len(docker_client.containers.list(filters=machines)) == 4
     assert len(sites(docker_client, project)) == 1

@@ -67,4 +67,4 @@ def test_down_right_after_a_kill_leaves_nothing(
 
 
 def _of(project: Project) -> dict[str, list[str]]:
-    return {"label": [f"hashistack.project={project.directory}"]}
+    return {"label": [f"hashistack.project={project.directory}", "hashistack.pool"]}

@@ -42,11 +42,11 @@ def declared(site: str, bundle: str | None = None) -> Connection:
         "upstreams": ["192.0.2.53"],
     }
     pool = {"name": POOL, "role": "client", "count": 1, "bundle": bundle or blueprint(template).bundle}
-    endpoint = {"addresses": ["https://127.0.0.1:1"], "token": "", "username": "", "password": ""}
+    endpoint = {"address": "https://127.0.0.1:1", "servers": [], "token": "", "username": "", "password": ""}
     texts = ("provider", "datacenter", "region", "ca_pem", "operator_cert_pem", "operator_key_pem")
     apis = dict.fromkeys(("nomad", "consul", "vault"), endpoint)
     return Connection.parse(
-        {**dict.fromkeys(texts, ""), **apis, "name": site, "pools": [{**pool, "template": template}]}
+        {**dict.fromkeys(texts, ""), **apis, "format": 1, "name": site, "pools": [{**pool, "template": template}]}
     )
 
 

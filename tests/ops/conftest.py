@@ -305,6 +305,7 @@ def connection(pki: Pki, consul: Started, nomad: Started, vault: Started) -> Con
     dead = [f"https://127.0.0.1:{port}" for port in free_ports(2)]
     return Connection.parse(
         {
+            "format": 1,
             "name": "test",
             "provider": "local",
             "datacenter": "dc1",
@@ -312,9 +313,9 @@ def connection(pki: Pki, consul: Started, nomad: Started, vault: Started) -> Con
             "ca_pem": pki.ca_pem,
             "operator_cert_pem": pki.cert_pem,
             "operator_key_pem": pki.key_pem,
-            "nomad": {"addresses": [dead[0], nomad.address], "token": nomad.secret},
-            "consul": {"addresses": [dead[1], consul.address], "token": consul.secret},
-            "vault": {"addresses": [vault.address], "username": "operator", "password": vault.secret},
+            "nomad": {"address": nomad.address, "servers": [dead[0], nomad.address], "token": nomad.secret},
+            "consul": {"address": consul.address, "servers": [dead[1], consul.address], "token": consul.secret},
+            "vault": {"address": vault.address, "servers": [], "username": "operator", "password": vault.secret},
             "pools": [
                 {"name": "server", "role": "server", "count": 1.0},
                 {"name": "web", "role": "client", "count": 1},

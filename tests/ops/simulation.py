@@ -126,6 +126,8 @@ class Simulation:
     leaves: Callable[[Box], bool] = lambda box: True
     scaled: int = 0
     """What an autoscaler has made of the clients' pool."""
+    ensured: int = 0
+    """How often the APIs' address was brought back."""
     jobs: list[Work] = field(default_factory=list)
     bundle: str = NEW
     """The declared one."""
@@ -273,6 +275,9 @@ class Simulation:
     def check(self, pool: str) -> None:
         if "check" in self.fails:
             self.fails["check"]()
+
+    def ensure_api(self) -> None:
+        self.ensured += 1
 
     def grow(self, pool: str, count: int) -> tuple[str, ...]:
         self.change("grow", f"{pool} {count}")

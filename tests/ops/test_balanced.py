@@ -94,7 +94,8 @@ def dead() -> str:
 def through(connection: Connection, **addresses: str) -> Connection:
     """The connection with a lone address for each of these products."""
     endpoints: Mapping[str, Endpoint] = {
-        product: replace(getattr(connection, product), addresses=(address,)) for product, address in addresses.items()
+        product: replace(getattr(connection, product), address=address, servers=())
+        for product, address in addresses.items()
     }
     return replace(connection, **endpoints)
 
@@ -104,6 +105,11 @@ def live(connection: Connection, product: str) -> str:
     return endpoint.addresses[-1]
 
 
+def apis(cluster: Cluster) -> dict[str, tuple[str, ...]]:
+    """What is asked, by product."""
+    return {api.product: api.addresses for api in (cluster.nomad.api, cluster.consul.api, cluster.vault.api)}
+
+
 def test_everything_is_told_through_addresses_that_no_certificate_names(
     connection: Connection, balance: Balance
 ) -> None:
@@ -111,7 +117,7 @@ def test_everything_is_told_through_addresses_that_no_certificate_names(
     with Cluster(through(connection, **fronts)) as cluster:
         told = {check.sentence: check.probe(cluster) for check in readiness(connection, smoke=False)[:5]}
         assert {sentence: result.done for sentence, result in told.items() if not result.done} == {}
-        assert cluster.answering() == fronts
+        assert apis(cluster) == {product: (front,) for product, front in fronts.items()}
 
 
 def test_who_is_no_server_of_this_region_is_refused(connection: Connection) -> None:
@@ -157,8 +163,8 @@ def test_a_tunnel_is_used_for_every_product(connection: Connection, monkeypatch:
         for product in ("nomad", "consul", "vault")
     }
     with Cluster(through(connection, **hidden)) as cluster:
-        reached = {product: live(connection, product) for product in hidden}
-        assert cluster.answering() == reached
+        assert apis(cluster) == {product: (live(connection, product),) for product in hidden}
+        assert cluster.nomad.raft().leader and cluster.consul.raft().leader and cluster.vault.login()
 
 
 def test_a_cluster_that_never_comes_says_how_to_reach_it(connection: Connection, dead: str) -> None:

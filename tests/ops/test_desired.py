@@ -10,7 +10,7 @@ from hashistack.ops.rollout.desired import listed
 from hashistack.ops.rollout.driver import Instance
 from hashistack.ops.rollout.plan import plan
 
-NOWHERE = Endpoint(("https://127.0.0.1:1",), "")
+NOWHERE = Endpoint("https://127.0.0.1:1", "")
 CONNECTION = Connection(
     *("c", "local", "dc1", "global", "", "", ""),
     nomad=NOWHERE,

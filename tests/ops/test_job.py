@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 
 import pytest
 
@@ -46,12 +45,7 @@ def hcl(name: str, script: str = "exec sleep 600", healthy: str = "0s") -> str:
 @pytest.fixture
 def props(connection: Connection) -> Props:
     """The inputs, all but the job, as a program of another stack gives them."""
-    plain = asdict(connection)
-    for product in ("nomad", "consul", "vault"):
-        secret = plain[product].pop("secret")
-        plain[product] |= {"token": secret, "password": secret, "addresses": list(plain[product]["addresses"])}
-    plain["pools"] = []
-    return {"connection": json.dumps(plain)}
+    return {"connection": connection.text()}
 
 
 @pytest.fixture(autouse=True)

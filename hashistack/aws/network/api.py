@@ -11,13 +11,17 @@ import pulumi_aws as aws
 
 from hashistack.aws.network.balancer import Balancer
 from hashistack.aws.network.rules import operator_ports
+from hashistack.spec.ports import CONSUL_HTTPS, NOMAD_HTTP, VAULT_API
 
 _HEALTHY: Mapping[str, str] = {
-    # Neither needs a certificate or a token. A Vault that is sealed is passed by; a standby forwards.
+    # Neither needs a certificate or a token. Vault's active server alone answers 200: a standby forwards, but what it
+    # forwards of a snapshot is not whole. Where none is healthy, the load balancer asks all.
     "nomad_http": "/v1/agent/health?type=server",
-    "vault_api": "/v1/sys/health?standbyok=true&perfstandbyok=true",
+    "vault_api": "/v1/sys/health",
 }
 """What says that a server can answer. Consul's asks every caller for a certificate, so there an open port must do."""
+
+_PRODUCTS = {"nomad": NOMAD_HTTP, "consul": CONSUL_HTTPS, "vault": VAULT_API}
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class AwsApi(pulumi.ComponentResource):
     """
 
     dns_name: pulumi.Output[str]
+    addresses: pulumi.Output[dict[str, str]]
+    """Product to the address of its API."""
     target_group_arns: pulumi.Output[Sequence[str]]
     """What the servers' Auto Scaling group registers its machines with."""
     security_group_id: pulumi.Output[str]
@@ -74,7 +80,7 @@ class AwsApi(pulumi.ComponentResource):
                     protocol="HTTPS" if path else "TCP",
                     path=path,
                     matcher="200" if path else None,
-                    interval=10,
+                    interval=5,  # the shortest: as long twice, and Vault's new active one is found
                     healthy_threshold=2,
                     unhealthy_threshold=2,
                 ),
@@ -94,6 +100,9 @@ class AwsApi(pulumi.ComponentResource):
                     reason=f"{port.reason}, from {word}",
                 )
         self.dns_name = balancer.load_balancer.dns_name
+        self.addresses = self.dns_name.apply(
+            lambda host: {product: f"https://{host}:{port.number}" for product, port in _PRODUCTS.items()}
+        )
         self.target_group_arns = pulumi.Output.all(*balancer.target_group_arns).apply(list)
         self.security_group_id = balancer.security_group_id
         self.register_outputs({"dns_name": self.dns_name, "target_group_arns": self.target_group_arns})

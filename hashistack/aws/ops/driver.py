@@ -80,6 +80,9 @@ class AwsDriver:
     def check(self, pool: str) -> None:
         self._fit(pool, self._look().groups[self._group(pool)])
 
+    def ensure_api(self) -> None:
+        """The load balancer is the stack's."""
+
     def grow(self, pool: str, count: int) -> tuple[str, ...]:
         name, seen = self._group(pool), self._look()
         group, held = seen.groups[name], seen.held(name)

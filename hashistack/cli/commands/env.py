@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 
+from hashistack.ops.api import tunnel
 from hashistack.ops.api.connection import Connection
 
 NAMES = (
@@ -57,10 +58,10 @@ def write_certificates(connection: Connection, place: Path) -> dict[str, str]:
     return paths
 
 
-def variables(
-    connection: Connection, addresses: Mapping[str, str], files: Mapping[str, str], vault_token: str
-) -> dict[str, str]:
-    """The environment of the vendor's commands. `addresses`: one a product; `files`: paths of ca, cert and key."""
+def variables(connection: Connection, files: Mapping[str, str], vault_token: str) -> dict[str, str]:
+    """The environment of the vendor's commands. `files`: paths of ca, cert and key."""
+    apis = {"nomad": connection.nomad, "consul": connection.consul, "vault": connection.vault}
+    addresses = {product: tunnel.addresses([api.address])[0] for product, api in apis.items()}
     return {
         "NOMAD_ADDR": addresses["nomad"],
         "NOMAD_TOKEN": connection.nomad.secret,

@@ -44,7 +44,7 @@ def environment(project: Project, shell: Shell, output: Output) -> str:
     connection = _connection(project)
     files = write_certificates(connection, directory(connection.name))
     with Cluster(connection) as cluster:
-        values = variables(connection, cluster.answering(), files, cluster.vault.login())
+        values = variables(connection, files, cluster.vault.login())
     if output is Output.JSON:
         return json.dumps(values)
     products: tuple[Product, ...] = ("nomad", "consul", "vault")

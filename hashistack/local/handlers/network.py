@@ -10,14 +10,6 @@ from hashistack.local.listing import listing
 from hashistack.local.removal import remove_containers, remove_network
 from hashistack.provider.handler import Context, Diff, Props, ResourceFailed
 
-SLOTS = 8
-"""Places for servers: five, and room to surge."""
-
-
-def ports(base: int, slot: int) -> dict[str, int]:
-    """The host ports of the server in ``slot`` (0 to 7)."""
-    return {"nomad": base + slot, "consul": base + 8 + slot, "vault": base + 16 + slot}
-
 
 class NetworkHandler(DockerHandler):
     """Inputs: site, labels, cidr (None: chosen here). Outputs: network (id), cidr, gateway, port_base."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from hashistack.local import labels, machines
 from hashistack.local.docker_client import DockerHandler, engine
-from hashistack.local.handlers.network import SLOTS, ports
 from hashistack.local.listing import Listing, listing
+from hashistack.local.ranges import SLOTS, ports
 from hashistack.local.removal import remove_containers, remove_volume
 from hashistack.machine.roles import SERVER, TOOLS
 from hashistack.machine.source_digest import source_digest

@@ -29,7 +29,7 @@ class ReadyHandler(DockerHandler):
     ``command``: whether machines of another bundle are replaced here), wait (``full``, ``servers`` or ``none``),
     timeout (seconds), keep_on_failure.
 
-    Outputs: endpoints (product to the addresses at which the servers that there are answer).
+    Outputs: addresses (product to the address of its API).
     """
 
     def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
@@ -170,18 +170,8 @@ def _converge(ctx: Context, cluster: Cluster, roll: bool, project: Path) -> None
 
 
 def _outputs(connection: Connection) -> Props:
-    """The addresses of the places that servers have now; the first ones where that can't be said."""
-    taken = sorted(m.slot for m in machines.listed(listing(), connection.name, "server") if m.running)
-    return {
-        "endpoints": {
-            product: [endpoint.addresses[slot] for slot in taken] or list(endpoint.addresses)
-            for product, endpoint in (
-                ("nomad", connection.nomad),
-                ("consul", connection.consul),
-                ("vault", connection.vault),
-            )
-        }
-    }
+    apis = {"nomad": connection.nomad, "consul": connection.consul, "vault": connection.vault}
+    return {"addresses": {product: api.address for product, api in apis.items()}}
 
 
 def _evidence(client: docker.DockerClient, site: str) -> str:

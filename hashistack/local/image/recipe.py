@@ -15,6 +15,7 @@ PACKAGES = (
     "busybox",
     "ca-certificates",
     "curl",
+    "haproxy",
     "iproute2",
     "iptables",
     "jq",

@@ -34,17 +34,6 @@ class Cluster:
         self.consul = Consul(api("consul", consul, mutual, ("X-Consul-Token", consul.secret), "X-Consul-Index"))
         self.vault = Vault(api("vault", vault, plain, ("", "")), vault)
 
-    def answering(self) -> dict[str, str]:
-        """Product to the address of a server that answers now.
-
-        Raises:
-            ApiError: a product has none.
-        """
-        self.nomad.api.call("GET", "/v1/status/leader")
-        self.consul.api.call("GET", "/v1/status/leader")
-        self.vault.login()
-        return {product.api.product: product.api.address for product in (self.nomad, self.consul, self.vault)}
-
     def close(self) -> None:
         """Close all kept connections."""
         for product in (self.nomad, self.consul, self.vault):

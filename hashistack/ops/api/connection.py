@@ -1,4 +1,7 @@
-"""What is needed to talk to a cluster: the stack's one secret output `connection`, typed."""
+"""What is needed to talk to a cluster: the stack's one secret output `connection`, typed; written and read here alone.
+
+Its form is `connection.schema.json` beside this file, which `hashistack schema --connection` prints.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from hashistack.errors import HashistackError
 from hashistack.ops.api.policy import Policy
+from hashistack.version import VERSION
+
+FORMAT = 1
+"""The number of the form that is written. Another one when a reader of this form would misread the next."""
+
+
+def schema() -> str:
+    """The JSON Schema of what is written."""
+    return Path(__file__).with_name("connection.schema.json").read_text(encoding="utf-8")
 
 
 class ConnectionInvalid(HashistackError, ValueError):
@@ -18,11 +31,21 @@ class ConnectionInvalid(HashistackError, ValueError):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where one API answers, all its servers; `secret` is its token (Nomad, Consul) or password (Vault)."""
+    """Where one API answers; `secret` is its token (Nomad, Consul) or password (Vault).
 
-    addresses: tuple[str, ...]
+    address: the API's own, which stays while servers come and go; Vault's leads to the active one.
+    servers: where each server can be asked by itself, all places that one may take; () behind a cloud's load balancer.
+    """
+
+    address: str
     secret: str = field(repr=False)
     username: str = ""
+    servers: tuple[str, ...] = ()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """What our own calls ask: the servers one by one where that is possible, so that nothing stands in between."""
+        return self.servers or (self.address,)
 
 
 @dataclass(frozen=True)
@@ -58,12 +81,28 @@ class Connection:
     versions: Mapping[str, str] = field(default_factory=dict)
     """Product to the version that is declared."""
 
+    def text(self) -> str:
+        """The output's JSON, which `parse` reads."""
+        return json.dumps(
+            {
+                "format": FORMAT,
+                **{key: getattr(self, key) for key in _TEXTS},
+                "versions": dict(self.versions),
+                "nomad": _written(self.nomad, token=self.nomad.secret),
+                "consul": _written(self.consul, token=self.consul.secret),
+                "vault": _written(self.vault, username=self.vault.username, password=self.vault.secret),
+                "pools": [{**vars(pool), "policy": vars(pool.policy)} for pool in self.pools],
+            },
+            sort_keys=True,
+        )
+
     @classmethod
     def parse(cls, data: Mapping[str, Any] | str) -> Connection:
-        """Read the output's JSON (text or already decoded).
+        """Read the output's JSON (text or already decoded), also that of a release before there were numbers.
 
         Raises:
-            ConnectionInvalid: a field is missing or has another type; names the field, never a value.
+            ConnectionInvalid: a field is missing or has another type, which names the field, never a value; or the
+                form is that of a later release.
         """
         if isinstance(data, str):
             try:
@@ -72,6 +111,11 @@ class Connection:
                 raise ConnectionInvalid("the stack's output `connection` is not JSON") from None
         if not isinstance(data, Mapping):
             raise ConnectionInvalid("the stack's output `connection` is not an object")
+        if (number := _whole(data.get("format", FORMAT))) != FORMAT:
+            raise ConnectionInvalid(
+                f"the stack's output `connection` has format {number!r}; hashistack {VERSION} reads format {FORMAT}",
+                "install the release of hashistack that made the stack, or a later one",
+            )
         pools = tuple(_pool(item, f"pools[{i}]") for i, item in enumerate(_get(data, "pools", list)))
         return cls(
             **{key: _get(data, key, str) for key in _TEXTS},
@@ -132,13 +176,21 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _written(endpoint: Endpoint, **secrets: str) -> dict[str, Any]:
+    return {"address": endpoint.address, "servers": list(endpoint.servers), **secrets}
+
+
 def _endpoint(data: Mapping[str, Any], key: str, secret: str) -> Endpoint:
     part = _get(data, key, dict)
-    addresses = tuple(str(address).rstrip("/") for address in _get(part, "addresses", list, key))
-    if not addresses:
-        raise ConnectionInvalid(f"the stack's output `connection`: {key}.addresses is empty")
+    if "format" not in data:  # then each API had a list alone: of its servers, or of its load balancer
+        first, *others = _get(part, "addresses", list, key) or [""]
+        part = {**part, "address": first, "servers": [first, *others] if others else []}
+    servers = tuple(str(address).rstrip("/") for address in _get(part, "servers", list, key))
+    address = _get(part, "address", str, key).rstrip("/")
+    if not address:
+        raise ConnectionInvalid(f"the stack's output `connection`: {key}.address is empty")
     username = _get(part, "username", str, key) if secret == "password" else ""  # noqa: S105
-    return Endpoint(addresses, _get(part, secret, str, key), username)
+    return Endpoint(address, _get(part, secret, str, key), username, servers)
 
 
 def _pool(item: Any, where: str) -> Pool:

@@ -229,11 +229,6 @@ class Api:
                 raise error
             time.sleep(PAUSE_SECONDS)
 
-    @property
-    def address(self) -> str:
-        """The server that answered last; the first of all before any has."""
-        return self.addresses[self._first]
-
     def _order(self) -> tuple[str, ...]:
         if len(self.addresses) == 1:
             return self.addresses * TRIES

@@ -47,6 +47,9 @@ class PoolDriver(Protocol):
     def check(self, pool: str) -> None:
         """Raises DriverFailed where `grow` would not make what the pool declares; changes nothing."""
 
+    def ensure_api(self) -> None:
+        """Bring back what holds the APIs' address where the platform keeps that beside the machines. Once a run."""
+
     def grow(self, pool: str, count: int) -> tuple[str, ...]:
         """Start `count` more machines from what the pool declares; answers their names at once, they boot meanwhile."""
 

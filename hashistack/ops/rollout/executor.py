@@ -150,6 +150,7 @@ class Rollout:
         whole = plan(seen.fleet)
         for pool in {one.pool: one for steps in whole.rounds for one in steps if isinstance(one, step.Grow)}:
             self._driver.check(pool)  # a pool without surge is made smaller before it grows
+        self._driver.ensure_api()
         servers = self._cluster.connection.machines("server")
         self._cluster.consul.set_quorum(servers // 2 + 1)
         self._cluster.vault.set_quorum(servers)

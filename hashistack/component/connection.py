@@ -1,0 +1,82 @@
+"""The stack's one secret output `connection`, as every platform's component gives it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pulumi
+
+from hashistack.ops.api.connection import Connection, Endpoint, Pool
+from hashistack.ops.api.policy import Policy
+from hashistack.provider.outputs import together
+from hashistack.secrets.cluster import ClusterSecrets
+
+
+@dataclass(frozen=True)
+class DeclaredPool:
+    """A pool as it is declared: what a rollout compares with the machines that there are.
+
+    bundle: the digest of what its machines boot from. template: what the platform makes one from.
+    """
+
+    name: str
+    role: Literal["server", "client"]
+    count: int
+    policy: Policy
+    bundle: pulumi.Input[str]
+    template: pulumi.Output[dict[str, Any]]
+
+
+def connection(
+    *,
+    cluster: pulumi.Output[str],
+    provider: str,
+    datacenter: str,
+    region: str,
+    versions: Mapping[str, str],
+    secrets: ClusterSecrets,
+    addresses: pulumi.Output[dict[str, str]],
+    servers: pulumi.Output[dict[str, list[str]]] | None = None,
+    pools: Sequence[DeclaredPool],
+) -> pulumi.Output[str]:
+    """The output's text, for `Connection.parse`.
+
+    Args:
+        cluster: its id. provider: the platform. region: Nomad's.
+        addresses: product to the address of its API.
+        servers: product to the servers' own addresses, where they can be reached one by one.
+    """
+
+    def text(known: Sequence[Any]) -> str:
+        cluster, certificates, keys, ids, addresses, servers, *made = known
+
+        def endpoint(product: str, secret: str, username: str = "") -> Endpoint:
+            return Endpoint(addresses[product], ids[secret], username, tuple(servers.get(product, ())))
+
+        return Connection(
+            name=cluster,
+            provider=provider,
+            datacenter=datacenter,
+            region=region,
+            ca_pem=certificates["ca"],
+            operator_cert_pem=certificates["operator"],
+            operator_key_pem=keys["operator"],
+            nomad=endpoint("nomad", "nomad_management"),
+            consul=endpoint("consul", "consul_management"),
+            vault=endpoint("vault", "vault_operator_password", "operator"),
+            pools=tuple(
+                Pool(pool.name, pool.role, pool.count, bundle, pool.policy, template)
+                for pool, bundle, template in zip(pools, made[::2], made[1::2], strict=True)
+            ),
+            versions=versions,
+        ).text()
+
+    made: list[pulumi.Output[Any]] = [
+        output for pool in pools for output in (pulumi.Output.from_input(pool.bundle), pool.template)
+    ]
+    each = servers if servers is not None else pulumi.Output.from_input({})
+    return pulumi.Output.secret(
+        together(cluster, secrets.certificates, secrets.keys, secrets.ids, addresses, each, *made).apply(text)
+    )

@@ -1,0 +1,45 @@
+"""LocalApi's handler: one address for the servers' APIs, whichever servers there are."""
+
+from __future__ import annotations
+
+from hashistack.local.docker_client import DockerHandler, engine
+from hashistack.local.listing import listing
+from hashistack.local.proxy import Proxy, addresses, ensure, proxy, remove, runs
+from hashistack.provider.handler import Context, Diff, Props, changed, is_known
+
+
+class ApiHandler(DockerHandler):
+    """Inputs: site, labels, network, cidr, gateway, port_base, image, ca_pem, region.
+
+    Outputs: addresses (product to the address of its API). What is lost or stopped comes back with the next `up`.
+    """
+
+    def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
+        if olds["site"] != news["site"]:
+            return Diff(replace=("site",), delete_before_replace=True)
+        differing = changed(olds, news)
+        if differing or not is_known(news):
+            return Diff(update=differing or ("image",))
+        return Diff() if runs(listing(), _plan(news)) else Diff(update=("addresses",))
+
+    def preview(self, ctx: Context, olds: Props | None, news: Props) -> Props:
+        return _outputs(news) if is_known(news["port_base"]) else {}
+
+    def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
+        ensure(engine(), _plan(news))
+        return str(news["site"]), _outputs(news)
+
+    def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
+        ensure(engine(), _plan(news))
+        return _outputs(news)
+
+    def delete(self, ctx: Context, id: str, olds: Props) -> None:
+        remove(engine(), olds["site"])
+
+
+def _plan(news: Props) -> Proxy:
+    return proxy(news, news["ca_pem"], news["region"])
+
+
+def _outputs(news: Props) -> Props:
+    return {"addresses": addresses(news["port_base"])}

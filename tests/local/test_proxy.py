@@ -1,0 +1,201 @@
+"""The proxy before the servers, as a container of its own: whom it leads to, whom it refuses, and how it comes back."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from urllib.error import URLError
+from urllib.request import HTTPSHandler, ProxyHandler, build_opener
+from uuid import uuid4
+
+import docker
+import pytest
+from docker.models.containers import Container
+
+from hashistack.local import machines, proxy, ranges
+from hashistack.local.docker_client import engine
+from hashistack.local.handlers.api import ApiHandler
+from hashistack.local.image.build import ensure
+from hashistack.local.image.recipe import tag
+from hashistack.provider.handler import Context, Diff, Props
+from hashistack.secrets import pki
+from hashistack.spec import ports as declared
+
+from ..cluster.conftest import free_subnet
+from ..cluster.project import until
+
+pytestmark = pytest.mark.cluster
+NAME = "server.global.nomad"
+
+
+def test_the_ports_of_the_apis_are_those_of_the_specification() -> None:
+    products = {"nomad": declared.NOMAD_HTTP, "consul": declared.CONSUL_HTTPS, "vault": declared.VAULT_API}
+    assert {product: port.number for product, port in products.items()} == ranges.API_PORTS
+
+
+def test_no_place_of_a_server_has_an_apis_own_port() -> None:
+    taken = [port for slot in range(ranges.SLOTS) for port in ranges.ports(24000, slot).values()]
+    taken += ranges.api_ports(24000).values()
+    assert sorted(taken) == list(range(24000, 24000 + ranges.PORTS))
+    assert ranges.api_address("10.213.4.0/24") == "10.213.4.254"
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[docker.DockerClient]:
+    made = engine()
+    ensure(made, print)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def authority() -> pki.Issued:
+    return pki.authority("test CA", timedelta(days=2), datetime.now(UTC))
+
+
+@pytest.fixture
+def inputs(client: docker.DockerClient, authority: pki.Issued) -> Iterator[Props]:
+    """`LocalApi`'s inputs, with a network of its own."""
+    site = f"proxy-{uuid4().hex[:8]}"
+    cidr = free_subnet(client)
+    gateway = cidr.replace(".0/24", ".1")
+    pool = docker.types.IPAMPool(subnet=cidr, gateway=gateway)
+    marks = {"hashistack.cluster": site}
+    network = client.networks.create(site, ipam=docker.types.IPAMConfig(pool_configs=[pool]), labels=marks)
+    base = next(base for index in range(255, 0, -1) if ranges.ports_free(base := ranges.port_base(index)))
+    yield {
+        "site": site,
+        "labels": marks,
+        "network": network.id,
+        "cidr": cidr,
+        "gateway": gateway,
+        "port_base": base,
+        "image": tag(),
+        "ca_pem": authority.cert_pem,
+        "region": "global",
+    }
+    for container in client.containers.list(all=True, filters={"label": f"hashistack.cluster={site}"}):
+        container.remove(v=True, force=True)
+    network.remove()
+
+
+Server = Callable[[str], Container]
+
+
+@pytest.fixture
+def server(client: docker.DockerClient, inputs: Props, authority: pki.Issued) -> Server:
+    """Starts a server that has the common name, speaks TLS at Vault's port, and says its own name at /name.
+
+    Its health is a file, at first that of a standby.
+    """
+    names = {"common_name": NAME, "dns_names": [NAME], "ip_addresses": [], "usages": ["server"]}
+    issued = pki.certificate(
+        authority.cert_pem, authority.key_pem, validity=timedelta(days=1), now=datetime.now(UTC), **names
+    )
+
+    def start(name: str) -> Container:
+        command = "cd /srv && exec openssl s_server -HTTP -quiet -accept 8200 -cert /srv/cert.pem -key /srv/key.pem"
+        api, endpoint = client.api, client.api.create_endpoint_config(aliases=[f"servers.{machines.DOMAIN}"])
+        made = api.create_container(
+            tag(),
+            name=f"{inputs['site']}-{name}",
+            entrypoint=["sh", "-c", command],
+            stop_signal="SIGKILL",
+            labels=inputs["labels"],
+            host_config=api.create_host_config(network_mode=inputs["network"]),
+            networking_config={"EndpointsConfig": {inputs["network"]: endpoint}},
+        )["Id"]
+        files = {"srv/cert.pem": issued.cert_pem, "srv/key.pem": issued.key_pem, "srv/name": said(200, name)}
+        files["srv/v1/sys/health"] = said(429, "")
+        api.put_archive(made, "/", machines.tar({path: (text.encode(), 0o644) for path, text in files.items()}))
+        api.start(made)
+        return client.containers.get(made)
+
+    return start
+
+
+def said(status: int, body: str) -> str:
+    return f"HTTP/1.0 {status} X\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+
+
+def health(server: Container, status: int) -> None:
+    """What the server says of itself from now on: 200 is an active Vault, 429 a standby, 503 a sealed one."""
+    assert server.put_archive("/srv/v1/sys", machines.tar({"health": (said(status, "").encode(), 0o644)}))
+
+
+def met(inputs: Props) -> str:
+    """Who answers at Vault's address; "" while nobody does."""
+    context = ssl.create_default_context(cadata=inputs["ca_pem"])
+    context.check_hostname = False
+    opener = build_opener(ProxyHandler({}), HTTPSHandler(context=context))
+    try:
+        with opener.open(f"{proxy.addresses(inputs['port_base'])['vault']}/name", timeout=5) as answer:
+            return str(answer.read().decode())
+    except (URLError, OSError):
+        return ""
+
+
+def leads_to(inputs: Props, name: str, times: int = 12) -> None:
+    """The address leads to that one, soon, and then each time: half of the servers are another."""
+    until(lambda: [met(inputs) for _ in range(times)] == [name] * times, 60, f"the address leads to {name}")
+
+
+def test_the_address_stays_and_leads_to_the_active_one(
+    client: docker.DockerClient, inputs: Props, server: Server
+) -> None:
+    handler = ApiHandler()
+    # Before there is any server, as in an `up`.
+    _, made = handler.create(Context(), inputs)
+    assert made == {"addresses": proxy.addresses(inputs["port_base"])}
+    assert handler.diff(Context(), inputs["site"], inputs, inputs) == Diff()
+    first, second = server("first"), server("second")
+    health(first, 200)
+    leads_to(inputs, "first")
+    # Leadership moves, and then the machine itself goes; its successor has another address.
+    health(first, 429)
+    health(second, 200)
+    leads_to(inputs, "second")
+    first.remove(force=True)
+    third = server("third")
+    leads_to(inputs, "second")
+    second.kill()
+    health(third, 200)
+    leads_to(inputs, "third")
+    # Nobody is active, as where all are sealed: whoever is there answers for himself.
+    health(third, 503)
+    until(lambda: met(inputs) == "third", 30, "a sealed one is reached")
+
+    # Stopped, and lost: the next `up` sees it and brings it back, at the same address.
+    (container,) = client.containers.list(
+        filters={"label": [f"hashistack.cluster={inputs['site']}", "hashistack.role"]}
+    )
+    for gone in (container.stop, lambda: container.remove(force=True)):
+        gone()
+        assert handler.diff(Context(), inputs["site"], inputs, inputs).update
+        handler.update(Context(), inputs["site"], inputs, inputs)
+        assert handler.diff(Context(), inputs["site"], inputs, inputs) == Diff()
+        until(lambda: met(inputs) == "third", 30, "the address is back")
+
+    # Who is inside the network, as a task is, may not use the address that Consul trusts.
+    inside = f"curl -sk --max-time 5 https://{ranges.api_address(inputs['cidr'])}:8200/name"
+    assert third.exec_run(["curl", "-sk", "--max-time", "5", "https://localhost:8200/name"]).output == b"third"
+    assert third.exec_run(["sh", "-c", inside]).exit_code != 0
+
+    handler.delete(Context(), inputs["site"], {**inputs, **made})
+    assert not client.containers.list(
+        all=True, filters={"label": [f"hashistack.cluster={inputs['site']}", "hashistack.role"]}
+    )
+
+
+def test_another_ca_or_image_is_another_container(client: docker.DockerClient, inputs: Props) -> None:
+    handler = ApiHandler()
+    handler.create(Context(), inputs)
+    (before,) = proxy._found(client.api, inputs["site"])
+    news = {**inputs, "ca_pem": inputs["ca_pem"] * 2}
+    assert handler.diff(Context(), inputs["site"], inputs, news) == Diff(update=("ca_pem",))
+    handler.update(Context(), inputs["site"], inputs, news)
+    (after,) = proxy._found(client.api, inputs["site"])
+    assert before["Id"] != after["Id"]
+    proxy.ensure(client, proxy.proxy(news, news["ca_pem"], "global"))  # as a rollout does, from what it knows
+    assert [one["Id"] for one in proxy._found(client.api, inputs["site"])] == [after["Id"]]
