@@ -1,6 +1,6 @@
 # What a fresh checkout can do. The programs do the work; nothing here knows how.
 .DEFAULT_GOAL := help
-.PHONY: help setup test-cluster clean-cluster clean-image test lint bench prod
+.PHONY: help setup test-cluster clean-cluster clean-image test unit cluster region lint bench prod
 
 bin := .venv/bin
 # Ours alone: sh programs by their first line.
@@ -21,10 +21,20 @@ clean-cluster: setup ## destroys it and all that it left
 clean-image: ## removes the cached machine images
 	@docker image ls -q hashistack-machine | sort -u | xargs -r docker image rm -f
 
-test: ## every test: the pure ones side by side, then those on real clusters
+test: unit ## every test: the pure ones side by side, then those on real clusters
+	@$(bin)/python -m pytest -q -m cluster
+
+unit: ## the tests that need no cluster, side by side
 	@scripts/setup test
 	@$(bin)/python -m pytest -q -n auto -m "not cluster"
-	@$(bin)/python -m pytest -q -m cluster
+
+cluster: ## the tests on clusters in containers
+	@scripts/setup test
+	@$(bin)/python -m pytest -q -m cluster --ignore tests/region
+
+region: ## the tests on a whole AWS region of stand-ins
+	@scripts/setup test
+	@$(bin)/python -m pytest -q -m cluster tests/region
 
 lint: setup ## ruff, mypy --strict, shellcheck
 	@$(bin)/ruff check .
