@@ -8,13 +8,13 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator
 
 from hashistack.spec.durations import Duration, within
-from hashistack.spec.problems import Bad
+from hashistack.spec.problems import FieldError
 from hashistack.spec.section import Section
 
 
 def _refused(anonymous: bool) -> bool:
     if anonymous:
-        raise Bad("access without a token is refused", "Set it to false; give each user and program a token.")
+        raise FieldError("access without a token is refused", "Set it to false; give each user and program a token.")
     return anonymous
 
 

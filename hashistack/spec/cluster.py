@@ -14,7 +14,7 @@ from hashistack.spec.names import ClusterName, DatacenterName, RegionName
 from hashistack.spec.network import Network
 from hashistack.spec.policy import UpgradePolicy
 from hashistack.spec.pool import ClientPool, ServerPool
-from hashistack.spec.problems import Bad, Problem, SpecError, show
+from hashistack.spec.problems import FieldError, Problem, SpecError, show
 from hashistack.spec.seal import Seal
 from hashistack.spec.section import Many, Section, reads
 from hashistack.spec.snapshots import Snapshots
@@ -27,7 +27,7 @@ _GOSSIP = "The cluster makes its own key, and by rotate_gossip another. Remove i
 
 def _some(clients: tuple[ClientPool, ...]) -> tuple[ClientPool, ...]:
     if not clients:
-        raise Bad("at least one pool of clients is needed: servers run no work", "Give one pool with a name.")
+        raise FieldError("at least one pool of clients is needed: servers run no work", "Give one pool with a name.")
     return clients
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from hashistack.spec.durations import Duration, within
-from hashistack.spec.problems import Bad, Problem, show
+from hashistack.spec.problems import FieldError, Problem, show
 from hashistack.spec.section import Many, Section, reads
 
 _DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
@@ -23,13 +23,13 @@ _FOREIGN = (
 
 def _domain(name: str) -> str:
     if not _DOMAIN.fullmatch(name):
-        raise Bad("is not a domain name", 'Use labels of a-z, 0-9 and "-", joined by dots.')
+        raise FieldError("is not a domain name", 'Use labels of a-z, 0-9 and "-", joined by dots.')
     return name
 
 
 def _own_domain(name: str) -> str:
     if name in _FOREIGN:
-        raise Bad("is a domain that others answer for", 'Use "consul", or a domain of your own.')
+        raise FieldError("is a domain that others answer for", 'Use "consul", or a domain of your own.')
     return name
 
 
@@ -37,25 +37,27 @@ def _upstream(address: str) -> str:
     try:
         ip = ip_address(address)
     except ValueError:
-        raise Bad(
+        raise FieldError(
             "is not an IP address",
             "Give an address: a resolver cannot be found by a name that it must resolve.",
         ) from None
     if ip.is_unspecified:
-        raise Bad("cannot be 0.0.0.0 or ::", "Give the address of a resolver.")
+        raise FieldError("cannot be 0.0.0.0 or ::", "Give the address of a resolver.")
     if ip.is_loopback:
-        raise Bad("is this machine itself: queries would loop", "Give the address of another resolver.")
+        raise FieldError("is this machine itself: queries would loop", "Give the address of another resolver.")
     if ip.is_multicast:
-        raise Bad("is a multicast address", "Give the address of one resolver.")
+        raise FieldError("is a multicast address", "Give the address of one resolver.")
     return address
 
 
 def _two(upstreams: tuple[str, ...]) -> tuple[str, ...]:
     for upstream in upstreams:
         if upstreams.count(upstream) > 1:
-            raise Bad(f"{upstream} is listed twice", "List each resolver once.")
+            raise FieldError(f"{upstream} is listed twice", "List each resolver once.")
     if len(upstreams) == 1:
-        raise Bad("one upstream is a single point of failure", "Give at least two, or none for the platform's own.")
+        raise FieldError(
+            "one upstream is a single point of failure", "Give at least two, or none for the platform's own."
+        )
     return upstreams
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
-from hashistack.spec.problems import Bad
+from hashistack.spec.problems import FieldError
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|h|m|s)")
@@ -15,9 +15,9 @@ _WHOLE = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
 
 
 def seconds(duration: str) -> float:
-    """The length of a Go duration ("1h30m" is 5400.0). Raises `Bad`, a `ValueError`, for anything else."""
+    """The length of a Go duration ("1h30m" is 5400.0). Raises `FieldError`, a `ValueError`, for anything else."""
     if not _WHOLE.fullmatch(duration):
-        raise Bad("is not a duration", _remedy(duration))
+        raise FieldError("is not a duration", _remedy(duration))
     return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(duration))
 
 
@@ -35,13 +35,13 @@ def _remedy(duration: str) -> str:
 
 def _text(value: object) -> object:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise Bad("is not a duration", f'It needs a unit: "{value}s".')
+        raise FieldError("is not a duration", f'It needs a unit: "{value}s".')
     return value
 
 
 def _positive(value: str) -> str:
     if seconds(value) <= 0:
-        raise Bad("must be longer than nothing", "Give a positive duration.")
+        raise FieldError("must be longer than nothing", "Give a positive duration.")
     return value
 
 
@@ -54,7 +54,7 @@ def within(least: str, most: str) -> AfterValidator:
 
     def bounded(value: str) -> str:
         if not seconds(least) <= seconds(value) <= seconds(most):
-            raise Bad(f"must be between {least} and {most}", "Choose a value in that range.")
+            raise FieldError(f"must be between {least} and {most}", "Choose a value in that range.")
         return value
 
     return AfterValidator(bounded)

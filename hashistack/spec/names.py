@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from hashistack.spec.problems import Bad, Problem, show
+from hashistack.spec.problems import FieldError, Problem, show
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class Rule:
         return fault and Problem(path, f"{fault[0]} (got {show(name)})", fault[1])
 
     def check(self, name: str) -> str:
-        """The name, unless it is bad: then `Bad` is raised. The form that a field's validator has."""
+        """The name, unless it is bad: then `FieldError` is raised. The form that a field's validator has."""
         fault = self.fault(name)
         if fault:
-            raise Bad(*fault)
+            raise FieldError(*fault)
         return name
 
 
@@ -101,7 +101,7 @@ GCP_LABEL_KEY = Rule("a Google Cloud label key", 63, "a-z0-9_-", 'a-z, 0-9, "-" 
 
 def _datacenter(name: str) -> str:
     if name == "*":
-        raise Bad('is reserved: "*" matches all datacenters in a job', "Give it a name of its own.")
+        raise FieldError('is reserved: "*" matches all datacenters in a job', "Give it a name of its own.")
     return DATACENTER.check(name)
 
 
@@ -115,7 +115,7 @@ _BUILT_IN_POOLS = {
 
 def _pool(name: str) -> str:
     if name.lower() in _BUILT_IN_POOLS:
-        raise Bad(_BUILT_IN_POOLS[name.lower()], "Pick another name.")
+        raise FieldError(_BUILT_IN_POOLS[name.lower()], "Pick another name.")
     return NODE_POOL.check(name)
 
 

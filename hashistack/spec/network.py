@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from hashistack.spec.names import ZoneName
 from hashistack.spec.ports import PORTS
-from hashistack.spec.problems import Bad, Problem, show
+from hashistack.spec.problems import FieldError, Problem, show
 from hashistack.spec.section import Many, Section, reads
 from hashistack.spec.text import PlainText
 
@@ -32,16 +32,18 @@ def _cidr(text: str) -> str:
     try:
         network = ip_network(text, strict=False)
     except ValueError:
-        raise Bad("is not a network", _nearest(text)) from None
+        raise FieldError("is not a network", _nearest(text)) from None
     if not isinstance(network, IPv4Network):
-        raise Bad("is not an IPv4 network", "Give an IPv4 network such as 10.0.0.0/16.")
+        raise FieldError("is not an IPv4 network", "Give an IPv4 network such as 10.0.0.0/16.")
     if "/" not in text:
-        raise Bad("is an address, not a network", f"Add a prefix length: {text}/24.")
+        raise FieldError("is an address, not a network", f"Add a prefix length: {text}/24.")
     if str(network) != text:
-        raise Bad("has bits set beyond its prefix", f"Did you mean {network}?")
+        raise FieldError("has bits set beyond its prefix", f"Did you mean {network}?")
     for never in _REACHABLE_NOWHERE:
         if network.overlaps(IPv4Network(never)):
-            raise Bad(f"overlaps {never}, which cannot be routed", "Choose a private network such as 10.0.0.0/16.")
+            raise FieldError(
+                f"overlaps {never}, which cannot be routed", "Choose a private network such as 10.0.0.0/16."
+            )
     return text
 
 

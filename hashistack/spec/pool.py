@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, field_serializer, model_validator
 from hashistack.spec.durations import Duration, seconds
 from hashistack.spec.names import HOST_VOLUME, MachineType, NodeClass, PoolName, ZoneName
 from hashistack.spec.policy import UpgradePolicy
-from hashistack.spec.problems import Bad, Problem, show
+from hashistack.spec.problems import FieldError, Problem, show
 from hashistack.spec.section import Many, Section, nearest, reads
 from hashistack.spec.text import MetaKey, PlainText
 
@@ -25,25 +25,25 @@ def _count(value: int) -> int:
     if value in (3, 5):
         return value
     if value == 1:
-        raise Bad("must be 3 or 5", "One server tolerates no failure: use 3, on the laptop too.")
+        raise FieldError("must be 3 or 5", "One server tolerates no failure: use 3, on the laptop too.")
     if value > 5 and value % 2:
-        raise Bad("must be 3 or 5", "More voters slow every write down and gain little: use 5.")
+        raise FieldError("must be 3 or 5", "More voters slow every write down and gain little: use 5.")
     if value > 1:
-        raise Bad("must be 3 or 5", "An even number adds no fault tolerance: use 3 or 5.")
-    raise Bad("must be 3 or 5", "Use 3, or 5 to survive the loss of two servers.")
+        raise FieldError("must be 3 or 5", "An even number adds no fault tolerance: use 3 or 5.")
+    raise FieldError("must be 3 or 5", "Use 3, or 5 to survive the loss of two servers.")
 
 
 def _zones(zones: tuple[str, ...] | None) -> tuple[str, ...] | None:
     if zones is None:
         return None
     if not zones:
-        raise Bad(
+        raise FieldError(
             "at least one zone is needed",
             "Name one or more, or leave the field out: the provider then chooses.",
         )
     for zone in zones:
         if zones.count(zone) > 1:
-            raise Bad(f"zone {show(zone)} is listed twice", "List each zone once.")
+            raise FieldError(f"zone {show(zone)} is listed twice", "List each zone once.")
     return zones
 
 
@@ -52,7 +52,7 @@ Zones = Annotated[Many[ZoneName] | None, AfterValidator(_zones)]
 
 def _outlasts_restart(grace: str) -> str:
     if seconds(grace) < _RESTART_BUDGET:
-        raise Bad(
+        raise FieldError(
             "is shorter than an agent's restart in place: it would reschedule all allocations",
             f'Give at least "{_RESTART_BUDGET}s".',
         )
@@ -61,7 +61,7 @@ def _outlasts_restart(grace: str) -> str:
 
 def _absolute(path: str) -> str:
     if not path.startswith("/") or ".." in path.split("/"):
-        raise Bad("must be an absolute path", 'Begin it with "/" and leave out "..".')
+        raise FieldError("must be an absolute path", 'Begin it with "/" and leave out "..".')
     return path
 
 
@@ -153,16 +153,16 @@ def _alternatives(pool: ClientPool) -> Iterator[Problem]:
 
 def _drivers(drivers: tuple[str, ...]) -> tuple[str, ...]:
     if not drivers:
-        raise Bad("at least one driver is needed", 'Give ["exec"].')
+        raise FieldError("at least one driver is needed", 'Give ["exec"].')
     for driver in drivers:
         if driver == "raw_exec":
-            raise Bad("raw_exec runs tasks as root without isolation", 'Use "exec".')
+            raise FieldError("raw_exec runs tasks as root without isolation", 'Use "exec".')
         if driver not in DRIVERS:
             guess = nearest(driver, DRIVERS)
             remedy = f'Did you mean "{guess}"?' if guess else f"Known: {', '.join(DRIVERS)}."
-            raise Bad(f"{show(driver)} is not a driver of the reference machines", remedy)
+            raise FieldError(f"{show(driver)} is not a driver of the reference machines", remedy)
         if drivers.count(driver) > 1:
-            raise Bad(f"driver {show(driver)} is listed twice", "List each driver once.")
+            raise FieldError(f"driver {show(driver)} is listed twice", "List each driver once.")
     return drivers
 
 

@@ -44,7 +44,7 @@ class SpecError(HashistackError, ValueError):
         super().__init__("\n".join(problem.line(root) for problem in self.problems))
 
 
-class Bad(HashistackError, ValueError):
+class FieldError(HashistackError, ValueError):
     """Raised by the validator of one field: the field's path and value are added by its section."""
 
     def __init__(self, what: str, remedy: str) -> None:

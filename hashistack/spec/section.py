@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from hashistack.spec.problems import Bad, Problem, SpecError, is_output, show
+from hashistack.spec.problems import FieldError, Problem, SpecError, is_output, show
 from hashistack.spec.secret_detection import names_secret
 
 T = TypeVar("T")
@@ -21,7 +21,7 @@ _YAML_NUMBER = 'Quote it: "1.10" is text, 1.10 is a number.'
 
 
 class Section(BaseModel):
-    """A frozen, strict part of a specification. Bad values raise `SpecError` with every problem found."""
+    """A frozen, strict part of a specification. FieldError values raise `SpecError` with every problem found."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -96,7 +96,7 @@ def _explain(error: ErrorDetails, cls: type[Section]) -> Iterator[Problem]:
     elif error["type"] == "missing":
         yield Problem(path, "is missing", cls.hints.get(str(error["loc"][-1]), "Give it a value."))
     else:
-        what, remedy = (cause.what, cause.remedy) if isinstance(cause, Bad) else _words(error)
+        what, remedy = (cause.what, cause.remedy) if isinstance(cause, FieldError) else _words(error)
         if is_output(value):
             remedy = "Give a plain value; what is known only while deploying belongs to the component's arguments."
         yield Problem(path, f"{what} (got {show(value)})", remedy)

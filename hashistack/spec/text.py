@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from hashistack.spec.problems import Bad, show
+from hashistack.spec.problems import FieldError, show
 from hashistack.spec.secret_detection import looks_secret, names_secret
 
 # What a shell, HCL or a template language would expand, or what breaks a line of configuration.
@@ -21,9 +21,11 @@ _CLOUD_RESERVED = ("aws:", "goog")
 def _plain(value: str) -> str:
     found = _UNSAFE.search(value)
     if found:
-        raise Bad(f"has the unsafe characters {show(found[0])}", "Give plain text on one line, without expressions.")
+        raise FieldError(
+            f"has the unsafe characters {show(found[0])}", "Give plain text on one line, without expressions."
+        )
     if looks_secret(value):
-        raise Bad(
+        raise FieldError(
             "looks like a secret, and the specification holds none",
             "Put it into Vault, or use a Pulumi secret; here, name it only.",
         )
@@ -32,14 +34,16 @@ def _plain(value: str) -> str:
 
 def _key(value: str, form: re.Pattern[str], what: str, spoken: str) -> str:
     if looks_secret(value):
-        raise Bad("looks like a secret, and the specification holds none", "Remove it, and make a new one.")
+        raise FieldError("looks like a secret, and the specification holds none", "Remove it, and make a new one.")
     if names_secret(value):
-        raise Bad("names a secret, and the specification holds none", "Put it into Vault, or use a Pulumi secret.")
+        raise FieldError(
+            "names a secret, and the specification holds none", "Put it into Vault, or use a Pulumi secret."
+        )
     for prefix in _RESERVED:
         if value.lower().startswith(prefix):
-            raise Bad(f'begins with "{prefix}", which is ours', "Choose another key.")
+            raise FieldError(f'begins with "{prefix}", which is ours', "Choose another key.")
     if not form.fullmatch(value):
-        raise Bad(f"is not a valid {what} key", f"Use {spoken}.")
+        raise FieldError(f"is not a valid {what} key", f"Use {spoken}.")
     return value
 
 
@@ -50,7 +54,7 @@ def _meta_key(value: str) -> str:
 def _tag_key(value: str) -> str:
     for prefix in _CLOUD_RESERVED:
         if value.lower().startswith(prefix):
-            raise Bad(f'begins with "{prefix}", a prefix that is reserved by the cloud', "Choose another key.")
+            raise FieldError(f'begins with "{prefix}", a prefix that is reserved by the cloud', "Choose another key.")
     return _key(value, _TAG_KEY, "tag", "1 to 128 letters, digits, spaces and _ . : / = + - @")
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, get_args
 from pydantic import AfterValidator, BeforeValidator
 
 from hashistack.spec.catalog import RELEASES, Product, Release
-from hashistack.spec.problems import Bad, show
+from hashistack.spec.problems import FieldError, show
 from hashistack.spec.section import Section
 
 PRODUCTS: tuple[Product, ...] = get_args(Product)
@@ -33,10 +33,10 @@ def release(product: Product, version: str) -> Release | None:
 
 
 def parse(version: str) -> tuple[int, int, int]:
-    """Major, minor and patch of a version such as "1.11.3". Raises `Bad`, a `ValueError`, otherwise."""
+    """Major, minor and patch of a version such as "1.11.3". Raises `FieldError`, a `ValueError`, otherwise."""
     match = _VERSION.fullmatch(version)
     if not match:
-        raise Bad("is not a version", 'Write three numbers in quotes: "1.11.3".')
+        raise FieldError("is not a version", 'Write three numbers in quotes: "1.11.3".')
     return int(match[1]), int(match[2]), int(match[3])
 
 
@@ -92,16 +92,16 @@ def _digest(digest: str) -> str:
     if re.fullmatch(r"[0-9a-f]{64}", digest):
         return digest
     if re.fullmatch(r"[0-9a-fA-F]{64}", digest):
-        raise Bad("is a digest in upper case", f'Write it in lower case: "{digest.lower()}".')
-    raise Bad(f"is not a SHA-256 digest, {len(digest)} characters long", "Give 64 lower-case hex digits.")
+        raise FieldError("is a digest in upper case", f'Write it in lower case: "{digest.lower()}".')
+    raise FieldError(f"is not a SHA-256 digest, {len(digest)} characters long", "Give 64 lower-case hex digits.")
 
 
 def _digests(digests: dict[str, str]) -> dict[str, str]:
     if not digests:
-        raise Bad("has no digest", "Give one for each architecture in use: amd64: <64 hex digits>.")
+        raise FieldError("has no digest", "Give one for each architecture in use: amd64: <64 hex digits>.")
     for arch in digests:
         if arch not in ("amd64", "arm64"):
-            raise Bad(f"{show(arch)} is not an architecture", "Known: amd64, arm64.")
+            raise FieldError(f"{show(arch)} is not an architecture", "Known: amd64, arm64.")
     return digests
 
 
@@ -112,7 +112,7 @@ def _well_formed(version: str) -> str:
 
 def _text(value: object) -> object:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise Bad("is not a version but a number", 'Quote it: "1.10" is text, 1.10 is a number.')
+        raise FieldError("is not a version but a number", 'Quote it: "1.10" is text, 1.10 is a number.')
     return value
 
 
@@ -137,10 +137,10 @@ def _cataloged(product: Product) -> BeforeValidator:
         if isinstance(value, Mapping):
             return Pin(**value)
         if not isinstance(_text(value), str):
-            raise Bad("is not a version", f'Write it in quotes: "{newest(product)}".')
+            raise FieldError("is not a version", f'Write it in quotes: "{newest(product)}".')
         _well_formed(value)
         if release(product, value) is None:
-            raise Bad(
+            raise FieldError(
                 "is not in the catalog",
                 f"Known: {', '.join(known(product))}; any other needs {{version, sha256}}.",
             )
