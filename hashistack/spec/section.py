@@ -21,7 +21,7 @@ _YAML_NUMBER = 'Quote it: "1.10" is text, 1.10 is a number.'
 
 
 class Section(BaseModel):
-    """A frozen, strict part of a specification. FieldError values raise `SpecError` with every problem found."""
+    """A frozen, strict part of a specification. Bad values raise `SpecError` with every problem found."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
