@@ -97,9 +97,13 @@ class Bucket:
             code = error.response.get("Error", {}).get("Code", "")
             if code in ("PreconditionFailed", "ConditionalRequestConflict"):
                 raise BucketFailed(f"{self.url(key)} is there already, and is not replaced. Name another") from None
-            raise BucketFailed(f"{self.url(key)}: {session.failure(error)}") from None
+            raise self._failed(key, error) from None
         except BotoCoreError as error:
-            raise BucketFailed(f"{self.url(key)}: {session.failure(error)}") from None
+            raise self._failed(key, error) from None
+
+    def _failed(self, key: str, error: BotoCoreError | ClientError) -> BucketFailed:
+        failed = session.failure(error)
+        return BucketFailed(f"{self.url(key)}: {failed.what}", failed.remedy)
 
 
 class _Part(io.RawIOBase):

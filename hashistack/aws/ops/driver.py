@@ -299,7 +299,8 @@ def _asking() -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise DriverFailed(str(session.failure(error))) from error
+        failed = session.failure(error)
+        raise DriverFailed(failed.what, failed.remedy) from error
 
 
 def _size(pool: Pool, seen: Seen, name: str) -> int:
