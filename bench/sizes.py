@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bench.figure import Figure, load
 from bench.rendered import SITE, bundle, platform, spec
+from hashistack.local.blueprint import START
 from hashistack.machine.user_data import user_data
 
 
@@ -17,7 +18,7 @@ def figures() -> Iterator[Figure]:
         made = bundle(spec(), pool, platform())
         url = f"file:///opt/hashistack/artifacts/{made.sha256}.tar.gz"
         script = user_data(
-            platform="local",
+            start=START,
             cluster=SITE,
             role=role,
             pool=pool,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -46,12 +46,6 @@ def parsed(spec: ClusterSpec | Mapping[str, Any]) -> ClusterSpec:
     except SpecError as error:
         # The one exception that every language host shows without a traceback.
         raise pulumi.RunError(str(error)) from error
-
-
-def refuse(found: Sequence[Problem]) -> None:
-    """Raises pulumi.RunError with the problems, if there are any."""
-    if found:
-        raise pulumi.RunError(str(SpecError(found)))
 
 
 def problems(

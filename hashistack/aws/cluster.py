@@ -6,7 +6,7 @@ from typing import Any
 
 import pulumi
 
-from hashistack.aws import checks, cluster_id, tags
+from hashistack.aws import account, checks, tags
 from hashistack.aws.access.artifacts import AwsArtifacts, AwsArtifactsArgs
 from hashistack.aws.access.identity import AwsIdentity, AwsIdentityArgs
 from hashistack.aws.access.seal import AwsSeal, AwsSealArgs
@@ -47,9 +47,11 @@ class AwsCluster(pulumi.ComponentResource):
         super().__init__("hashistack:index:AwsCluster", name, {}, opts)
         spec = checks.parsed(args.spec)
         with plugin_starts():
-            scope = cluster_id.scope(spec.name, parent=self)
+            scope = account.scope(spec, args.vpc_id is not None, self)
         distribution = args.image if args.image in OFFICIAL else ""
-        checks.refuse(checks.problems(spec, scope.region, args.tags, args.pools, args.vpc_id is None, distribution))
+        found = account.look(spec, scope.region, scope.account, args.vpc_id is not None, self)
+        problems = checks.problems(spec, scope.region, args.tags, args.pools, args.vpc_id is None, distribution)
+        account.refuse(problems, found)
         first = Specification(f"{name}-specification", spec.model_dump_json(), pulumi.ResourceOptions(parent=self))
         child = pulumi.ResourceOptions(parent=self, depends_on=[first])
         own, closed = tags.of_cluster(scope.site, {**spec.tags, **args.tags}), spec.network.nat == "none"

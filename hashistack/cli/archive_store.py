@@ -1,4 +1,4 @@
-"""Where a snapshot archive is: a file here, or an object in S3 (`s3://bucket/prefix`)."""
+"""Where a snapshot archive is: a file here, or an object in a platform's store (a URL, `s3://bucket/prefix`)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from hashistack.cli.driver import without
+from hashistack import platforms
 
 if TYPE_CHECKING:
-    from hashistack.aws.ops.bucket import Bucket, Stored
     from hashistack.ops.snapshots.archive import Archive
 
 _AT_ONCE = 8
@@ -29,23 +28,18 @@ class Found:
     archive: Archive
 
 
-def remote(where: str) -> bool:
-    """Whether this names something in S3."""
-    return where.startswith("s3://")
-
-
 @contextmanager
 def fetched(where: str) -> Iterator[Path]:
     """The archive as a file: itself, or a private copy that is gone at the end. Errors name what the user named."""
-    if not remote(where):
+    store = platforms.archive_store(where)
+    if store is None:
         yield Path(where)
         return
     from hashistack.ops.snapshots.archive import BadArchive
 
-    bucket = _bucket(where)
     with TemporaryDirectory(prefix="hashistack-") as private:
         file = Path(private, "archive.tar")
-        bucket.get(bucket.key, file)
+        store.get(store.key, file)
         try:
             yield file
         except BadArchive as bad:
@@ -56,32 +50,33 @@ def fetched(where: str) -> Iterator[Path]:
 def written(where: str, name: str) -> Iterator[tuple[Path, str]]:
     """A file to write an archive to, and where it is to be found when that is done.
 
-    name: what the archive is called in a directory, or under a prefix of S3.
+    name: what the archive is called in a directory, or under a prefix of the store.
     """
-    if not remote(where):
+    store = platforms.archive_store(where)
+    if store is None:
         file = Path(where)
         file = file / name if file.is_dir() else file
         yield file, str(file)
         return
-    bucket = _bucket(where)
-    key = bucket.key if bucket.key.endswith(".tar") else "/".join(filter(None, (bucket.key.rstrip("/"), name)))
+    key = store.key if store.key.endswith(".tar") else "/".join(filter(None, (store.key.rstrip("/"), name)))
     with TemporaryDirectory(prefix="hashistack-") as private:
         file = Path(private, name)
-        yield file, bucket.url(key)
-        bucket.put(file, key)
+        yield file, store.url(key)
+        store.put(file, key)
 
 
 def listed(where: str) -> tuple[list[Found], list[str]]:
     """The archives in a directory or under a prefix, the newest first, and what is wrong with the others."""
     from hashistack.ops.snapshots import archive
 
-    if not remote(where):
+    store = platforms.archive_store(where)
+    if store is None:
         here, bad = archive.listed(Path(where))
         return [Found(str(one.file), one.file.stat().st_size, one) for one in here], bad
-    bucket, found, wrong = _bucket(where), list[Found](), list[str]()
-    objects = bucket.listed(archive.SUFFIX)
+    found, wrong = list[Found](), list[str]()
+    objects = store.listed(archive.SUFFIX)
     with ThreadPoolExecutor(_AT_ONCE) as workers:
-        for looked in workers.map(lambda stored: _looked(bucket, stored), objects):
+        for looked in workers.map(lambda stored: _looked(store, stored), objects):
             if isinstance(looked, Found):
                 found.append(looked)
             else:
@@ -89,20 +84,12 @@ def listed(where: str) -> tuple[list[Found], list[str]]:
     return sorted(found, key=lambda one: one.archive.manifest.taken, reverse=True), sorted(wrong)
 
 
-def _looked(bucket: Bucket, stored: Stored) -> Found | str:
+def _looked(store: platforms.ArchiveStore, stored: platforms.Stored) -> Found | str:
     from hashistack.ops.snapshots.archive import BadArchive, look
 
-    where = bucket.url(stored.key)
+    where = store.url(stored.key)
     try:
-        with bucket.opened(stored) as content:
+        with store.opened(stored) as content:
             return Found(where, stored.size, look(Path(stored.key), content))
     except BadArchive as bad:
         return str(bad).replace(str(Path(stored.key)), where, 1)
-
-
-def _bucket(where: str) -> Bucket:
-    try:
-        from hashistack.aws.ops.bucket import Bucket
-    except ModuleNotFoundError as missing:
-        raise without("aws", missing) from None
-    return Bucket(where)

@@ -66,16 +66,19 @@ class Engine:
             if self.project.stack not in self.project.stacks():  # else another `up` made it at this moment
                 raise
 
+    def connections(self) -> dict[str, Connection]:
+        """The stack's clusters, by the output that each is in. Raises Refusal where the stack is not there."""
+        outputs = json.loads(self._answer("stack", "output", "--show-secrets", "--json", "--stack", self.project.stack))
+        found = {name: data for name, value in outputs.items() if (data := _cluster(name, value)) is not None}
+        return {name: Connection.parse(data) for name, data in found.items()}
+
     def connection(self) -> Connection:
-        """The cluster's one secret output.
+        """The stack's cluster, of several the one that the project names.
 
         Raises:
-            Refusal: the stack is not there, or has no cluster.
+            Refusal: the stack is not there, has no cluster, or several of which none is named; says which.
         """
-        output = self._answer(
-            "stack", "output", "connection", "--show-secrets", "--json", "--stack", self.project.stack
-        )
-        return Connection.parse(_decoded(output))
+        return chosen(self.connections(), self.project)
 
     def configure(self, path: str, value: str) -> None:
         """Set one value of the stack's configuration, as `pulumi config set --path` does."""
@@ -84,7 +87,7 @@ class Engine:
     def run(
         self, verb: str, on_event: Callable[[Mapping[str, Any], float], None], on_idle: Callable[[float], None]
     ) -> Ended:
-        """`pulumi up` or `destroy`, to its end; Ctrl-C cancels it in the engine's own orderly way.
+        """`pulumi up`, `preview` or `destroy`, to its end; Ctrl-C cancels it in the engine's own orderly way.
 
         Args:
             on_event: gets each event with the seconds since the start.
@@ -95,7 +98,8 @@ class Engine:
             # A pipe, never a file: the Python SDK's debug events show secret outputs in the clear.
             os.mkfifo(pipe, 0o600)
             events = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-            arguments = [self._pulumi, verb, "--yes", "--skip-preview", "--non-interactive", "--color", "never"]
+            at_once = () if verb == "preview" else ("--yes", "--skip-preview")
+            arguments = [self._pulumi, verb, *at_once, "--non-interactive", "--color", "never"]
             arguments += ["--stack", self.project.stack, "--event-log", str(pipe)]
             started = time.monotonic()
             try:
@@ -169,7 +173,28 @@ def _events(pipe: int, process: subprocess.Popen[bytes]) -> Iterator[Mapping[str
                 time.sleep(LOOK_SECONDS / 2)
 
 
-def _decoded(output: str) -> Any:
-    read = json.loads(output)
-    # An output that is JSON text comes as a string in JSON.
-    return json.loads(read) if isinstance(read, str) else read
+def chosen(clusters: Mapping[str, Connection], project: Project) -> Connection:
+    """The cluster that `project` names, by its id, its name or its output; without a name the only one.
+
+    clusters: by output. Raises Refusal with those that there are.
+    """
+    where, wanted = f"{project.directory}, stack {project.stack}", project.cluster
+    found = [one for output, one in clusters.items() if wanted in (None, output, one.name, one.name.rpartition("-")[0])]
+    if len(found) == 1:
+        return found[0]
+    if not clusters:
+        raise Refusal(f"{where}: no output of it is a cluster's `connection`", "hashistack up")
+    listed = "\n".join(f"  --cluster {one.name}   {one.provider} (output {name})" for name, one in clusters.items())
+    wrong = f"has no cluster {wanted!r}" if wanted and not found else f"has {len(clusters)} clusters"
+    raise Refusal(f"{where} {wrong}; say which:\n{listed}")
+
+
+def _cluster(name: str, value: Any) -> Any:
+    """An output's value where it is a cluster's connection, as `connection` always is; else None."""
+    if isinstance(value, str) and (name == "connection" or value.startswith("{")):
+        try:
+            value = json.loads(value)  # an output that is JSON text comes as a string in JSON
+        except ValueError:
+            return value if name == "connection" else None
+    alike = isinstance(value, Mapping) and {"provider", "nomad", "consul", "vault", "pools"} <= value.keys()
+    return value if alike or name == "connection" else None

@@ -7,18 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-READY = "hashistack:index:LocalReady"
+from hashistack import platforms
+from hashistack.component.findings import Finding, from_marked
+from hashistack.platforms import MACHINES
 
-PHASES: Mapping[str, str] = {
-    "hashistack:index:LocalImage": "image, tools, network",
-    "hashistack:index:LocalArtifacts": "image, tools, network",
+SHARED: Mapping[str, str] = {
     "hashistack:index:ClusterSecrets": "keys and certificates",
-    "hashistack:index:Tools": "image, tools, network",
-    "hashistack:index:LocalNetwork": "image, tools, network",
-    "hashistack:index:LocalServerPool": "machines",
-    "hashistack:index:LocalClientPool": "machines",
+    "hashistack:index:Tools": "tools",
 }
-"""Resources that one line stands for, in the order in which the lines are worth reading."""
+"""Resources of every platform that one line stands for; a platform has its own."""
+_ORDER = {"keys and certificates": 1, MACHINES: 2}
+"""Phases are told in the order of their numbers, 0 for all others."""
 
 _COLOR = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
 _OWN_SECONDS = re.compile(r"\s*\((\d+(?:\.\d+)?) ?s\)$")
@@ -49,6 +48,17 @@ class Condenser:
     _running: dict[str, str] = field(default_factory=dict)
     _phases: dict[str, tuple[int, float]] = field(default_factory=dict)
     _waiting: str = ""
+    types: set[str] = field(default_factory=set)
+    """Resource types that the stack has, or had."""
+
+    findings: list[Finding] = field(default_factory=list)
+    """What preflights have found."""
+
+    def __post_init__(self) -> None:
+        self._phase = {**SHARED, **platforms.phases()}
+        self._ready = {platform.ready for platform in platforms.every()} - {""}
+        # Pools come last: their machines need all that the lines before them stand for.
+        self._order = sorted(dict.fromkeys(self._phase.values()), key=lambda phase: _ORDER.get(phase, 0))
 
     def feed(self, event: Mapping[str, Any], seconds: float) -> Iterator[Line]:
         """The lines that `event` makes, usually none."""
@@ -77,8 +87,9 @@ class Condenser:
         return f"{verb} {', '.join(names[:3])}{' …' if len(names) > 3 else ''}" if names else "starting"
 
     def _began(self, step: Mapping[str, Any], seconds: float) -> Iterator[Line]:
+        self.types.add(step["type"])
         # Machines need all that the lines before them stand for, and readiness needs the machines.
-        if not self.destroying and (step["type"] == READY or PHASES.get(step["type"]) == "machines"):
+        if not self.destroying and (step["type"] in self._ready or self._phase.get(step["type"]) == MACHINES):
             yield from self._flush(seconds)
         if step["op"] not in _QUIET and not _component(step):
             self._running[step["urn"]] = _name(step["urn"])
@@ -87,10 +98,10 @@ class Condenser:
     def _ended(self, step: Mapping[str, Any], seconds: float) -> Iterator[Line]:
         if self._running.pop(step["urn"], None) is None:
             return
-        if step["type"] == READY:
+        if step["type"] in self._ready:
             self._waiting = ""
-        phase = PHASES.get(step["type"])
-        if phase and (self.destroying or step["op"] != "update" or phase != "machines"):
+        phase = self._phase.get(step["type"])
+        if phase and (self.destroying or step["op"] != "update" or phase != MACHINES):
             count, _ = self._phases.get(phase, (0, 0.0))
             state = (step.get("new") or step.get("old") or {}).get("outputs") or {}
             self._phases[phase] = (count + int(state.get("count") or 1), seconds)
@@ -98,27 +109,33 @@ class Condenser:
             yield Line("now", self.current, seconds)
 
     def _flush(self, seconds: float) -> Iterator[Line]:
-        for phase in dict.fromkeys(PHASES.values()):
+        for phase in self._order:
             if phase in self._phases:
                 count, at = self._phases.pop(phase)
-                counted = f"{count} {phase}" if phase == "machines" else phase
+                counted = f"{count} {phase}" if phase == MACHINES else phase
                 yield Line("done", counted + (" removed" if self.destroying else ""), min(at, seconds))
 
     def _diagnostic(self, said: Mapping[str, Any], seconds: float) -> Iterator[Line]:
         # Progress carries the seconds of its own wait; the lines have one clock for all.
         text = _OWN_SECONDS.sub("", clean(said["message"]))
         kind = _type(said.get("urn", ""))
-        if not text or said["severity"] == "debug":
+        if said["severity"] == "debug":
+            if found := from_marked(text):
+                self.findings.append(found)
+                if found.ok:
+                    yield Line("done", f"{found.sentence}: {found.detail}", seconds)
+            return
+        if not text:
             return
         if said.get("ephemeral"):
-            self._waiting = text if kind == READY else self._waiting
+            self._waiting = text if kind in self._ready else self._waiting
             yield Line("now", text, seconds)
         elif said["severity"] == "error":
             if text not in self.errors and text not in ("update failed", "destroy failed"):
                 self.errors.append(text)
         elif said["severity"] == "warning":
             yield Line("warning", text, seconds)
-        elif kind == READY or PHASES.get(kind) == "machines":
+        elif kind in self._ready or self._phase.get(kind) == MACHINES:
             yield Line("done", text, seconds)
 
 

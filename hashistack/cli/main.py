@@ -9,7 +9,10 @@ try:
 except ModuleNotFoundError as missing:
     if missing.name not in ("typer", "click", "rich"):
         raise
-    sys.exit("hashistack: the command line is an extra. Next: pip install 'hashistack[cli,local]'")
+    from hashistack.platforms import PLATFORMS
+
+    platforms = ", ".join(PLATFORMS)
+    sys.exit(f"hashistack: the command line is an extra. Next: pip install 'hashistack[cli,X]', X one of {platforms}")
 
 import os
 import signal
@@ -79,7 +82,7 @@ def up(
     from hashistack.ops.rollout.ignored_jobs import ignore
 
     ignore(ignore_job or ())
-    run(named_project(directory, stack, cluster, deployed=False, changes=True), Show(output))
+    run(named_project(directory, stack, cluster, deployed=False, changes=True, whole=True), Show(output))
 
 
 @app.command()
@@ -95,7 +98,7 @@ def down(
     from hashistack.cli.errors import Refusal
     from hashistack.cli.output import Show
 
-    project = named_project(directory, stack, cluster, changes=True)
+    project = named_project(directory, stack, cluster, changes=True, whole=True)
     if not yes:
         if not sys.stdin.isatty():
             raise Refusal("this destroys a cluster with all its data: say --yes")
@@ -235,7 +238,7 @@ def env(
 
 @app.command()
 def doctor(directory: DirectoryOption = None, stack: StackOption = None, output: OutputOption = Output.TEXT) -> None:
-    """Look at this machine, or with -C at the account of a project on AWS, and say what to do about what is missing."""
+    """Look at this machine, or with -C at what a project's clusters need, and say what to do about what is missing."""
     from hashistack.cli.commands.status import doctor as run
 
     project = named_project(directory, stack, None, deployed=False) if directory else None

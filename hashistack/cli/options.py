@@ -26,16 +26,23 @@ StackOption = Annotated[
     str | None, typer.Option("--stack", "-s", help="the stack; else the only one, else `test`", show_default=False)
 ]
 ClusterOption = Annotated[
-    str | None, typer.Option("--cluster", help="a cluster that runs on this Docker host", show_default=False)
+    str | None,
+    typer.Option("--cluster", help="a cluster that runs here, or one of several in the stack", show_default=False),
 ]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text, or json (one object a line)")]
 
 
 def named_project(
-    directory: Path | None, stack: str | None, cluster: str | None, *, deployed: bool = True, changes: bool = False
+    directory: Path | None,
+    stack: str | None,
+    cluster: str | None,
+    *,
+    deployed: bool = True,
+    changes: bool = False,
+    whole: bool = False,
 ) -> Project:
     """The project and stack that a command's options mean; see `project.resolve`."""
     from hashistack.cli.project import resolve
-    from hashistack.local.discovery import clusters
+    from hashistack.platforms import running
 
-    return resolve(directory, stack, cluster, clusters, deployed=deployed, changes=changes)
+    return resolve(directory, stack, cluster, running, deployed=deployed, changes=changes, whole=whole)

@@ -6,12 +6,12 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 from hashistack.cli.errors import Refusal
-from hashistack.local.discovery import Running
+from hashistack.platforms import Running
 
 STATE = ".state"
 DEFAULT_STACK = "test"
@@ -19,10 +19,11 @@ DEFAULT_STACK = "test"
 
 @dataclass(frozen=True)
 class Project:
-    """A directory with a Pulumi.yaml, and a stack in it."""
+    """A directory with a Pulumi.yaml, a stack in it, and one of the stack's clusters; None where it has only one."""
 
     directory: Path
     stack: str
+    cluster: str | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -92,16 +93,19 @@ def resolve(
     *,
     deployed: bool = True,
     changes: bool = False,
+    whole: bool = False,
 ) -> Project:
     """The project that a command means.
 
-    In this order: `directory` (`-C`, HASHISTACK_PROJECT), the cluster called `cluster`, this directory when it
-    holds a deployed stack, the one cluster that runs on this Docker host.
+    In this order: `directory` (`-C`, HASHISTACK_PROJECT), the cluster called `cluster` that runs here, this directory
+    when it holds a deployed stack, the one cluster that runs here. In a stack with several clusters, `cluster` is one
+    of them.
 
     Args:
-        running: lists this host's clusters; asked only when needed.
+        running: lists the clusters that are seen from here; asked only when needed.
         deployed: False for `up`, which makes what is not there: this directory's Pulumi.yaml is enough.
-        changes: True for `up` and `down`: what they change must be named, or be here. A cluster is never guessed.
+        changes: True for what changes a cluster: it must be named, or be here. A cluster is never guessed.
+        whole: True for `up` and `down`, which work on a whole stack.
 
     Raises:
         Refusal: none or several; says which there are and how to choose.
@@ -109,7 +113,7 @@ def resolve(
     if directory is not None:
         if not (directory / "Pulumi.yaml").is_file():
             raise Refusal(f"{directory} has no Pulumi.yaml: name a Pulumi project with -C DIR.")
-        return _with_stack(directory.resolve(), stack)
+        return _with_stack(directory.resolve(), stack, cluster)
     if cluster is None and Path("Pulumi.yaml").is_file():
         here = _with_stack(Path.cwd(), stack)
         if not deployed or not here.backend or here.stack in here.stacks():
@@ -119,23 +123,23 @@ def resolve(
     if changes and cluster is None and chosen:
         raise Refusal(f"nothing is deployed in {Path.cwd()}. Name what you mean with -C DIR, or:\n{_listed(chosen)}")
     if len(chosen) == 1:
-        return Project(chosen[0].project, stack or chosen[0].stack)
+        return Project(chosen[0].project, stack or chosen[0].stack, chosen[0].site)
+    if not chosen and cluster and not whole and Path("Pulumi.yaml").is_file():
+        return _with_stack(Path.cwd(), stack, cluster)  # one that nobody sees from here: the stack knows it
     if not chosen:
         there = f" Running: {', '.join(one.site for one in found)}." if found else ""
-        wanted = f"No cluster {cluster!r} runs on this Docker host." if cluster else "No cluster here."
+        wanted = f"No cluster {cluster!r} runs here." if cluster else "No cluster here."
         raise Refusal(f"{wanted}{there}", "hashistack up -C DIR, with DIR a Pulumi project.")
-    raise Refusal(f"{len(chosen)} clusters run on this Docker host; say which:\n{_listed(chosen)}")
+    raise Refusal(f"{len(chosen)} clusters run here; say which:\n{_listed(chosen)}")
 
 
 def _listed(clusters: Sequence[Running]) -> str:
     return "\n".join(f"  --cluster {one.site}   {one.project} (stack {one.stack})" for one in clusters)
 
 
-def _with_stack(directory: Path, stack: str | None) -> Project:
-    if stack:
-        return Project(directory, stack)
-    there = Project(directory, DEFAULT_STACK).stacks()
-    return Project(directory, there[0] if len(there) == 1 else DEFAULT_STACK)
+def _with_stack(directory: Path, stack: str | None, cluster: str | None = None) -> Project:
+    there = [stack] if stack else Project(directory, DEFAULT_STACK).stacks()
+    return Project(directory, there[0] if len(there) == 1 else DEFAULT_STACK, cluster)
 
 
 def _yaml(directory: Path) -> dict[str, str]:

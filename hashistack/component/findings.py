@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+_MARK = "hashistack found: "
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,11 @@ class Finding:
     detail: str
     remedy: str = ""
 
+    def __str__(self) -> str:
+        """As one of several in an error or a warning."""
+        no = ": no. " if self.ok is False else "? " if self.ok is None else ": "
+        return f"{self.sentence}{no}{self.detail}{f'. Next: {self.remedy}' if self.remedy else ''}"
+
 
 def lines(findings: Iterable[Finding]) -> list[str]:
     """Findings for people: a mark, the sentence and what was seen; below it what to do, where something is."""
@@ -25,3 +33,23 @@ def lines(findings: Iterable[Finding]) -> list[str]:
         if one.remedy and one.ok is not True:
             told.append(f"     {one.remedy}")
     return told
+
+
+def marked(finding: Finding) -> str:
+    """A finding as a debugging line of the engine, out of which `from_marked` reads it again."""
+    return _MARK + json.dumps(asdict(finding))
+
+
+def from_marked(line: str) -> Finding | None:
+    """The finding that a debugging line holds; None for any other line."""
+    return Finding(**json.loads(line.removeprefix(_MARK))) if line.startswith(_MARK) else None
+
+
+def text(findings: Sequence[Finding]) -> str:
+    """Findings as the answer of a function: JSON."""
+    return json.dumps([asdict(one) for one in findings])
+
+
+def parsed(text: str) -> list[Finding]:
+    """The reverse of `text`."""
+    return [Finding(**one) for one in json.loads(text)]

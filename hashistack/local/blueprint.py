@@ -15,10 +15,12 @@ from hashistack.machine.bundle import Binary, Bundle, render
 from hashistack.machine.platform import Platform
 from hashistack.machine.roles import SERVER
 from hashistack.machine.roles import tools as needed
-from hashistack.machine.user_data import user_data
+from hashistack.machine.user_data import Start, user_data
 from hashistack.provider.handler import Props
 from hashistack.spec import ClusterSpec
 
+START = Start('cp "${1#file://}" "$2"', "boot")
+"""The bundle is a file in the container."""
 _VAULT_SLOTS = (0, 1, 2)
 """Where a joining Vault looks for the others. No names of servers that are not there: Docker asks the host's resolvers
 for those, and while it waits for them, unbound counts it as dead. At least two servers of any cluster have these
@@ -81,7 +83,7 @@ def blueprint(template: Props) -> Blueprint:
         bundle=digest,
         bundle_archive=made.archive,
         user_data=user_data(
-            platform="local",
+            start=START,
             cluster=template["site"],
             role=role,
             pool=pool,

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hashistack.local import labels
 from hashistack.local.docker_client import asking, engine
+from hashistack.platforms import Running
 
 if TYPE_CHECKING:
     import docker
 
 _PATIENCE = 10  # seconds that Docker may take for an answer
-
-
-@dataclass(frozen=True)
-class Running:
-    """A cluster on this Docker host: its site, its name, and the Pulumi project and stack that made it."""
-
-    site: str
-    name: str
-    project: Path
-    stack: str
 
 
 def clusters() -> list[Running]:

@@ -29,11 +29,6 @@ _PROGRAMS = (
     *("rotate/ensure-tokens", "rotate/restart-nomad", "rotate/rotate-gossip", "rotate/secrets-watch"),
 )
 """Programs of every machine, by their place in `node/`; on the machine they all lie in one directory, `bin`."""
-_PLATFORM_PROGRAMS: dict[str, tuple[str, ...]] = {
-    "local": (),
-    # A machine from any image: what the image lacks, and a place in its init.
-    "aws": ("boot/install-init-service", "boot/provision", "boot/supervise", "platform/platform-aws.sh"),
-}
 _ROLE_PROGRAMS = {
     "client": ("boot/wait-for-leader", "leave/leave-client.sh"),
     SERVER: (
@@ -120,15 +115,13 @@ def render(spec: ClusterSpec, pool: str, platform: Platform, binaries: tuple[Bin
     )
     if role == SERVER:
         contents["bootstrap.json"] = _json({**bootstrap(spec), "seal": platform.seal})
-    contents |= {f"bin/{Path(name).name}": _program(name) for name in _programs(platform.name, role)}
+    contents |= {
+        f"bin/{Path(name).name}": _program(name) for name in (*_PROGRAMS, *_ROLE_PROGRAMS[role], *platform.programs)
+    }
     contents["bin/platform"] = _program(f"platform/platform-{platform.name}")
     for name, script in services(role, tools, spec.snapshots, seal_in_store=platform.seal is None).items():
         contents[f"sv/{name}"] = script.encode()
     return Bundle(contents)
-
-
-def _programs(platform: str, role: str) -> tuple[str, ...]:
-    return (*_PROGRAMS, *_ROLE_PROGRAMS[role], *_PLATFORM_PROGRAMS[platform])
 
 
 def _program(name: str) -> bytes:

@@ -16,7 +16,7 @@ class Platform:
     """
 
     name: str
-    """``local``, ``aws`` or ``gcp``: which ``platform-<name>`` program goes into the bundle."""
+    """Which ``platform-<name>`` program goes into the bundle."""
 
     join: tuple[str, ...]
     """``retry_join`` of Consul and Nomad: DNS names, or a cloud auto-join string."""
@@ -44,3 +44,9 @@ class Platform:
     made_of: Mapping[str, object] = field(default_factory=dict)
     """What a machine of the pool is made of besides, as its type, disks and image: another one is another bundle, and
     so other machines. Only what the user says: an image that was looked up changes by itself."""
+
+    programs: tuple[str, ...] = ()
+    """What its machines need besides of the programs in ``node/``, by their place there."""
+
+    fingerprint: str = ""
+    """Which of Nomad's cloud fingerprinters runs, of `config.nomad.CLOUDS`; ``""`` for none."""

@@ -15,7 +15,7 @@ LIMIT_BYTES = 4096
 
 
 @dataclass(frozen=True)
-class _Start:
+class Start:
     """What a platform does in its own way: the first fetch comes before the bundle, so before its platform program."""
 
     fetch: str
@@ -27,45 +27,9 @@ class _Start:
     before: str = ""
 
 
-_START = {
-    "local": _Start('cp "${1#file://}" "$2"', "boot"),
-    "aws": _Start(
-        r"""
-  command -v curl >/dev/null || apk add -q curl || { apt-get -qq update && apt-get -qq install curl; } ||
-    { echo "hashistack: this image has no curl, and it can't be installed"; return 1; }
-  token=
-  token=$(imds api/token -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 300') &&
-    role=$(imds meta-data/iam/security-credentials/) &&
-    keys=$(imds "meta-data/iam/security-credentials/$role") || return
-  path=${1#s3://} base=${AWS_ENDPOINT_URL_S3:-${AWS_ENDPOINT_URL:-}}
-  [ -z "$base" ] || base=$base/${path%%/*}
-  printf 'user="%s:%s"\nheader="x-amz-security-token: %s"' \
-    "$(key AccessKeyId)" "$(key SecretAccessKey)" "$(key Token)" |
-    curl -sSf -K - --connect-timeout 5 --speed-time 30 --aws-sigv4 "aws:amz:$HS_REGION:s3" -o "$2" \
-      -H 'x-amz-content-sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855' \
-      "${base:-https://${path%%/*}.s3.$HS_REGION.amazonaws.com}/${path#*/}"
-""",
-        "enable",
-        r"""
-# cloud-init runs this once in a machine's life: it tries until it succeeds.
-if [ "${1-}" != once ]; then
-  until sh "$0" once; do sleep 15; done
-  exit
-fi
-imds() { # PATH OPTIONS...: with its token in a pipe, where no process shows it
-  at=${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254}/latest/$1
-  shift
-  printf 'header="X-aws-ec2-metadata-token: %s"' "$token" | curl -sSf -m 5 -K - "$@" "$at"
-}
-key() { printf '%s' "$keys" | sed -n "s/.*\"$1\" *: *\"\([^\"]*\)\".*/\1/p"; }
-""",
-    ),
-}
-
-
 def user_data(
     *,
-    platform: str,
+    start: Start,
     cluster: str,
     role: str,
     pool: str,
@@ -82,6 +46,8 @@ def user_data(
 
     ``servers``, how many there are to be, and the deadlines of ``upgrade`` are not in the bundle, because a change of
     them replaces no machine: those that run keep what they were told.
+
+    ``start``: the platform's own part.
 
     ``environment``: more metadata, which the platform's program reads (on AWS ``HS_REGION``, ``HS_BUCKET``,
     ``HS_SECRET_*``, and the SDKs' ``AWS_ENDPOINT_URL*``). Names of secrets, never their values.
@@ -103,7 +69,6 @@ def user_data(
         "HS_KILL_TIMEOUT": f"{seconds(upgrade.max_kill_timeout):.0f}",
         **environment,
     }
-    start = _START[platform]
     script = f"""\
 #!/bin/sh
 # hashistack: fetch this machine's bundle, check it, boot from it.

@@ -1,29 +1,34 @@
-"""Type token -> handler. Dotted names, so that a type's module is imported only when it is used."""
+"""Token -> handler, or function. Dotted names, so that a module is imported only when it is used."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from functools import cache
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
-from hashistack.provider.handler import Handler, ResourceFailed
+from hashistack.platforms import every
+from hashistack.provider.handler import Context, Handler, Props, ResourceFailed
 from hashistack.version import VERSION
 
-HANDLERS: Final[dict[str, str]] = {
+SHARED: Final[dict[str, str]] = {
     "hashistack:index:ClusterSecrets": "hashistack.secrets.handler:ClusterSecretsHandler",
-    "hashistack:index:LocalApi": "hashistack.local.handlers.api:ApiHandler",
-    "hashistack:index:LocalArtifacts": "hashistack.toolchain.handler:ToolsHandler",
-    "hashistack:index:LocalClientPool": "hashistack.local.handlers.pool:PoolHandler",
-    "hashistack:index:LocalImage": "hashistack.local.handlers.image:ImageHandler",
-    "hashistack:index:LocalNetwork": "hashistack.local.handlers.network:NetworkHandler",
-    "hashistack:index:LocalReady": "hashistack.local.handlers.ready:ReadyHandler",
-    "hashistack:index:LocalServerPool": "hashistack.local.handlers.pool:PoolHandler",
-    "hashistack:index:LocalSite": "hashistack.local.handlers.cluster_id:SiteHandler",
     "hashistack:index:NomadJob": "hashistack.jobs.handler:JobHandler",
     "hashistack:index:Specification": "hashistack.component.specification:SpecificationHandler",
     "hashistack:index:Tools": "hashistack.toolchain.handler:ToolsHandler",
 }
+"""The resources of every platform; each has its own beside them."""
+
+
+def handlers() -> dict[str, str]:
+    """Type tokens of all resources to the dotted names of their handlers."""
+    return {**SHARED, **{token: name for platform in every() for token, name in platform.handlers.items()}}
+
+
+def functions() -> dict[str, str]:
+    """Tokens of all functions to the dotted names of what answers them."""
+    return {token: name for platform in every() for token, name in platform.functions.items()}
 
 
 # One import at a time: two threads that first need one package in two places get it half made.
@@ -33,12 +38,23 @@ _importing = Lock()
 @cache
 def handler(token: str) -> Handler:
     """The one handler of a type token; raises `ResourceFailed` for a token that this version doesn't have."""
-    try:
-        module, _, name = HANDLERS[token].partition(":")
-    except KeyError:
+    if not (dotted := handlers().get(token)):
         raise ResourceFailed(
             f"hashistack {VERSION} has no resource type {token}: install the version that made the stack"
-        ) from None
-    with _importing:
-        made: Handler = getattr(importlib.import_module(module), name)()
+        )
+    made: Handler = _named(dotted)()
     return made
+
+
+def function(token: str) -> Callable[[Context, Props], Props]:
+    """What answers a function's token; raises `ResourceFailed` for a token that this version doesn't have."""
+    if not (dotted := functions().get(token)):
+        raise ResourceFailed(f"hashistack {VERSION} has no function {token}: install the version that asks for it")
+    found: Callable[[Context, Props], Props] = _named(dotted)
+    return found
+
+
+def _named(dotted: str) -> Any:
+    module, _, name = dotted.partition(":")
+    with _importing:
+        return getattr(importlib.import_module(module), name)

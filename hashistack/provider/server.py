@@ -22,6 +22,7 @@ from hashistack import call_log
 from hashistack.errors import expected
 from hashistack.provider import registry, values
 from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed
+from hashistack.provider.start import START
 from hashistack.provider.wire import (
     engine_pb2,
     engine_pb2_grpc,
@@ -64,7 +65,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return plugin_pb2.PluginInfo(version=VERSION)
 
     def GetSchema(self, request: Any, context: grpc.ServicerContext) -> Any:
-        resources: dict[str, dict[str, object]] = {token: {} for token in sorted(registry.HANDLERS)}
+        resources: dict[str, dict[str, object]] = {token: {} for token in sorted(registry.handlers())}
         return provider_pb2.GetSchemaResponse(
             schema=json.dumps({"name": "hashistack", "version": VERSION, "resources": resources})
         )
@@ -79,10 +80,22 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:
-        # The only function is `start.START`, and its caller waits for no answer.
-        for token in registry.HANDLERS:
-            self._handler(token)
-        return provider_pb2.InvokeResponse()
+        if request.tok == START:  # its caller waits for no answer
+            for token in registry.handlers():
+                self._handler(token)
+            return provider_pb2.InvokeResponse()
+        ctx = Context(cancelled=self.cancelled, log=lambda severity, text: self._log("", severity, text))
+        try:
+            with call_log.call("plugin", f"Invoke {request.tok}"):
+                found = registry.function(request.tok)(ctx, values.props(request.args))
+        except Exception as error:
+            if told := expected(error):
+                _abort(context, str(told))
+            self._log("", "debug", traceback.format_exc())
+            _abort(context, f"{type(error).__name__}: {error} (a bug in hashistack: `pulumi up --debug` shows where)")
+        response = provider_pb2.InvokeResponse()
+        getattr(response, "return").CopyFrom(values.struct(found))
+        return response
 
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:
         self.cancelled.set()

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hashistack.cli.events import READY, Condenser, Line, clean
+from hashistack.cli.events import Condenser, Line, clean
+from hashistack.local.operations import LocalOperations
 
+READY = LocalOperations.ready
 RECORDED = Path(__file__).with_name("up.events.jsonl")
 
 

@@ -1,118 +1,87 @@
-"""What is looked at before the engine runs, for a project on AWS. No test here has credentials, and none asks AWS."""
+"""The preflight inside the engine's run, under every front end. The stand-in for AWS's plugin asks moto, or nobody."""
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from moto.server import ThreadedMotoServer
+from moto.servicequotas.responses import ServiceQuotasResponse
 
-from hashistack.aws.ops import program_probe
-from hashistack.cli import preflight
-from hashistack.cli.driver import driver
-from hashistack.cli.errors import Refusal
+from hashistack.cli.engine import Engine
 from hashistack.cli.project import Project
-from hashistack.cli.settings import settings
-from hashistack.ops.api.connection import Connection
+
+from ..region.conftest import PLUGIN
 
 NOBODY = {
     "AWS_CONFIG_FILE": "/nonexistent",
     "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-YAML = """\
-name: shop
-runtime: python
-config:
-  aws:region: eu-central-1
-  size:
-    default: 2
-"""
 PROGRAM = """\
 import pulumi
 from hashistack import AwsCluster, AwsClusterArgs
-print("programs may print")
 config = pulumi.Config()
-spec = {"name": "shop", "clients": [{"name": "web", "desired": config.require_int("size")}]}
+spec = {"name": "shop", "clients": [{"name": "web", "desired": 2}]}
 AwsCluster("shop", AwsClusterArgs(spec={**spec, **(config.get_object("cluster") or {})}))
-raise SystemExit("nothing after the cluster runs")
+"""
+LOCAL = """\
+from hashistack import LocalCluster, LocalClusterArgs
+LocalCluster("shop", LocalClusterArgs(spec={"name": "shop"}))
 """
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A program with a cluster on AWS, and nobody's credentials."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in NOBODY.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
-    (tmp_path / "Pulumi.yaml").write_text(YAML)
-    (tmp_path / "__main__.py").write_text(PROGRAM)
-    return Project(tmp_path, "prod")
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))  # nobody else links a plugin there meanwhile
+    plugin = tmp_path / "bin" / "pulumi-resource-aws"
+    plugin.parent.mkdir()
+    plugin.write_text(PLUGIN.format(python=sys.executable, root=Path(__file__).parents[2]))
+    plugin.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{plugin.parent}:{os.environ['PATH']}")
+    directory = tmp_path / "project"
+    directory.mkdir()
+    runtime = {"name": "python", "options": {"virtualenv": sys.prefix}}
+    described = {"name": "shop", "runtime": runtime, "config": {"aws:region": "eu-central-1"}}
+    (directory / "Pulumi.yaml").write_text(json.dumps(described))
+    (directory / "__main__.py").write_text(PROGRAM)
+    return Project(directory, "prod")
 
 
-def test_the_stacks_own_settings_win_and_encrypted_ones_are_left_out(project: Project) -> None:
-    stack = "config:\n  shop:size: 4\n  shop:password:\n    secure: AAAB\n  aws:allowedAccountIds: ['123456789012']\n"
-    (project.directory / "Pulumi.prod.yaml").write_text(stack)
-    assert settings(project.directory, "shop", "prod") == {
-        "aws:region": "eu-central-1",
-        "shop:size": 4,
-        "aws:allowedAccountIds": ["123456789012"],
-    }
-    assert settings(project.directory, "shop", "other")["shop:size"] == 2
+@pytest.fixture
+def account(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An account at moto, with credentials for it, and the quotas that moto does not know."""
+    quota = json.dumps({"Quota": {"Value": 1000.0}})
+    monkeypatch.setattr(ServiceQuotasResponse, "get_service_quota", lambda self: quota)
+    server = ThreadedMotoServer("127.0.0.1", _free_port(), verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+    }.items():
+        monkeypatch.setenv(name, value)
+    yield
+    server.stop()
 
 
-def test_a_file_that_is_no_yaml_is_one_line(project: Project) -> None:
-    (project.directory / "Pulumi.prod.yaml").write_text("config: [")
-    with pytest.raises(Refusal, match=r"Pulumi\.prod\.yaml can't be read") as refused:
-        settings(project.directory, "shop", "prod")
-    assert "\n" not in str(refused.value)
-
-
-def test_a_local_project_is_left_to_its_own_resource(project: Project) -> None:
-    (project.directory / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
-    assert not preflight.on_aws(project)
-
-
-def read(project: Project) -> program_probe.Ahead:
-    return program_probe.read(project.directory, "shop", "prod", settings(project.directory, "shop", "prod"))
-
-
-def test_a_program_is_read_up_to_its_cluster(project: Project) -> None:
-    (project.directory / "Pulumi.prod.yaml").write_text('config:\n  shop:cluster: {"datacenter": "fra"}\n')
-    assert read(project) == program_probe.Ahead(
-        {"name": "shop", "clients": [{"name": "web", "desired": 2}], "datacenter": "fra"}
-    )
-
-
-def test_a_network_of_ones_own_is_seen(project: Project) -> None:
-    (project.directory / "__main__.py").write_text(
-        "import pulumi_aws as aws\n"
-        "from hashistack import AwsCluster, AwsClusterArgs, ClusterSpec\n"
-        "vpc = aws.ec2.Vpc('mine', cidr_block='10.1.0.0/16')\n"
-        "subnets = [aws.ec2.Subnet('a', vpc_id=vpc.id, cidr_block='10.1.0.0/24').id]\n"
-        "spec = ClusterSpec(name='own')\n"
-        "AwsCluster('own', AwsClusterArgs(spec=spec, vpc_id=vpc.id, private_subnet_ids=subnets))\n"
-    )
-    found = read(project)
-    assert found.own_vpc
-    assert found.spec["name"] == "own"
-
-
-@pytest.mark.parametrize(
-    ("program", "said"),
-    [
-        ("", "it declares no AwsCluster"),
-        ("raise RuntimeError('needs the moon')", "RuntimeError: needs the moon"),
-        ("def", "SyntaxError: invalid syntax"),
-    ],
-)
-def test_a_program_that_can_not_be_read_says_why(project: Project, program: str, said: str) -> None:
-    (project.directory / "__main__.py").write_text(program)
-    with pytest.raises(program_probe.Unreadable, match=said):
-        read(project)
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def command(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -122,62 +91,74 @@ def command(project: Project, *arguments: str) -> subprocess.CompletedProcess[st
     )
 
 
-def test_an_up_without_credentials_is_refused_before_anything_is_made(project: Project) -> None:
-    before = sorted(project.directory.iterdir())
+def made(project: Project) -> list[str]:
+    """The types of what is in the stack's state, but for what the engine has of its own."""
+    state = json.loads((project.directory / ".state/.pulumi/stacks/shop/prod.json").read_text())
+    found = state["checkpoint"]["latest"] or {}
+    return [one["type"] for one in found.get("resources", ()) if not one["type"].startswith("pulumi:")]
+
+
+def test_without_credentials_nothing_is_made_and_one_error_says_why(project: Project) -> None:
+    (project.directory / "Pulumi.prod.yaml").write_text(
+        json.dumps({"config": {"shop:cluster": json.dumps({"versions": {"nomad": "1.10.5"}})}})
+    )
     done = command(project, "up")
     assert done.returncode == 2
-    assert done.stderr.splitlines() == [
+    assert done.stdout.count('spec.versions.nomad: is not the newest in the catalog (got "1.10.5")') == 1
+    assert done.stderr.splitlines()[:2] == [
         "hashistack: AWS answers: no. no AWS credentials are found. "
         "Next: export AWS_PROFILE=NAME, or aws configure sso",
         "Nothing was made.",
     ]
-    assert "3 server (m6i.large), 2 web (m6i.large); a VPC with 3 NAT gateways" in done.stdout
-    assert sorted(project.directory.iterdir()) == before
+    assert "Traceback" not in done.stderr + done.stdout
+    assert set(made(project)) <= {"hashistack:index:AwsCluster"}
+    looked = command(project, "doctor")
+    assert looked.returncode == 2
+    assert " ✗ AWS answers" in looked.stdout
+    assert "Docker" not in looked.stdout
 
 
-def test_a_specification_that_is_none_is_told_with_every_problem(project: Project) -> None:
-    (project.directory / "Pulumi.prod.yaml").write_text(
-        "config:\n  shop:size: -1\n  shop:cluster: {servers: {count: 2}}\n"
-    )
-    done = command(project, "up")
-    assert done.returncode == 2
-    assert "spec.servers.count: must be 3 or 5" in done.stderr
-    assert "spec.clients[0].desired" in done.stderr
-    assert "Traceback" not in done.stderr
+@pytest.mark.usefixtures("account")
+def test_all_that_stands_against_it_is_one_error_of_pulumi_too(project: Project) -> None:
+    zones = ["eu-central-1a", "eu-central-1b", "eu-central-1x"]
+    pools = {"clients": [{"name": "web", "zones": ["us-east-1a"]}], "servers": {"zones": zones}}
+    cluster = json.dumps(pools)
+    (project.directory / "Pulumi.prod.yaml").write_text(json.dumps({"config": {"shop:cluster": cluster}}))
+    engine = Engine(project, lambda text: None)
+    engine.make_stack()
+    tool = [engine._pulumi, "preview", "--stack", "prod", "--non-interactive", "--color", "never"]
+    done = subprocess.run(tool, cwd=project.directory, env=engine._environment, capture_output=True, text=True)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert 'spec.clients[0].zones[0]: is not in region eu-central-1 (got "us-east-1a")' in said
+    assert "the zones are there: no. account 123456789012 has no eu-central-1x" in said
+    assert said.count("Nothing was made.") == 1
+    assert "Traceback" not in said
+    assert made(project) == []
 
 
-def test_the_doctor_looks_at_the_account_of_a_project(project: Project) -> None:
+@pytest.mark.usefixtures("account")
+def test_the_doctor_tells_what_is_well_too(project: Project) -> None:
+    done = command(project, "doctor", "-o", "json")
+    found = {one["sentence"]: one for one in map(json.loads, done.stdout.splitlines())}
+    assert found["AWS answers, for the account that is meant"]["ok"] is True
+    assert found["AWS can do what is specified"]["detail"].startswith("3 server (m6i.large), 2 web (m6i.large); a VPC")
+    assert found["machines of these types are to be had"]["ok"] is True
+    assert "Docker answers" not in found
+    assert made(project) == []
+
+
+def test_a_local_cluster_in_a_stack_that_configures_aws_is_local(project: Project) -> None:
+    (project.directory / "__main__.py").write_text(LOCAL)
+    done = command(project, "doctor")
+    assert " ✓ Docker answers" in done.stdout
+    assert "AWS" not in done.stdout
+    assert made(project) == []
+
+
+def test_a_program_that_fails_is_a_finding(project: Project) -> None:
+    (project.directory / "__main__.py").write_text("import pulumi\nraise pulumi.RunError('needs the moon')\n")
     done = command(project, "doctor")
     assert done.returncode == 2
-    assert " ✗ AWS answers" in done.stdout
-    assert "Docker" not in done.stdout
-
-
-def test_without_awss_sdks_the_command_that_installs_them(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith("hashistack.aws")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "boto3", None)
-    said = r"^boto3 is not installed\. Next: pip install 'hashistack\[cli,aws\]'$"
-    with pytest.raises(Refusal, match=said):
-        preflight.findings(project)
-    with pytest.raises(Refusal, match=said):
-        driver(_connection("aws"))
-
-
-def test_a_provider_without_a_driver_is_refused() -> None:
-    with pytest.raises(Refusal, match="can't change machines on gcp"):
-        driver(_connection("gcp"))
-
-
-def test_a_local_driver_needs_no_aws_and_the_command_line_neither() -> None:
-    cli = "from hashistack.cli import driver, main, preflight; from hashistack.cli.commands import rollout, run"
-    code = f"import sys; {cli}; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
-    assert {"boto3", "botocore", "docker", "pulumi_aws"} & {*loaded} == set()
-
-
-def _connection(provider: str) -> Connection:
-    endpoint = {"address": "https://127.0.0.1:1", "servers": [], "token": "", "username": "", "password": ""}
-    texts = ("name", "datacenter", "region", "ca_pem", "operator_cert_pem", "operator_key_pem")
-    apis = dict.fromkeys(("nomad", "consul", "vault"), endpoint)
-    return Connection.parse({**dict.fromkeys(texts, ""), **apis, "format": 1, "provider": provider, "pools": []})
+    assert " ✗ the program runs to its end" in done.stdout
+    assert "needs the moon" in done.stdout

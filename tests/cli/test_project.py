@@ -9,7 +9,7 @@ import pytest
 
 from hashistack.cli.errors import Refusal
 from hashistack.cli.project import Project, resolve
-from hashistack.local.discovery import Running
+from hashistack.platforms import Running
 
 
 @pytest.fixture(autouse=True)

@@ -96,4 +96,3 @@ def test_a_preview_knows_the_site_that_there_is() -> None:
     """Everything else would be replaced for one that may be another."""
     made = {"site": "test-0000", "labels": {"a": "b"}}
     assert SiteHandler().preview(Context(preview=True), {**made, "spec": "old"}, {"spec": "new"}) == made
-    assert SiteHandler().preview(Context(preview=True), None, {"spec": "new"}) == {}

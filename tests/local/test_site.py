@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import requests
 from docker.errors import APIError, NotFound
 
+from hashistack.component.findings import Finding
+from hashistack.local import preflight
+from hashistack.local.handlers import cluster_id
+from hashistack.local.handlers.cluster_id import SiteHandler
 from hashistack.local.removal import remove_containers
+from hashistack.provider.handler import Context, ResourceFailed
 
 
 class Busy:
@@ -31,3 +37,26 @@ def test_a_container_that_somebody_else_removes_is_waited_for() -> None:
     docker: Any = Busy()
     remove_containers(docker, [{"Id": "going"}, {"Id": "gone"}])
     assert docker.awaited == ["going removed"]
+
+
+def test_what_this_machine_lacks_is_told_at_once_and_in_a_preview_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [
+        Finding("Docker answers", True, "version 20.10"),
+        Finding("4 GiB of memory are free", False, "1.0 GiB free", "stop something"),
+        Finding("the clocks agree", False, "Docker's is 90 s off ours"),
+    ]
+    monkeypatch.setattr(cluster_id, "engine", lambda: None)
+    monkeypatch.setattr(preflight, "run", lambda client: found)
+    news = {"name": "shop", "spec": "", "project": "/p"}
+    for call in (
+        lambda: SiteHandler().preview(Context(preview=True), None, news),
+        lambda: SiteHandler().create(Context(), news),
+    ):
+        with pytest.raises(ResourceFailed) as refused:
+            call()
+        assert str(refused.value) == (
+            "4 GiB of memory are free: no. 1.0 GiB free. Next: stop something\n"
+            "the clocks agree: no. Docker's is 90 s off ours"
+        )
+    monkeypatch.setattr(preflight, "run", lambda client: found[:1])
+    assert SiteHandler().preview(Context(preview=True), None, news) == {}

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from hashistack.aws.pools import first_fetch
+from hashistack.aws.pools.platform import platform as aws_platform
+from hashistack.local import blueprint
 from hashistack.machine.bundle import SERVER, Binary, Bundle, render
 from hashistack.machine.platform import Platform
 from hashistack.machine.user_data import user_data
@@ -29,13 +32,9 @@ KMS = Platform(
     upstreams=("10.0.0.2", "169.254.169.253"),
     seal={"awskms": {"kms_key_id": "arn:aws:kms:eu-central-1:111122223333:alias/x", "region": "eu-central-1"}},
 )
-AWS = Platform(
-    name="aws",
-    join=("peers.hashistack.internal",),
-    vault_join=({"leader_api_addr": "https://peers.hashistack.internal:8200"},),
-    upstreams=("169.254.169.253",),
-    seal={"awskms": {"kms_key_id": "arn:aws:kms:eu-central-1:111122223333:key/x", "region": "eu-central-1"}},
-)
+AWS = aws_platform("x", "eu-central-1", ("169.254.169.253",), "arn:aws:kms:eu-central-1:111122223333:key/x")
+STARTS = {"local": blueprint.START, "aws": first_fetch.START}
+"""What user data has of a platform's own, by its name."""
 _SECRET = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:x-{}-AbCdEf"
 
 
@@ -61,7 +60,7 @@ class Case:
             secrets = {f"HS_SECRET_{name.upper().replace('-', '_')}": _SECRET.format(name) for name in names}
             environment = {"HS_REGION": "eu-central-1", "HS_BUCKET": "x-bundles", **secrets, **environment}
         return user_data(
-            platform=self.platform.name,
+            start=STARTS[self.platform.name],
             cluster=self.spec.name,
             role=role(pool),
             pool=pool,

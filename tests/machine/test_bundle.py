@@ -26,7 +26,7 @@ from hashistack.spec.policy import UpgradePolicy
 from hashistack.spec.pool import HostVolume
 from hashistack.spec.secret_detection import looks_secret
 
-from .cases import CASES, LAPTOP, POOLS, Case, binaries, leaves, role
+from .cases import CASES, LAPTOP, POOLS, STARTS, Case, binaries, leaves, role
 
 BUNDLE_LIMIT_BYTES = 64 * 1024
 
@@ -197,20 +197,20 @@ ON_AWS = {"bundle_url": f"s3://{'b' * 63}/bundles/{'0' * 64}.tar.gz", "environme
 
 @pytest.mark.parametrize("platform", ["local", "aws"])
 def test_user_data_is_small_even_with_the_longest_names(platform: str) -> None:
-    text = user_data(platform=platform, **{**ANY, **LONGEST, **(ON_AWS if platform == "aws" else {})})
+    text = user_data(start=STARTS[platform], **{**ANY, **LONGEST, **(ON_AWS if platform == "aws" else {})})
     assert len(text.encode()) <= LIMIT_BYTES == 4096
 
 
 @pytest.mark.parametrize("name", ["HS_X=1; reboot", "hs_x", "PATH", "HS_", "", "HS_X\n"])
 def test_metadata_of_a_name_that_sh_would_run_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="a name of metadata is"):
-        user_data(platform="aws", cluster="x", pool="p", bundle_url="s3://b/k", environment={name: "x"}, **ANY)
+        user_data(start=STARTS["aws"], cluster="x", pool="p", bundle_url="s3://b/k", environment={name: "x"}, **ANY)
 
 
 def test_user_data_that_is_too_long_is_refused_with_its_size() -> None:
     url = "file:///" + "b" * 4096
     with pytest.raises(ValueError, match=r"^user data is \d{4} bytes, the limit is 4096: shorten the bundle's URL$"):
-        user_data(platform="local", cluster="x", pool="p", bundle_url=url, **ANY)
+        user_data(start=STARTS["local"], cluster="x", pool="p", bundle_url=url, **ANY)
 
 
 TOKENS = re.compile(

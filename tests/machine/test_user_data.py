@@ -14,7 +14,7 @@ from hashistack.machine.bundle import Bundle
 from hashistack.machine.user_data import user_data
 from hashistack.spec.policy import UpgradePolicy
 
-from .cases import CASES, POOLS
+from .cases import CASES, POOLS, STARTS
 from .conftest import Start, wait_for
 from .documents import DOCUMENTS
 from .sandbox import ADDRESS, CURL, Sandbox
@@ -41,7 +41,7 @@ def offer(machine: Sandbox, bundle: Bundle, archive: bytes | None = None) -> Non
 def give(machine: Sandbox, bundle: Bundle, cluster: str = "x") -> None:
     """The user data of a machine of this bundle."""
     text = user_data(
-        platform="local",
+        start=STARTS["local"],
         cluster=cluster,
         role="client",
         pool="workers",

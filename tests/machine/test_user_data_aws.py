@@ -13,7 +13,7 @@ from hashistack.machine.user_data import user_data
 from hashistack.spec.policy import UpgradePolicy
 
 from .aws import BUCKET, REGION, Aws, Fault
-from .cases import AWS, CASES
+from .cases import AWS, CASES, STARTS
 from .conftest import Start, wait_for
 from .documents import DOCUMENTS
 from .sandbox import ADDRESS, Sandbox
@@ -37,7 +37,7 @@ def bare(machine: Sandbox, aws: Aws) -> Sandbox:
 
 def script(aws: Aws, key: str) -> str:
     return user_data(
-        platform="aws",
+        start=STARTS["aws"],
         cluster="x-beef",
         role="client",
         pool="web",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from hashistack.aws import checks
+from hashistack.aws import checks, tags
 from hashistack.aws.network.subnets import ZONES
 from hashistack.aws.ops import quotas, session
 from hashistack.aws.pools import images
 from hashistack.aws.pools.capacity import Needs, needs
-from hashistack.component.findings import Finding
+from hashistack.component.findings import Finding, marked, text
+from hashistack.provider.handler import Context, Props
 from hashistack.spec import ClusterSpec
 from hashistack.spec.release_warnings import warnings
 
@@ -26,21 +28,25 @@ if TYPE_CHECKING:
 _HOME = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 """By partition, a region that every account has: it answers for those that an account may not have."""
 
+_SPECIFIED = "AWS can do what is specified"
+
 
 @dataclass(frozen=True)
 class Plan:
     """What is going to be made, and where.
 
-    accounts: the only accounts in which it may be, () for any. own_vpc: the VPC is there already. new: nothing of it is
-    there yet, so that all it needs must be free.
+    accounts: the only accounts in which it may be, () for any. account: the one that the program's provider uses, ""
+    where that is not known. own_vpc: the VPC is there already. site: the cluster's id, by which is seen whether it is
+    there; "" for one that is not.
     """
 
     spec: ClusterSpec
     region: str
     profile: str | None = None
     accounts: Sequence[str] = ()
+    account: str = ""
     own_vpc: bool = False
-    new: bool = True
+    site: str = ""
 
     @cached_property
     def needs(self) -> Needs:
@@ -62,6 +68,24 @@ class Account:
         return self.session.client("ec2", region_name=self.plan.region, config=session.CONFIG)
 
     @cached_property
+    def new(self) -> bool:
+        """Whether nothing of the cluster is there yet, so that all it needs must be free: no network has its tag.
+
+        Where these credentials may not look, what is there may be the cluster's own.
+        """
+        if not self.plan.site:
+            return True
+        wanted: Any = [
+            {"Name": "key", "Values": [tags.CLUSTER]},
+            {"Name": "value", "Values": [self.plan.site]},
+            {"Name": "resource-type", "Values": ["security-group", "vpc"]},
+        ]
+        try:
+            return not self.ec2.describe_tags(Filters=wanted)["Tags"]
+        except ClientError:
+            return False
+
+    @cached_property
     def zones(self) -> list[str]:
         """The region's zones that this account may use, those left out that must be opted in to."""
         kinds: Any = [{"Name": "opt-in-status", "Values": ["opt-in-not-required"]}]
@@ -76,6 +100,18 @@ class Account:
             Filters=[{"Name": "instance-type", "Values": wanted}]
         )
         return {str(one["InstanceType"]): one for page in pages for one in page["InstanceTypes"]}
+
+
+def answer(ctx: Context, asked: Props) -> Props:
+    """The function `hashistack:index:awsPreflight`: fields of a `Plan`, its spec as JSON, to `{"findings": JSON}`.
+
+    What the specification asks in vain is left out: the component says that itself, with what it knows besides.
+    """
+    fields = {**asked, "spec": ClusterSpec.parse(json.loads(asked["spec"]))}
+    found = [one for one in run(Plan(**fields)) if one.ok is not False or one.sentence != _SPECIFIED]
+    for one in found:
+        ctx.log("debug", marked(one))  # for `hashistack doctor`
+    return {"findings": text(found)}
 
 
 def run(plan: Plan) -> list[Finding]:
@@ -93,7 +129,7 @@ def run(plan: Plan) -> list[Finding]:
     except (BotoCoreError, ClientError) as error:
         failed = session.failure(error)
         return [Finding("AWS answers", False, failed.what, failed.remedy), *offline]
-    if first.ok is False:
+    if first.ok is not True:
         return [first, *offline]
     region = _seen("the region is enabled", _region, account)
     if any(one.ok is False for one in region):
@@ -112,9 +148,8 @@ def _seen(sentence: str, look: Callable[[Account], Iterator[Finding]], account: 
 
 
 def _specification(plan: Plan) -> Iterator[Finding]:
-    tags = plan.spec.tags
-    found = checks.problems(plan.spec, plan.region, tags, {}, new_vpc=not plan.own_vpc)
-    sentence = "AWS can do what is specified"
+    found = checks.problems(plan.spec, plan.region, {}, {}, new_vpc=not plan.own_vpc)
+    sentence = _SPECIFIED
     if not found:
         yield Finding(sentence, True, str(plan.needs))
     for one in found:
@@ -123,7 +158,7 @@ def _specification(plan: Plan) -> Iterator[Finding]:
 
 def _aging(plan: Plan) -> Iterator[Finding]:
     for one in warnings(plan.spec):
-        yield Finding("nothing specified is worth a warning", None, f"spec.{one.path}: {one.what}", one.remedy)
+        yield Finding("what is specified is current and safe", None, f"spec.{one.path}: {one.what}", one.remedy)
 
 
 def _account(account: Account) -> Finding:
@@ -134,6 +169,9 @@ def _account(account: Account) -> Finding:
     if wanted and account.id not in wanted:
         told = f"account {account.id} is not {' or '.join(wanted)}, which aws:allowedAccountIds names"
         return Finding(sentence, False, told, "export AWS_PROFILE=NAME of that account, or change the setting")
+    if account.plan.account and account.id != account.plan.account:
+        other = f"{told}; the program's provider uses {account.plan.account}, which is not looked at"
+        return Finding(sentence, None, other, "export AWS_PROFILE=NAME of that account, to have it looked at")
     return Finding(sentence, True, told)
 
 
@@ -209,7 +247,7 @@ def _quotas(account: Account) -> Iterator[Finding]:
         sentence = f"the quota of {counted.what} is large enough"
         try:
             limit = quotas.limit(account.session, plan.region, counted)
-            used = quotas.used(account.session, plan.region, counted) if plan.new else 0
+            used = quotas.used(account.session, plan.region, counted) if account.new else 0
         except (BotoCoreError, ClientError) as error:
             failed = session.failure(error)
             yield Finding(sentence, None, failed.what, failed.remedy)
@@ -218,7 +256,7 @@ def _quotas(account: Account) -> Iterator[Finding]:
         if used + most <= limit:
             yield Finding(sentence, True, told)
             continue
-        ok = False if used + first > limit and plan.new else None
+        ok = False if used + first > limit and account.new else None
         yield Finding(sentence, ok, told, counted.request(plan.region, used + most))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hashistack.aws.pools.first_fetch import START
 from hashistack.aws.pools.platform import platform
 from hashistack.machine.bundle import Binary, Bundle, render
 from hashistack.machine.roles import SERVER
@@ -54,7 +55,7 @@ def first_script(spec: ClusterSpec, site: str, pool: str, ground: Ground, url: s
         **({"HS_SECRET_VAULT_INIT": ground.vault_init} if server else {}),
     }
     return user_data(
-        platform="aws",
+        start=START,
         cluster=site,
         role=SERVER if server else "client",
         pool=pool,

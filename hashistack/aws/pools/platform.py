@@ -33,6 +33,9 @@ def platform(
         upstreams=tuple(upstreams),
         operators=tuple(operators),
         made_of=made_of or {},
+        # A machine from any image: what the image lacks, and a place in its init.
+        programs=("boot/install-init-service", "boot/provision", "boot/supervise", "platform/platform-aws.sh"),
+        fingerprint="aws",
         # The key may be in another region than the machines.
         seal={"awskms": {"region": seal_key_arn.split(":")[3], "kms_key_id": seal_key_arn}},
     )

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from hashistack.cli.commands.run import up
-from hashistack.cli.driver import driver
 from hashistack.cli.engine import Engine
 from hashistack.cli.errors import Refusal
 from hashistack.cli.events import Line
@@ -27,6 +26,7 @@ from hashistack.ops.rollout.ignored_jobs import ignored_jobs
 from hashistack.ops.rollout.observer import Observer
 from hashistack.ops.rollout.regressions import BROKEN, broken_now
 from hashistack.ops.rollout.upgrade import intended, steps_to
+from hashistack.platforms import driver
 
 CHECK_SECONDS = 120.0
 """For the checks after a rollout; what it has waited for is true by then, the rest follows within seconds."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hashistack.cli.engine import Ended, Engine
+from hashistack.cli.engine import Ended, Engine, chosen
 from hashistack.cli.errors import Refusal
 from hashistack.cli.events import Condenser, Line, clean
 from hashistack.cli.output import Show
-from hashistack.cli.preflight import on_aws, refuse_unfit
 from hashistack.cli.project import Project
-from hashistack.local import discovery as found
+from hashistack.errors import HashistackError
+from hashistack.platforms import PlatformOperations, Stack, every, with_sdk
 
 TRIES = 3
 """How often an engine is begun again that gave way to another one, which is gone."""
@@ -26,7 +27,6 @@ def up(project: Project, show: Show) -> None:
     Raises:
         Refusal: it did not become so; says why and what to do next.
     """
-    refuse_unfit(project, show)
     ended, condenser, seconds = _run(Engine(project, show.say), "up", Condenser(), show)
     # The engine that was told to stop with nothing left to do ends well; who pressed Ctrl-C wants nothing more begun.
     if ended.code or ended.interrupted:
@@ -45,22 +45,32 @@ def up(project: Project, show: Show) -> None:
 
 
 def down(project: Project, show: Show) -> None:
-    """Destroy the project's cluster, and prove by its labels that nothing is left on this machine.
+    """Destroy the project's cluster, and prove for each platform that the stack used that nothing of it is left.
 
     Raises:
         Refusal: the engine failed, or something is left; says what.
     """
-    if project.backend and project.stack not in project.stacks() and not _left(project):
+    if project.backend and project.stack not in project.stacks() and not _left(project, set()):
         text = f"nothing to do: {project.directory} has no stack {project.stack}"
         show.result({"ok": True, "seconds": 0.0, "left": []}, text)
         return
+    engine = Engine(project, show.say)
+    if project.cluster and (clusters := engine.connections()):
+        chosen(clusters, project)
+        if len(clusters) > 1:
+            names = ", ".join(one.name for one in clusters.values())
+            raise Refusal(
+                f"down destroys the whole stack {project.stack} of {project.directory}, with {names}",
+                "take the one out of the program, then hashistack up; or leave --cluster out, to destroy them all",
+            )
     condenser = Condenser(destroying=True)
-    ended, condenser, seconds = _run(Engine(project, show.say), "destroy", condenser, show)
+    ended, condenser, seconds = _run(engine, "destroy", condenser, show)
     if ended.code:
         raise Refusal(_failure(ended, condenser, project, "down"))
-    if left := _left(project):
+    used = [platform for platform in every() if platform.component in condenser.types]
+    if left := _left(project, condenser.types):
         raise Refusal("\n  ".join(["destroyed, but this is left:", *left]))
-    proof = "the stack is empty" if on_aws(project) else "no container, network or volume of it is left"
+    proof = "; ".join(dict.fromkeys(platform.proof for platform in used)) or PlatformOperations.proof
     show.result({"ok": True, "seconds": round(seconds, 1), "left": []}, f"gone in {seconds:.1f} s · {proof}")
 
 
@@ -123,8 +133,16 @@ def _changes(changes: Mapping[str, int]) -> str:
     return ", ".join(told)
 
 
-def _left(project: Project) -> list[str]:
-    """What still carries the labels of the project's stack on this Docker host, where its cluster is here at all."""
-    if on_aws(project):
-        return []
-    return found.left(project.directory, f"{project.name}/{project.stack}")
+def _left(project: Project, types: Collection[str]) -> list[str]:
+    """What is there of the stack on any platform. One of which it had no cluster may be silent, or its SDK missing.
+
+    types: the resource types that the stack had.
+    """
+    stack, found = Stack(project.directory, f"{project.name}/{project.stack}"), list[str]()
+    for platform in every():
+        try:
+            found += with_sdk(platform, partial(platform.left, stack))
+        except HashistackError:
+            if platform.component in types:
+                raise
+    return found

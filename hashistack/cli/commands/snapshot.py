@@ -51,13 +51,13 @@ def save(
 ) -> None:
     """Take a snapshot of all three products into one archive, which is written whole or not at all."""
     from hashistack.cli import archive_store
-    from hashistack.cli.driver import driver
     from hashistack.cli.events import Line
     from hashistack.cli.output import Show
     from hashistack.ops.api.cluster import Cluster
     from hashistack.ops.rollout.event_log import stamp
     from hashistack.ops.snapshots import save as snapshot
     from hashistack.ops.snapshots.archive import look
+    from hashistack.platforms import driver
 
     project = named_project(directory, stack, cluster)
     connection, started = _connection(project), time.monotonic()
@@ -138,7 +138,6 @@ def restore(
 ) -> None:
     """Put an archive back, onto the machines that run or onto new ones of its stack; ends when it is ready for jobs."""
     from hashistack.cli import archive_store
-    from hashistack.cli.driver import driver
     from hashistack.cli.errors import Refusal
     from hashistack.cli.output import Show
     from hashistack.ops.api.cluster import Cluster
@@ -148,6 +147,7 @@ def restore(
     from hashistack.ops.snapshots.inventory import contents
     from hashistack.ops.snapshots.restore import refuse_unfit
     from hashistack.ops.snapshots.restore import restore as put_back
+    from hashistack.platforms import driver
 
     with ExitStack() as open_:
         found = archive.verify(open_.enter_context(archive_store.fetched(file)))
@@ -197,12 +197,12 @@ def schedule(
     """Have a Nomad job take snapshots at intervals, into a directory of clients or a bucket; repeat it to change it."""
     import os
 
-    from hashistack.cli.driver import driver
     from hashistack.cli.errors import Refusal
     from hashistack.cli.output import Show
     from hashistack.ops.api.cluster import Cluster
     from hashistack.ops.snapshots import schedule as job
     from hashistack.ops.snapshots.destination import Bucket, Directory
+    from hashistack.platforms import driver
     from hashistack.spec.durations import seconds
 
     if [place is not None, bucket is not None, off].count(True) != 1:

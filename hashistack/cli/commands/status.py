@@ -53,16 +53,11 @@ def environment(project: Project, shell: Shell, output: Output) -> str:
 
 
 def doctor(output: Output, project: Project | None = None) -> bool:
-    """Show every finding of the preflight; answers whether the project's cluster (or a local one) can come up."""
-    from hashistack.cli.preflight import findings, on_aws
+    """Show every finding of the preflight; answers whether the project's clusters (or a local one) can come up."""
+    from hashistack.cli.preflight import of_machine, of_project
     from hashistack.component.findings import lines
 
-    if project and on_aws(project):
-        found = findings(project)
-    else:
-        from hashistack.local.preflight import run
-
-        found = run()
+    found = of_project(project) if project else of_machine()
     if output is Output.JSON:
         for one in found:
             print(json.dumps({"sentence": one.sentence, "ok": one.ok, "detail": one.detail, "remedy": one.remedy}))

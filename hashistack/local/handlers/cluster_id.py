@@ -25,17 +25,16 @@ class SiteHandler(DockerHandler, SpecificationHandler):
 
     def preview(self, ctx: Context, olds: Props | None, news: Props) -> Props:
         # Or a preview would have everything else replaced, which a site that may be another one means.
-        return {"site": olds["site"], "labels": olds["labels"]} if olds else {}
+        if olds:
+            return {"site": olds["site"], "labels": olds["labels"]}
+        _refuse_unfit()
+        return {}
 
     def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
         return {"site": olds["site"], "labels": olds["labels"]}
 
     def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
-        # Imported here: every `up` loads this module, and few make a site.
-        from hashistack.local.preflight import run as preflight
-
-        if missing := [result for result in preflight(engine()) if result.ok is False]:
-            raise ResourceFailed("\n".join(f"{r.sentence}: {r.detail}. {r.remedy}".strip() for r in missing))
+        _refuse_unfit()
         site = f"{news['name']}-{secrets.token_hex(2)}"
         marks = {
             labels.SITE: site,
@@ -48,3 +47,12 @@ class SiteHandler(DockerHandler, SpecificationHandler):
 
     def delete(self, ctx: Context, id: str, olds: Props) -> None:
         sweep(engine(), id, ctx.warn)
+
+
+def _refuse_unfit() -> None:
+    """Raises ResourceFailed with everything that this machine lacks for a cluster."""
+    # Imported here: every `up` loads this module, and few make a site.
+    from hashistack.local.preflight import run as preflight
+
+    if missing := [found for found in preflight(engine()) if found.ok is False]:
+        raise ResourceFailed("\n".join(map(str, missing)))

@@ -11,9 +11,7 @@ DRIVERS = ("docker", "exec", "java", "qemu", "raw_exec")
 """Nomad's built-in task drivers: what a pool does not ask for is denied."""
 
 CLOUDS = ("aws", "azure", "digitalocean", "gce")
-"""Nomad's environment fingerprinters, ``env_<cloud>``."""
-
-_CLOUD = {"aws": "aws", "gcp": "gce"}
+"""Nomad's environment fingerprinters, ``env_<cloud>``: its own list, and no list of ours."""
 
 # A service's new Consul token is read back from any server, and one that does not have it yet makes the allocation wait
 # for twice this. Nomad's default is 500 ms; Consul's servers are a few milliseconds apart.
@@ -110,7 +108,7 @@ def _client(spec: ClusterSpec, pool: ClientPool, platform: Platform, cni: str, j
         "options": {
             "driver.denylist": ",".join(driver for driver in DRIVERS if driver not in pool.drivers),
             # Each cloud's fingerprinter waits seconds for a metadata service that only that cloud has.
-            "fingerprint.denylist": ",".join(f"env_{cloud}" for cloud in CLOUDS if cloud != _CLOUD.get(platform.name)),
+            "fingerprint.denylist": ",".join(f"env_{cloud}" for cloud in CLOUDS if cloud != platform.fingerprint),
         },
     }
 

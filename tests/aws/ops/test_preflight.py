@@ -14,7 +14,8 @@ from botocore.stub import Stubber
 from hashistack.aws.ops import preflight, quotas, session
 from hashistack.aws.ops.preflight import Plan
 from hashistack.aws.pools.capacity import needs
-from hashistack.component.findings import Finding
+from hashistack.component.findings import Finding, from_marked, parsed
+from hashistack.provider.handler import Context
 from hashistack.spec import ClusterSpec
 
 from .conftest import REGION
@@ -150,7 +151,43 @@ def test_what_the_account_uses_already_counts(run: Run, monkeypatch: pytest.Monk
     monkeypatch.setattr(quotas, "used", lambda session, region, counted: 6 if counted is quotas.ON_DEMAND else 0)
     monkeypatch.setattr(quotas, "limit", lambda session, region, counted: {**ENOUGH, quotas.ON_DEMAND: 18.0}[counted])
     assert [one.detail for one in wrong(run(PLAN))] == ["14 needed (up to 22), 6 in use, 18 allowed"]
-    assert wrong(run(replace(PLAN, new=False))) == []  # what is in use may be this cluster's own
+
+
+def test_what_a_cluster_that_is_there_uses_is_not_counted_twice(
+    aws: boto3.Session, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it is there is asked of AWS: its network has its tag."""
+    monkeypatch.setattr(quotas, "used", lambda session, region, counted: 6 if counted is quotas.ON_DEMAND else 0)
+    monkeypatch.setattr(quotas, "limit", lambda session, region, counted: {**ENOUGH, quotas.ON_DEMAND: 18.0}[counted])
+    ours = replace(PLAN, site="prod-1a2b")
+    ec2 = aws.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    ec2.create_tags(Resources=[vpc], Tags=[{"Key": "hashistack:cluster", "Value": "prod-ffff"}])
+    assert [one.detail for one in wrong(preflight.run(ours))] == ["14 needed (up to 22), 6 in use, 18 allowed"]
+    ec2.create_tags(Resources=[vpc], Tags=[{"Key": "hashistack:cluster", "Value": "prod-1a2b"}])
+    assert wrong(preflight.run(ours)) == []
+
+
+def test_another_account_than_the_providers_is_not_looked_at(run: Run, calls: list[str]) -> None:
+    found = run(replace(PLAN, account="210987654321"))
+    assert wrong(found) == []
+    assert found[0].ok is None
+    assert "the program's provider uses 210987654321, which is not looked at" in found[0].detail
+    assert calls == ["GetCallerIdentity"]
+
+
+def test_the_function_answers_with_what_run_finds(calls: list[str]) -> None:
+    """All but what the component refuses by itself; each is also a debugging line, for the doctor."""
+    lines: list[str] = []
+    asked = {"spec": spec(servers={"machine_type": "m6g.large"}).model_dump_json(), "region": REGION}
+    ctx = Context(log=lambda severity, text: lines.append(f"{severity} {text}"))
+    found = parsed(preflight.answer(ctx, asked)["findings"])
+    assert found == [
+        one
+        for one in preflight.run(Plan(spec(servers={"machine_type": "m6g.large"}), REGION))
+        if one.ok is not False or "can do what is specified" not in one.sentence
+    ]
+    assert [from_marked(line.removeprefix("debug ")) for line in lines] == found
 
 
 def test_what_is_in_use_is_counted_by_kind(aws: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:

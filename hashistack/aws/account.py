@@ -1,0 +1,60 @@
+"""Where a cluster's provider is, and whether its account can have the cluster: asked before anything is declared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+import pulumi
+from pulumi_aws import config
+
+from hashistack.aws import cluster_id
+from hashistack.aws.access.policies import Scope
+from hashistack.component.findings import Finding
+from hashistack.component.preflight import preflight
+from hashistack.spec import ClusterSpec
+from hashistack.spec.problems import Problem
+
+PREFLIGHT: Final = "hashistack:index:awsPreflight"
+
+
+def scope(spec: ClusterSpec, own_vpc: bool, cluster: pulumi.Resource) -> Scope:
+    """Where the provider of `cluster` is.
+
+    Raises:
+        pulumi.RunError: it can't say; tells why in our words where a look at the account finds why, else in its own.
+    """
+    try:
+        return cluster_id.scope(spec.name, parent=cluster)
+    except Exception as error:  # the SDK raises no class of its own
+        if not config.region:
+            raise
+        found = look(spec, config.region, "", own_vpc, cluster)
+        refuse((), found)
+        raise pulumi.RunError(" ".join(str(error).split())) from None
+
+
+def look(spec: ClusterSpec, region: str, account: str, own_vpc: bool, cluster: pulumi.Resource) -> list[Finding]:
+    """Everything that stands against the cluster in its account; `account` "" where that is not known."""
+    explicit = cluster.get_provider("aws:index:x") is not None
+    asked = {
+        "spec": spec.model_dump_json(),
+        "site": cluster_id.site(spec.name),
+        "region": region,
+        "account": account,
+        "own_vpc": own_vpc,
+        # An explicit provider keeps its settings to itself.
+        "profile": None if explicit else config.profile,
+        "accounts": [] if explicit else json.loads(getattr(config, "allowed_account_ids", "") or "[]"),
+    }
+    return preflight(PREFLIGHT, asked)
+
+
+def refuse(problems: Sequence[Problem], found: Sequence[Finding]) -> None:
+    """Raises pulumi.RunError, which every language host shows without a traceback, with everything at once."""
+    told = [*map(str, problems), *map(str, found)]
+    if found:
+        told.append("Nothing was made.")
+    if told:
+        raise pulumi.RunError("\n".join(told))

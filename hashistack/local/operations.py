@@ -1,0 +1,61 @@
+"""What the commands and the plugin ask of the local platform."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from hashistack.platforms import MACHINES, PlatformOperations, Running, Stack
+
+if TYPE_CHECKING:
+    from hashistack.component.findings import Finding
+    from hashistack.ops.api.connection import Connection
+    from hashistack.ops.rollout.driver import PoolDriver
+
+_BEFORE = "image, tools, network"
+
+
+class LocalOperations(PlatformOperations):
+    """Clusters in containers on this machine."""
+
+    extra = "local"
+    component = "hashistack:index:LocalCluster"
+    handlers: ClassVar[Mapping[str, str]] = {
+        "hashistack:index:LocalApi": "hashistack.local.handlers.api:ApiHandler",
+        "hashistack:index:LocalArtifacts": "hashistack.toolchain.handler:ToolsHandler",
+        "hashistack:index:LocalClientPool": "hashistack.local.handlers.pool:PoolHandler",
+        "hashistack:index:LocalImage": "hashistack.local.handlers.image:ImageHandler",
+        "hashistack:index:LocalNetwork": "hashistack.local.handlers.network:NetworkHandler",
+        "hashistack:index:LocalReady": "hashistack.local.handlers.ready:ReadyHandler",
+        "hashistack:index:LocalServerPool": "hashistack.local.handlers.pool:PoolHandler",
+        "hashistack:index:LocalSite": "hashistack.local.handlers.cluster_id:SiteHandler",
+    }
+    phases: ClassVar[Mapping[str, str]] = {
+        "hashistack:index:LocalImage": _BEFORE,
+        "hashistack:index:LocalArtifacts": _BEFORE,
+        "hashistack:index:LocalNetwork": _BEFORE,
+        "hashistack:index:LocalServerPool": MACHINES,
+        "hashistack:index:LocalClientPool": MACHINES,
+    }
+    ready = "hashistack:index:LocalReady"
+    proof = "no container, network or volume of it is left"
+
+    def driver(self, connection: Connection) -> PoolDriver:
+        from hashistack.local.driver import LocalDriver
+
+        return LocalDriver(connection)
+
+    def left(self, stack: Stack) -> Sequence[str]:
+        from hashistack.local.discovery import left
+
+        return left(stack.directory, stack.name)
+
+    def running(self) -> Sequence[Running]:
+        from hashistack.local.discovery import clusters
+
+        return clusters()
+
+    def findings(self) -> Sequence[Finding]:
+        from hashistack.local.preflight import run
+
+        return run()

@@ -1,0 +1,190 @@
+"""The platforms: the one list of them, and what the rest of hashistack asks of each.
+
+A platform is a folder with a `PlatformOperations`, a line in `PLATFORMS`, the program `platform-<name>` for its
+machines (`machine/node/platform`) and an extra in pyproject.toml. Nothing else names a platform.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Protocol, TypeVar
+
+from hashistack.errors import HashistackError
+
+if TYPE_CHECKING:
+    from hashistack.component.findings import Finding
+    from hashistack.ops.api.connection import Connection
+    from hashistack.ops.rollout.driver import PoolDriver
+
+T = TypeVar("T")
+
+PLATFORMS: Final[dict[str, str]] = {
+    "aws": "hashistack.aws.operations:AwsOperations",
+    "local": "hashistack.local.operations:LocalOperations",
+}
+"""Name, as it stands in a connection's `provider`, to the dotted name of its `PlatformOperations`."""
+
+MACHINES: Final = "machines"
+"""The display phase of resources that are pools: their line counts machines."""
+
+
+class PlatformMissing(HashistackError):
+    """No such platform in this release, or its SDK is not installed; the text says which, and what to do."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A cluster that is seen from here: its id (`site`), its name, and the Pulumi project and stack that made it."""
+
+    site: str
+    name: str
+    project: Path
+    stack: str
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack that was destroyed: its project's directory, its name as `project/stack`, the clusters that it had."""
+
+    directory: Path
+    name: str
+    clusters: Sequence[Connection] = ()
+
+
+class Stored(Protocol):
+    """An object in an archive store: its key, and its size in bytes."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
+
+
+class ArchiveStore(Protocol):
+    """Where snapshot archives lie beside files, opened at one URL; `key` is what the URL names in it."""
+
+    key: str
+
+    def url(self, key: str) -> str:
+        """An object, as a user writes it."""
+
+    def put(self, file: Path, key: str) -> None:
+        """Write `file` to a key that is free."""
+
+    def get(self, key: str, file: Path) -> None:
+        """Fetch an object into `file`."""
+
+    def listed(self, suffix: str) -> Sequence[Stored]:
+        """The objects under `key` whose names end so."""
+
+    def opened(self, stored: Any) -> AbstractContextManager[IO[bytes]]:
+        """An object as a file that fetches only what is read of it."""
+
+
+class PlatformOperations:
+    """What one platform does for the commands and the plugin. Its module imports no SDK: its methods do, when called.
+
+    What a platform has not, it leaves as it is here.
+    """
+
+    extra: ClassVar[str]
+    """The extra of pyproject.toml that brings its SDK."""
+    component: ClassVar[str]
+    """The type token of its cluster: a stack that has one is on this platform."""
+    handlers: ClassVar[Mapping[str, str]] = {}
+    """Type tokens of its own resources to the dotted names of their handlers."""
+    functions: ClassVar[Mapping[str, str]] = {}
+    """Tokens of functions that its components ask, to the dotted names of `Callable[[Context, Props], Props]`."""
+    phases: ClassVar[Mapping[str, str]] = {}
+    """Resource types that one line of `up` stands for; `MACHINES` for pools."""
+    ready: ClassVar[str] = ""
+    """The resource type whose messages are shown as lines of their own: it waits for the cluster."""
+    archive_scheme: ClassVar[str] = ""
+    """How URLs of its archive store begin, `s3://`."""
+    proof: ClassVar[str] = "the stack is empty"
+    """What `down` says when nothing is left."""
+
+    def driver(self, connection: Connection) -> PoolDriver:
+        """The driver of the cluster's pools."""
+        raise NotImplementedError
+
+    def left(self, stack: Stack) -> Sequence[str]:
+        """What is there of a stack after `down`, one text each. Raises HashistackError where it can't be seen."""
+        return ()
+
+    def running(self) -> Sequence[Running]:
+        """The clusters that can be seen from here without being told where they are."""
+        return ()
+
+    def findings(self) -> Sequence[Finding]:
+        """What this machine must have for a cluster."""
+        return ()
+
+    def archives(self, url: str) -> ArchiveStore:
+        """The archive store that `url`, which begins with `archive_scheme`, names."""
+        raise NotImplementedError
+
+
+def operations(name: str) -> PlatformOperations:
+    """The operations of a platform. Raises `PlatformMissing` for a name that this release does not have."""
+    if name not in PLATFORMS:
+        raise PlatformMissing(f"this release of hashistack has no platform {name}, only {', '.join(PLATFORMS)}")
+    module, _, found = PLATFORMS[name].partition(":")
+    made: PlatformOperations = getattr(import_module(module), found)()
+    return made
+
+
+def every() -> Iterator[PlatformOperations]:
+    """The operations of all platforms, in the order of the list."""
+    return map(operations, PLATFORMS)
+
+
+def with_sdk(platform: PlatformOperations, call: Callable[[], T]) -> T:
+    """What `call` of the platform's operations returns. Raises `PlatformMissing` where its SDK is not installed."""
+    try:
+        return call()
+    except ModuleNotFoundError as missing:
+        _missing(platform, missing)
+
+
+def driver(connection: Connection) -> PoolDriver:
+    """The driver of a cluster's pools. Raises `PlatformMissing`."""
+    platform = operations(connection.provider)
+    return with_sdk(platform, lambda: platform.driver(connection))
+
+
+def archive_store(url: str) -> ArchiveStore | None:
+    """The store that a URL names, None where it is the path of a file. Raises `PlatformMissing`."""
+    for platform in every():
+        if platform.archive_scheme and url.startswith(platform.archive_scheme):
+            return with_sdk(platform, lambda: platform.archives(url))  # noqa: B023 (called at once)
+    return None
+
+
+def running() -> list[Running]:
+    """The clusters of all platforms that can be seen from here; platforms whose SDK is not installed have none."""
+    found: list[Running] = []
+    for platform in every():
+        try:
+            found += with_sdk(platform, platform.running)
+        except PlatformMissing:
+            continue
+    return found
+
+
+def phases() -> dict[str, str]:
+    """Resource types of all platforms to their display phases."""
+    return {type_: phase for platform in every() for type_, phase in platform.phases.items()}
+
+
+def _missing(platform: PlatformOperations, missing: ModuleNotFoundError) -> NoReturn:
+    """Says what to install; an error of our own is raised as it is."""
+    if (missing.name or "").partition(".")[0] == "hashistack":
+        raise missing
+    install = f"pip install 'hashistack[cli,{platform.extra}]'"
+    raise PlatformMissing(f"{missing.name} is not installed", install) from None
