@@ -116,6 +116,9 @@ def _kind(engine: Engine) -> Finding:
     sentence = "containers run on a kernel we know how to use"
     name = engine.info.get("OperatingSystem", "?")
     if "name=rootless" in (engine.info.get("SecurityOptions") or ()):
+        if engine.info.get("CgroupDriver") == "none":  # as on each host with cgroups of version 1
+            detail = "rootless Docker without cgroups: Nomad's tasks can't have theirs"
+            return Finding(sentence, False, detail, "docker context use default, for one that runs as root")
         remedy = "if machines don't start, use a Docker that runs as root"
         return Finding(sentence, None, "rootless Docker: Nomad's exec driver may not run in it", remedy)
     return Finding(sentence, True, f"{name}{'' if engine.native else ' (not this machine itself)'}")

@@ -137,6 +137,13 @@ def test_a_storage_that_copies_is_worth_knowing(fake: Fake) -> None:
         assert one(preflight.run(fake(Driver=driver)), "storage").ok
 
 
+def test_rootless_docker_without_cgroups_is_refused(fake: Fake) -> None:
+    """Tried: /proc/sys, iptables and tmpfs work there, and a task's cgroup can't be made."""
+    result = one(preflight.run(fake(SecurityOptions=["name=rootless"], CgroupDriver="none")), "kernel we know")
+    assert result.ok is False
+    assert result.remedy.startswith("docker context use default")
+
+
 def test_rootless_docker_is_worth_knowing_and_stops_nothing(fake: Fake) -> None:
     assert one(preflight.run(fake(SecurityOptions=["name=seccomp", "name=rootless"])), "kernel we know").ok is None
 

@@ -9,7 +9,7 @@ import ssl
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -248,21 +248,13 @@ class Api:
         # The servers add up to 1/16 of the wait themselves.
         timeout = httpx.Timeout(READ_SECONDS + hold * 17 / 16, connect=CONNECT_SECONDS)
         headers = {token[0]: token[1]} if token[0] else {}
+        how: dict[str, Any] = {"headers": headers, "timeout": timeout, "extensions": self._extensions}
         try:
-            with self._noted(base, method, path) as ended:
-                reply = self._http.request(
-                    method,
-                    base + path,
-                    params=params,
-                    json=body,
-                    headers=headers,
-                    timeout=timeout,
-                    extensions=self._extensions,
-                )
+            with call_log.call(self.product, f"{method} {base}{path}") as ended:
+                reply = self._http.request(method, base + path, params=params, json=body, **how)
                 ended(reply.status_code)
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as failure:
-            reason = str(failure) or type(failure).__name__
-            raise ApiError(self.product, method, path, None, self._clean(f"{base}: {reason}")) from None
+            raise self._silent(base, method, path, failure) from None
         if not reply.is_success and reply.status_code not in accept:
             raise ApiError(self.product, method, path, reply.status_code, self._clean(reply.text))
         index = int(reply.headers.get(self._index_header) or 0)
@@ -286,7 +278,7 @@ class Api:
         timeout = httpx.Timeout(FILE_SECONDS, connect=CONNECT_SECONDS)
         try:
             with (
-                self._noted(base, method, path) as ended,
+                call_log.call(self.product, f"{method} {base}{path}") as ended,
                 self._http.stream(method, base + path, headers=headers, timeout=timeout, **more) as reply,
             ):
                 ended(reply.status_code)
@@ -295,11 +287,11 @@ class Api:
                     raise ApiError(self.product, method, path, reply.status_code, self._clean(reply.text))
                 yield reply
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as failure:
-            reason = str(failure) or type(failure).__name__
-            raise ApiError(self.product, method, path, None, self._clean(f"{base}: {reason}")) from None
+            raise self._silent(base, method, path, failure) from None
 
-    def _noted(self, base: str, method: Method, path: str) -> AbstractContextManager[Callable[[object], None]]:
-        return call_log.call(self.product, f"{method} {base}{path}")
+    def _silent(self, base: str, method: Method, path: str, failure: Exception) -> ApiError:
+        reason = str(failure) or type(failure).__name__
+        return ApiError(self.product, method, path, None, self._clean(f"{base}: {reason}"))
 
     @staticmethod
     def _decoded(reply: httpx.Response) -> Any:
