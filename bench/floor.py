@@ -124,7 +124,7 @@ def _prepare(work: Path, cluster: ClusterSpec) -> None:
     names = ("ca", "consul_gossip", "nomad_gossip", "consul_management", "nomad_management", "vault_operator_password")
     (work / "secrets").write_text("\n".join((*names, *bootstrap["consul"]["tokens"], "")))
     (work / "requests").mkdir()
-    for file, requests in _requests(cluster, pool, bootstrap["consul"], bootstrap["vault"]).items():
+    for file, requests in _requests(cluster, bootstrap["consul"], bootstrap["vault"]).items():
         lines = [f"{method}\t{path}\t{json.dumps(body)}\n" for method, path, body in requests]
         (work / "requests" / file).write_text("".join(lines))
 
@@ -186,10 +186,8 @@ def _certificates(work: Path, cluster: ClusterSpec) -> None:
 Request = tuple[str, str, Any]
 
 
-def _requests(
-    cluster: ClusterSpec, pool: str, consul: dict[str, Any], vault: dict[str, Any]
-) -> dict[str, list[Request]]:
-    submitted = job(pool, cluster.datacenter, cluster.region, cluster.dns.domain)
+def _requests(cluster: ClusterSpec, consul: dict[str, Any], vault: dict[str, Any]) -> dict[str, list[Request]]:
+    submitted = job(cluster.datacenter, cluster.region, cluster.dns.domain)
     named = {name: [{"Name": policy} for policy in policies] for name, policies in consul["tokens"].items()}
     return {
         "consul-acl": [

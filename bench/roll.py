@@ -49,7 +49,7 @@ def figures() -> Iterator[Figure]:
             connection = Connection.parse(workspace.output("connection"))
             with Cluster(connection) as cluster:
                 pool = next(pool.name for pool in connection.pools if pool.role == "client")
-                cluster.nomad.register(job(pool, connection.datacenter, connection.region))
+                cluster.nomad.register(job(connection.datacenter, connection.region))
                 asking = Load(client, connection.name, f"{JOB}.service.{cluster.consul.dns_domain()}", BODY)
                 asking.start()
                 writing = Writes(cluster)

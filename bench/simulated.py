@@ -90,8 +90,8 @@ class Simulation:
 def _node(name: str) -> dict[str, Any]:
     """As Nomad lists it, with fields that nobody here reads."""
     return {
-        "ID": f"id-of-{name}", "Name": name, "NodePool": POOL, "Status": "ready", "Drain": False,
-        "SchedulingEligibility": "eligible", "Address": "10.0.0.1", "Datacenter": "dc1", "NodeClass": "",
+        "ID": f"id-of-{name}", "Name": name, "NodePool": "default", "Status": "ready", "Drain": False,
+        "SchedulingEligibility": "eligible", "Address": "10.0.0.1", "Datacenter": "dc1", "NodeClass": POOL,
         "StatusDescription": "", "Version": "1.11.3", "Drivers": {"exec": {"Detected": True, "Healthy": True}},
     }  # fmt: skip
 

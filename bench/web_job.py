@@ -17,8 +17,8 @@ _NANOSECONDS = 10**9
 _WEB = 'exec "$(command -v busybox-extras || command -v busybox)" httpd -f -p "$NOMAD_PORT_http" -h local/www'
 
 
-def job(pool: str, datacenter: str, region: str, count: int = 4) -> dict[str, Any]:
-    """The job as the JSON that Nomad's API takes: `count` allocations in the node pool `pool`, two a machine.
+def job(datacenter: str, region: str, count: int = 4) -> dict[str, Any]:
+    """The job as the JSON that Nomad's API takes: `count` allocations, two a machine.
 
     Two, and two at a time to move: busybox's httpd keeps nine connections waiting, and a single one under the whole
     load drops some as soon as it is kept from a core for 50 ms.
@@ -33,7 +33,6 @@ def job(pool: str, datacenter: str, region: str, count: int = 4) -> dict[str, An
         "Type": "service",
         "Region": region,
         "Datacenters": [datacenter],
-        "NodePool": pool,
         "Constraints": [{"Operand": "distinct_property", "LTarget": "${node.unique.id}", "RTarget": "2"}],
         "Update": {"MaxParallel": 2, "ProgressDeadline": 120 * _NANOSECONDS, **healthy},
         "TaskGroups": [

@@ -12,7 +12,7 @@ spec = {
     "clients": [
         {"name": "services", "min": 2, "max": 6},
         {"name": "batch", "min": 1, "max": 6, "machine_type": "m6i.large", "machine_types": ["m5.large", "m6a.large"],
-         "spot": True, "on_demand_base": 1},
+         "spot": True, "on_demand_base": 1, "node_pool": "batch"},
     ],
     **(config.get_object("cluster") or {}),
 }  # fmt: skip

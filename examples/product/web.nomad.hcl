@@ -1,7 +1,5 @@
 # Two copies of a small web server, called web.service.consul by whatever is in the cluster.
 job "web" {
-  node_pool = "all"
-
   group "web" {
     count = 2
 

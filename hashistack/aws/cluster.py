@@ -152,7 +152,12 @@ class AwsCluster(pulumi.ComponentResource):
                 f"{name}-{pool.name}", AwsClientPoolArgs(pool, upgrade, start, options, args.protect), after
             )
             template = _template(scope.region, clients)
-            declared.append(DeclaredPool(pool.name, "client", pool.desired, Policy.of(upgrade), start.bundle, template))
+            policy = Policy.of(upgrade)
+            declared.append(
+                DeclaredPool(
+                    pool.name, "client", pool.desired, policy, start.bundle, template, pool.node_pool, pool.drivers
+                )
+            )
         self.nomad_address, self.consul_address = api.addresses["nomad"], api.addresses["consul"]
         self.vault_address, self.ca_pem = api.addresses["vault"], keys.ca_pem
         self.connection = connection(

@@ -16,6 +16,7 @@ from rich.text import Text
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.http import ApiError
 from hashistack.ops.api.raft import Raft
+from hashistack.ops.readiness.checks import missing_drivers
 from hashistack.ops.snapshots.last import last_snapshot
 
 _COLUMNS = ("node", "role", "nomad", "consul", "vault", "dns", "allocs")
@@ -51,13 +52,16 @@ def look(cluster: Cluster) -> dict[str, Any]:
     health = {one.machine: one for one in seen.get("health", ())}
     nodes = {node.name: node for node in seen.get("nodes", ())}
     where = cluster.connection
-    roles = {pool.name: pool.role for pool in where.pools}
+    declared = {pool.name: pool for pool in where.pools}
+    roles = {name: pool.role for name, pool in declared.items()}
     rows = []
     for name in sorted(set(machines) | set(nodes), key=lambda n: (roles.get(machines.get(n, "")) != "server", n)):
         # A machine that is not ours may be in the catalog: it has no pool.
-        pool = machines.get(name) or (nodes[name].pool if name in nodes else "")
+        pool = machines.get(name) or (nodes[name].node_class if name in nodes else "")
         server = roles.get(pool) == "server"
         node = nodes.get(name)
+        if node and node.usable and pool in declared:
+            problems += [f"{name}: no driver {missing}" for missing in missing_drivers(declared[pool], node)]
         rows.append(
             {
                 "node": name,

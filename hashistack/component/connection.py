@@ -18,7 +18,8 @@ from hashistack.secrets.cluster import ClusterSecrets
 class DeclaredPool:
     """A pool as it is declared: what a rollout compares with the machines that there are.
 
-    bundle: the digest of what its machines boot from. template: what the platform makes one from.
+    bundle: the digest of what its machines boot from. template: what the platform makes one from. node_pool, drivers:
+    Nomad's, of its clients.
     """
 
     name: str
@@ -27,6 +28,8 @@ class DeclaredPool:
     policy: Policy
     bundle: pulumi.Input[str]
     template: pulumi.Output[dict[str, Any]]
+    node_pool: str = "default"
+    drivers: Sequence[str] = ()
 
 
 def connection(
@@ -67,7 +70,9 @@ def connection(
             consul=endpoint("consul", "consul_management"),
             vault=endpoint("vault", "vault_operator_password", "operator"),
             pools=tuple(
-                Pool(pool.name, pool.role, pool.count, bundle, pool.policy, template)
+                Pool(
+                    pool.name, pool.role, pool.count, bundle, pool.policy, template, pool.node_pool, tuple(pool.drivers)
+                )
                 for pool, bundle, template in zip(pools, made[::2], made[1::2], strict=True)
             ),
             versions=versions,

@@ -45,11 +45,18 @@ class Blueprint:
     """Host directory to the directory on the machine, read-only."""
     snapshots: str = ""
     """The host's directory that servers put snapshots into; it outlives them. "" on clients."""
+    docker: bool = False
+    """Whether the machine runs a Docker of its own."""
 
     @property
     def volume(self) -> str:
         """The pool's secret store: a volume that only its own machines mount."""
         return f"{self.site}-{self.pool}-secrets"
+
+    @property
+    def images(self) -> str:
+        """The cluster's volume of container images (see `local/images.py`)."""
+        return f"{self.site}-images"
 
 
 def bundle(template: Props) -> Bundle:
@@ -94,6 +101,7 @@ def blueprint(template: Props) -> Blueprint:
             upgrade=next((spec.upgrade_of(found) for found in spec.clients if found.name == pool), spec.upgrade),
         ),
         snapshots=snapshots,
+        docker=any("docker" in client.drivers for client in spec.clients if client.name == pool),
         mounts={template["tools"][name]["path"]: _mounted(name, template) for name in needed(pool)},
     )
 
@@ -147,4 +155,5 @@ def _platform(template: Props) -> Platform:
         forward_zones={DOMAIN: ("127.0.0.11",)},
         operators=tuple(f"{address}/32" for address in callers),
         task_root="/opt/hashistack/task-root",
+        keeps_images=True,
     )

@@ -177,4 +177,7 @@ def _warnings(text: str) -> list[str]:
 
 def _declared(pool: PoolOutline, made: LocalServerPool | LocalClientPool) -> DeclaredPool:
     role = cast('Literal["server", "client"]', pool.role)
-    return DeclaredPool(pool.name, role, pool.count, Policy(**pool.policy), made.bundle_sha256, made.template)
+    policy = Policy(**pool.policy)
+    return DeclaredPool(
+        pool.name, role, pool.count, policy, made.bundle_sha256, made.template, pool.node_pool, pool.drivers
+    )

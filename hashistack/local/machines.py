@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 SECRETS = "/platform/secrets"
 SNAPSHOTS = "/platform/snapshots"
+DOCKER = "/var/lib/docker"
+"""What the machine's own Docker keeps: a volume of the container's own, as overlay2 can't be on a container's disk."""
+IMAGES = "/platform/images"
+"""Archives of container images, in a volume of the cluster: what the machine's Docker loads when it starts."""
 CAPABILITIES = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "IPC_LOCK", "DAC_READ_SEARCH"]
 """What Nomad's exec driver and bridge networking need of a container; servers get none of them."""
 
@@ -168,8 +172,10 @@ def _make(
     secrets: Mapping[str, bytes],
 ) -> str:
     from docker.errors import APIError
+    from docker.types import Mount
 
     client_role = plan.role == "client"
+    mounts = {**plan.mounts, **({plan.images: IMAGES} if plan.docker else {})}
     published = {} if client_role else ports(plan.port_base, slot)
     marks = {
         **plan.labels,
@@ -184,10 +190,12 @@ def _make(
         aliases += [f"servers.{DOMAIN}", f"slot-{slot}.{DOMAIN}"]
     host = client.api.create_host_config(
         binds=[
-            *(f"{source}:{target}:ro" for source, target in plan.mounts.items()),
+            *(f"{source}:{target}:ro" for source, target in mounts.items()),
             f"{plan.volume}:{SECRETS}",
             *([f"{plan.snapshots}:{SNAPSHOTS}"] if plan.snapshots else []),
         ],
+        # Without a name: it goes with its container.
+        mounts=[Mount(DOCKER, None, labels=plan.labels)] if plan.docker else [],
         tmpfs={"/run": "mode=755,exec"},
         cap_add=CAPABILITIES if client_role else [],
         security_opt=["label=disable", *(_UNCONFINED if client_role else ["no-new-privileges"])],
@@ -198,6 +206,8 @@ def _make(
     )
     endpoint = client.api.create_endpoint_config(aliases=aliases, ipv4_address=address)
     client.api.create_volume(plan.volume, labels=plan.labels)
+    if plan.docker:
+        client.api.create_volume(plan.images, labels=plan.labels)
     container: str = client.api.create_container(
         plan.image,
         name=f"{plan.site}-{name}",
@@ -281,7 +291,7 @@ def run(client: docker.DockerClient, container: str, command: Sequence[str]) -> 
 
 
 _LOG_LINES = 5
-_SERVICE = {"consul": "consul", "nomad": "nomad", "vault": "vault", "dns": "unbound"}
+_SERVICE = {"consul": "consul", "nomad": "nomad", "vault": "vault", "dns": "unbound", "docker": "docker"}
 _GOOD = frozenset({"voter", "member", "ready", "answers"})
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -25,6 +25,7 @@ from hashistack.toolchain import cache
 
 if TYPE_CHECKING:
     from hashistack.spec import ClusterSpec
+    from hashistack.spec.problems import Problem
 
 _KEPT = 64
 """Files in the cache, of about 3 KiB: far more than the stacks of one machine."""
@@ -32,12 +33,16 @@ _KEPT = 64
 
 @dataclass(frozen=True)
 class PoolOutline:
-    """One pool: its name, `server` or `client`, the machines that it is to have, and the fields of its `Policy`."""
+    """One pool: its name, `server` or `client`, the machines that it is to have, the fields of its `Policy`, its Nomad
+    node pool and its task drivers.
+    """
 
     name: str
     role: str
     count: int
     policy: dict[str, Any]
+    node_pool: str
+    drivers: list[str]
 
 
 @dataclass(frozen=True)
@@ -63,14 +68,13 @@ class Outline:
 
 def outline(spec: ClusterSpec | Mapping[str, Any]) -> Outline:
     """The outline of a specification or of its plain data. Raises `pulumi.RunError` with every problem."""
-    if not isinstance(spec, Mapping):
-        return _of(spec)
-    if (place := _place(spec)) and (known := _read(place)):
+    place = _place(spec) if isinstance(spec, Mapping) else None
+    if place and (known := _read(place)):
         return known
     from hashistack.spec import ClusterSpec, SpecError
 
     try:
-        found = _of(ClusterSpec.parse(spec))
+        found = _of(spec if isinstance(spec, ClusterSpec) else ClusterSpec.parse(spec))
     except SpecError as error:
         # The one exception that every language host shows without a traceback.
         raise pulumi.RunError(str(error)) from error
@@ -82,12 +86,22 @@ def outline(spec: ClusterSpec | Mapping[str, Any]) -> Outline:
 
 def _of(spec: ClusterSpec) -> Outline:
     from hashistack.ops.api.policy import Policy
-    from hashistack.spec import Versions
+    from hashistack.spec import SpecError, Versions
 
+    if lacking := tuple(_lacking_drivers(spec)):
+        raise SpecError(lacking)
     arch, versions = spec.servers.arch, spec.versions
-    servers = PoolOutline(SERVER, SERVER, spec.servers.count, vars(Policy.of(spec.upgrade)))
+    servers = PoolOutline(SERVER, SERVER, spec.servers.count, vars(Policy.of(spec.upgrade)), "", [])
     clients = (
-        PoolOutline(pool.name, "client", pool.desired, vars(Policy.of(spec.upgrade_of(pool)))) for pool in spec.clients
+        PoolOutline(
+            pool.name,
+            "client",
+            pool.desired,
+            vars(Policy.of(spec.upgrade_of(pool))),
+            pool.node_pool,
+            list(pool.drivers),
+        )
+        for pool in spec.clients
     )
     return Outline(
         text=spec.model_dump_json(),
@@ -102,6 +116,20 @@ def _of(spec: ClusterSpec) -> Outline:
         subject=Subject.of(spec),
         pools=(servers, *clients),
     )
+
+
+def _lacking_drivers(spec: ClusterSpec) -> Iterator[Problem]:
+    """Task drivers whose programs the machine image does not have."""
+    from hashistack.spec.problems import Problem
+
+    for index, pool in enumerate(spec.clients):
+        for driver in pool.drivers:
+            if driver in ("java", "qemu"):
+                yield Problem(
+                    f"clients[{index}].drivers",
+                    f"the machine image of local clusters has no {driver}",
+                    'Use "docker" there: an image with it does the same.',
+                )
 
 
 def _place(spec: Mapping[str, Any]) -> Path | None:

@@ -181,10 +181,12 @@ def _ports(engine: Engine) -> Finding:
 def _subnet(engine: Engine) -> Finding:
     sentence = "a subnet is free"
     routes = list(_routes()) if engine.native else []
-    bridge = IPv4Network(Network().bridge)
-    if clash := next((route for route in routes if route.overlaps(bridge) and route not in engine.subnets), None):
-        remedy = "set network.bridge to a range that nothing here uses"
-        return Finding(sentence, None, f"tasks use {bridge} by default; this machine reaches {clash} elsewhere", remedy)
+    for field in ("bridge", "docker_bridge"):
+        bridge = IPv4Network(getattr(Network(), field))
+        if clash := next((route for route in routes if route.overlaps(bridge) and route not in engine.subnets), None):
+            remedy = f"set network.{field} to a range that nothing here uses"
+            detail = f"tasks use {bridge} by default; this machine reaches {clash} elsewhere"
+            return Finding(sentence, None, detail, remedy)
     for index in range(ranges.CLUSTERS):
         cidr = ranges.subnet(index)
         if not any(cidr.overlaps(taken) for taken in (*engine.subnets, *routes)):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hashistack.machine.config.bootstrap import bootstrap
 from hashistack.machine.config.consul import consul
+from hashistack.machine.config.docker import docker
 from hashistack.machine.config.fragments import Fragments
 from hashistack.machine.config.nomad import nomad
 from hashistack.machine.config.services import services
@@ -29,6 +30,7 @@ _PROGRAMS = (
     *("rotate/ensure-tokens", "rotate/restart-nomad", "rotate/rotate-gossip", "rotate/secrets-watch"),
 )
 """Programs of every machine, by their place in `node/`; on the machine they all lie in one directory, `bin`."""
+_DOCKER_PROGRAMS = ("boot/load-images", "boot/start-docker")
 _ROLE_PROGRAMS = {
     "client": ("boot/wait-for-leader", "leave/leave-client.sh"),
     SERVER: (
@@ -89,13 +91,17 @@ def render(spec: ClusterSpec, pool: str, platform: Platform, binaries: tuple[Bin
     """
     role = SERVER if pool == SERVER else "client"
     tools = {binary.name: binary.sha256 for binary in binaries}
+    drivers = next((client.drivers for client in spec.clients if client.name == pool), ())
+    has_docker = "docker" in drivers
     configuration: dict[str, Fragments] = {
         "consul": consul(spec, pool, platform),
         "nomad": nomad(spec, pool, platform, cni=f"/opt/hashistack/bin/cni/{tools.get('cni', '')}"),
-        "unbound": {"20-base.json": {"text": unbound(spec, platform, bridge=role == "client")}},
+        "unbound": {"20-base.json": {"text": unbound(spec, platform, bridge=role == "client", docker=has_docker)}},
     }
     if role == SERVER:
         configuration["vault"] = vault(spec, platform)
+    if has_docker:
+        configuration["docker"] = docker(spec)
     contents = {
         f"conf/{product}/{name}": _json(fragment)
         for product, fragments in configuration.items()
@@ -115,11 +121,13 @@ def render(spec: ClusterSpec, pool: str, platform: Platform, binaries: tuple[Bin
     )
     if role == SERVER:
         contents["bootstrap.json"] = _json({**bootstrap(spec), "seal": platform.seal})
-    contents |= {
-        f"bin/{Path(name).name}": _program(name) for name in (*_PROGRAMS, *_ROLE_PROGRAMS[role], *platform.programs)
-    }
+    programs = (*_PROGRAMS, *_ROLE_PROGRAMS[role], *platform.programs, *(_DOCKER_PROGRAMS if has_docker else ()))
+    contents |= {f"bin/{Path(name).name}": _program(name) for name in programs}
+    if drivers:
+        contents["drivers"] = "".join(f"{driver}\n" for driver in drivers).encode()
     contents["bin/platform"] = _program(f"platform/platform-{platform.name}")
-    for name, script in services(role, tools, spec.snapshots, seal_in_store=platform.seal is None).items():
+    supervised = services(role, tools, spec.snapshots, seal_in_store=platform.seal is None, docker=has_docker)
+    for name, script in supervised.items():
         contents[f"sv/{name}"] = script.encode()
     return Bundle(contents)
 

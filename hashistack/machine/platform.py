@@ -41,6 +41,10 @@ class Platform:
     """Directory of the machine that exec tasks get as their root file system. ``None``: Nomad's default, most of the
     machine's own, which is right where Nomad can link files instead of copying them."""
 
+    keeps_images: bool = False
+    """Whether a container image that no task uses any more stays on the machine: where there may be no registry to pull
+    it from again. Else Nomad removes it after a few minutes."""
+
     made_of: Mapping[str, object] = field(default_factory=dict)
     """What a machine of the pool is made of besides, as its type, disks and image: another one is another bundle, and
     so other machines. Only what the user says: an image that was looked up changes by itself."""

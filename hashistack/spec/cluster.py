@@ -36,7 +36,7 @@ class ClusterSpec(Section):
 
     checks = (
         (reads("clients"), spec_checks.pool_names),
-        (reads("clients", "network"), spec_checks.docker_bridge),
+        (reads("clients"), spec_checks.exec_driver),
         (reads("servers", "clients", "network", "upgrade"), spec_checks.capacity),
         (reads("clients", "upgrade"), spec_checks.upgrades),
         (reads("servers", "clients", "versions"), spec_checks.architectures),

@@ -105,17 +105,15 @@ def _datacenter(name: str) -> str:
     return DATACENTER.check(name)
 
 
-_BUILT_IN_POOLS = {
-    "all": "is built into Nomad: no node may register in it",
-    "default": "is built into Nomad and cannot be modified",
-    "server": "is what the pool of servers is called",
-    "servers": "is what the pool of servers is called",
-}
-
-
 def _pool(name: str) -> str:
-    if name.lower() in _BUILT_IN_POOLS:
-        raise FieldError(_BUILT_IN_POOLS[name.lower()], "Pick another name.")
+    if name.lower() in ("server", "servers"):
+        raise FieldError("is what the pool of servers is called", "Pick another name.")
+    return NODE_POOL.check(name)
+
+
+def _node_pool(name: str) -> str:
+    if name == "all":
+        raise FieldError("is built into Nomad: no node may register in it", "Pick another name, or leave the field out.")
     return NODE_POOL.check(name)
 
 
@@ -123,6 +121,7 @@ ClusterName = Annotated[str, AfterValidator(CLUSTER.check)]
 DatacenterName = Annotated[str, AfterValidator(_datacenter)]
 RegionName = Annotated[str, AfterValidator(REGION.check)]
 PoolName = Annotated[str, AfterValidator(_pool)]
+NodePool = Annotated[str, AfterValidator(_node_pool)]
 MachineType = Annotated[str, AfterValidator(MACHINE_TYPE.check)]
 ZoneName = Annotated[str, AfterValidator(ZONE.check)]
 NodeClass = Annotated[str, AfterValidator(NODE_CLASS.check)]

@@ -15,8 +15,6 @@ from hashistack.spec.problems import FieldError, Problem, show
 from hashistack.spec.section import Many, Section, reads
 from hashistack.spec.text import PlainText
 
-DOCKER_BRIDGE = "172.17.0.0/16"
-"""The address range that Docker takes for itself on a machine unless it is told otherwise."""
 _RESERVED_ADDRESSES = 5  # in each subnet, by AWS (4 by Google Cloud)
 _REACHABLE_NOWHERE = ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4")
 
@@ -87,12 +85,15 @@ def overlaps(named: Sequence[tuple[str, str, str]]) -> Iterator[Problem]:
 def _apart(network: Network) -> Iterator[Problem]:
     subnets = [(f"subnets[{i}].cidr", each.cidr, f"subnets[{i}]") for i, each in enumerate(network.subnets)]
     peers = [(f"peers[{i}].cidr", each.cidr, f'peer "{each.name}"') for i, each in enumerate(network.peers)]
-    bridge = ("bridge", network.bridge, "Nomad's bridge")
+    bridges = [
+        ("bridge", network.bridge, "Nomad's bridge"),
+        ("docker_bridge", network.docker_bridge, "Docker's bridge"),
+    ]
     if network.cidr is None:
-        yield from overlaps([*subnets, bridge, *peers])
+        yield from overlaps([*subnets, *bridges, *peers])
         return
     whole = IPv4Network(network.cidr)
-    yield from overlaps([("cidr", network.cidr, "the cluster's network"), bridge, *peers])
+    yield from overlaps([("cidr", network.cidr, "the cluster's network"), *bridges, *peers])
     yield from overlaps(subnets)
     for path, cidr, _ in subnets:
         if not IPv4Network(cidr).subnet_of(whole):
@@ -120,7 +121,7 @@ class Network(Section):
     """Addresses of the cluster. Ids that exist only at deploy time are given to the component."""
 
     checks = (
-        (reads("cidr", "subnets", "peers", "bridge"), _apart),
+        (reads("cidr", "subnets", "peers", "bridge", "docker_bridge"), _apart),
         (reads("min_dynamic_port", "max_dynamic_port"), _dynamic_ports),
     )
     hints: ClassVar[Mapping[str, str]] = dict.fromkeys(
@@ -136,6 +137,8 @@ class Network(Section):
     """Networks that this one is connected to and must not overlap."""
     bridge: Cidr = "172.26.64.0/20"
     """Addresses of tasks in Nomad's bridge networks, the same on each machine and never routed."""
+    docker_bridge: Cidr = "172.26.80.0/20"
+    """Addresses of containers in Docker's own bridge network, the same on each machine and never routed."""
     nat: Literal["zone", "single", "none"] = "zone"
     """Ways out to the internet: one in each zone, a single one, or none."""
     min_dynamic_port: Port = 20000

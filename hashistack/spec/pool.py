@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, field_serializer, model_validator
 
 from hashistack.spec.durations import Duration, seconds
-from hashistack.spec.names import HOST_VOLUME, MachineType, NodeClass, PoolName, ZoneName
+from hashistack.spec.names import HOST_VOLUME, MachineType, NodeClass, NodePool, PoolName, ZoneName
 from hashistack.spec.policy import UpgradePolicy
 from hashistack.spec.problems import FieldError, Problem, show
 from hashistack.spec.section import Many, Section, nearest, reads
@@ -16,7 +16,8 @@ from hashistack.spec.text import MetaKey, PlainText
 
 Arch = Literal["amd64", "arm64"]
 _RESTART_BUDGET = 10  # seconds that an agent may take to restart in place
-DRIVERS = ("exec", "docker", "java", "qemu")
+DRIVERS = ("exec", "docker", "java", "qemu", "raw_exec")
+"""The task drivers that a pool may have: those built into Nomad."""
 VolumeName = Annotated[str, AfterValidator(HOST_VOLUME.check)]
 Disk = Annotated[int, Field(ge=8, le=16384)]
 
@@ -155,8 +156,8 @@ def _drivers(drivers: tuple[str, ...]) -> tuple[str, ...]:
     if not drivers:
         raise FieldError("at least one driver is needed", 'Give ["exec"].')
     for driver in drivers:
-        if driver == "raw_exec":
-            raise FieldError("raw_exec runs tasks as root without isolation", 'Use "exec".')
+        if driver == "podman":
+            raise FieldError("podman needs a plugin that the reference machines don't have", 'Use "docker".')
         if driver not in DRIVERS:
             guess = nearest(driver, DRIVERS)
             remedy = f'Did you mean "{guess}"?' if guess else f"Known: {', '.join(DRIVERS)}."
@@ -166,23 +167,33 @@ def _drivers(drivers: tuple[str, ...]) -> tuple[str, ...]:
     return drivers
 
 
+def _accepted(pool: ClientPool) -> Iterator[Problem]:
+    if "raw_exec" in pool.drivers and "raw_exec" not in pool.accept:
+        yield Problem(
+            "drivers",
+            "raw_exec runs tasks as root without isolation: whoever may submit a job owns the machine"
+            f" (got {show(pool.drivers)})",
+            'Use "exec", or set `accept: [raw_exec]` in this pool.',
+        )
+
+
 class ClientPool(Section):
-    """A pool of equal Nomad clients. Its name is also the Nomad node pool of its machines."""
+    """A pool of equal Nomad clients. Its name is also their node class and their metadata `pool`."""
 
     checks = (
         (reads("min", "max", "desired"), _size),
         (reads("spot", "all_spot", "on_demand_base"), _spot),
         (reads("machine_type", "machine_types"), _alternatives),
+        (reads("drivers", "accept"), _accepted),
     )
     hints: ClassVar[Mapping[str, str]] = {
         "count": "A pool of clients has `min`, `max` and `desired`.",
-        "node_pool": "The pool's `name` is its Nomad node pool. Remove it.",
         "datacenter": "All machines are in the cluster's `datacenter`. Remove it.",
     }
     stand_in: ClassVar[Mapping[str, Any]] = {"name": "unnamed"}
 
     name: PoolName
-    """Name of the pool and of its Nomad node pool; unique in the cluster, whatever its case."""
+    """Name of the pool, and the value of its machines' metadata `pool`; unique in the cluster, whatever its case."""
     desired: Annotated[int, Field(ge=0)] = 2
     """Machines at first, and at least: 2, or the nearest to it between `min` and `max`. Where the platform scales by
     itself it may be more, up to `max`."""
@@ -204,12 +215,16 @@ class ClientPool(Section):
     """Processor architecture."""
     disk_gib: Disk = 50
     """Size of the data disk in GiB."""
+    node_pool: NodePool = "default"
+    """Nomad node pool of its machines. In another one than `default` they run only the jobs that name it."""
     node_class: NodeClass | None = None
-    """Nomad node class; none given: none."""
+    """Nomad node class; none given: the pool's name."""
     meta: dict[MetaKey, PlainText] = Field(default={})
-    """Nomad node metadata, for constraints."""
-    drivers: Annotated[Many[str], AfterValidator(_drivers)] = ("exec",)
-    """Task drivers that are enabled (exec, docker, java, qemu); all others are denied."""
+    """Nomad node metadata, for constraints; `pool`, the pool's name, is there too."""
+    drivers: Annotated[Many[str], AfterValidator(_drivers)] = ("exec", "docker")
+    """Task drivers that are enabled (exec, docker, java, qemu, raw_exec); all others are denied."""
+    accept: Many[Literal["raw_exec"]] = ()
+    """Dangers that are accepted, by name: `raw_exec` lets each job be root on the machine."""
     host_volumes: dict[VolumeName, HostVolume] = Field(default={})
     """Directories of the machine that jobs may mount, by name."""
     zones: Zones = None

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, ip_address
 from typing import TYPE_CHECKING
 
 from hashistack.spec.durations import seconds
-from hashistack.spec.network import DOCKER_BRIDGE, hosts, overlaps
+from hashistack.spec.network import hosts
 from hashistack.spec.policy import UpgradePolicy
 from hashistack.spec.problems import Problem
 from hashistack.spec.versions import PRODUCTS
@@ -29,16 +29,14 @@ def pool_names(spec: ClusterSpec) -> Iterator[Problem]:
         seen.setdefault(pool.name.lower(), f"clients[{index}]")
 
 
-def docker_bridge(spec: ClusterSpec) -> Iterator[Problem]:
-    """Docker's own bridge, on machines that run its driver, overlapping the network or Nomad's bridge."""
-    if any("docker" in pool.drivers for pool in spec.clients):
-        network = spec.network
-        docker = ("", DOCKER_BRIDGE, "Docker's bridge")
-        others = [("network.cidr", network.cidr)] if network.cidr else []
-        others += [(f"network.subnets[{i}].cidr", each.cidr) for i, each in enumerate(network.subnets)]
-        others += [(f"network.peers[{i}].cidr", each.cidr) for i, each in enumerate(network.peers)]
-        for path, cidr in [*others, ("network.bridge", network.bridge)]:
-            yield from overlaps([docker, (path, cidr, "")])
+def exec_driver(spec: ClusterSpec) -> Iterator[Problem]:
+    """No pool with the exec driver: the cluster's own jobs have nowhere to run."""
+    if not any("exec" in pool.drivers for pool in spec.clients):
+        yield Problem(
+            "clients",
+            'no pool has the driver "exec", by which a new cluster proves itself and scheduled snapshots run',
+            'Add "exec" to the `drivers` of a pool.',
+        )
 
 
 def capacity(spec: ClusterSpec) -> Iterator[Problem]:
@@ -128,12 +126,14 @@ def architectures(spec: ClusterSpec) -> Iterator[Problem]:
 
 
 def resolvers(spec: ClusterSpec) -> Iterator[Problem]:
-    """Upstream resolvers inside Nomad's bridge, where unbound itself answers."""
+    """Upstream resolvers inside a bridge of each machine, where no other machine can be."""
+    bridges = (("Nomad's bridge", spec.network.bridge), ("Docker's bridge", spec.network.docker_bridge))
     for index, upstream in enumerate(spec.dns.upstreams):
         address = ip_address(upstream)
-        if address.version == 4 and address in IPv4Network(spec.network.bridge):
-            yield Problem(
-                f"dns.upstreams[{index}]",
-                f"{upstream} is inside Nomad's bridge {spec.network.bridge}, where this machine answers",
-                "Give the address of another resolver.",
-            )
+        for name, cidr in bridges:
+            if address.version == 4 and address in IPv4Network(cidr):
+                yield Problem(
+                    f"dns.upstreams[{index}]",
+                    f"{upstream} is inside {name} {cidr}, which is the machine's own",
+                    "Give the address of another resolver.",
+                )

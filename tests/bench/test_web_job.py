@@ -8,7 +8,7 @@ SECOND = 10**9
 
 
 def test_an_allocation_leaves_consul_before_it_ends_and_those_of_a_machine_move_together() -> None:
-    (group,) = job("work", "dc1", "global")["TaskGroups"]
+    (group,) = job("dc1", "global")["TaskGroups"]
     assert group["ShutdownDelay"] == SHUTDOWN_DELAY_SECONDS * SECOND
     assert group["Migrate"]["MaxParallel"] == 2
     assert group["Migrate"]["HealthCheck"] == "checks"
@@ -19,5 +19,5 @@ def test_an_allocation_leaves_consul_before_it_ends_and_those_of_a_machine_move_
 
 
 def test_no_machine_has_more_than_two() -> None:
-    (constraint,) = job("work", "dc1", "global")["Constraints"]
+    (constraint,) = job("dc1", "global")["Constraints"]
     assert constraint == {"Operand": "distinct_property", "LTarget": "${node.unique.id}", "RTarget": "2"}

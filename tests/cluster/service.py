@@ -35,11 +35,13 @@ class Service:
         node: str = "",
     ) -> None:
         self.datacenter, self.name, self.count = datacenter, name, count
+        first = next(pool.name for pool in datacenter.connection.pools if pool.role == "client")
+        where, value = ("${node.unique.name}", node) if node else ("${meta.pool}", first)
         check = {"Type": "http", "Path": "/", "Interval": SECOND, "Timeout": 2 * SECOND}
         self._group = {
             "Name": name,
             "Count": count,
-            "Constraints": [{"LTarget": "${node.unique.name}", "Operand": "=", "RTarget": node}] if node else [],
+            "Constraints": [{"LTarget": where, "Operand": "=", "RTarget": value}],
             "ShutdownDelay": self.shutdown_delay * SECOND,
             "Spreads": [{"Attribute": "${node.unique.id}", "Weight": 100}],
             "Networks": [{"DynamicPorts": [{"Label": "http"}]}],
@@ -64,9 +66,7 @@ class Service:
 
     def start(self) -> Service:
         """Returns when all allocations pass their checks."""
-        spec = self.datacenter.connection
-        pool = next(pool.name for pool in spec.pools if pool.role == "client")
-        job = {"ID": self.name, "Name": self.name, "Type": "service", "NodePool": pool, "Datacenters": ["*"]}
+        job = {"ID": self.name, "Name": self.name, "Type": "service", "Datacenters": ["*"]}
         self.datacenter.nomad(f"/v1/job/{self.name}", {"Job": {**job, "TaskGroups": [self._group]}})
         # Consul may know an allocation as passing before Nomad's servers know that it runs.
         until(lambda: len(self.instances()) == len(self.allocations()) == self.count, 60, f"{self.name} runs")

@@ -114,7 +114,6 @@ def test_f11_f12_work_outlives_a_short_cut_and_moves_at_a_long_one(datacenter: D
 def test_f16_a_deadline_stops_what_is_left_and_each_gets_its_time_to_stop(datacenter: Datacenter) -> None:
     datacenter.healthy()
     deadline, kill_timeout = 4, 5
-    pool = next(pool.name for pool in datacenter.connection.pools if pool.role == "client")
     task = {
         "Name": "deaf",
         "Driver": "exec",
@@ -124,7 +123,7 @@ def test_f16_a_deadline_stops_what_is_left_and_each_gets_its_time_to_stop(datace
         "LogConfig": {"MaxFiles": 1, "MaxFileSizeMB": 1},
     }
     # A drain moves no batch job: it waits for it, until the deadline.
-    job = {"ID": "deaf", "Name": "deaf", "Type": "batch", "NodePool": pool, "Datacenters": ["*"]}
+    job = {"ID": "deaf", "Name": "deaf", "Type": "batch", "Datacenters": ["*"]}
     job["TaskGroups"] = [{"Name": "deaf", "Count": 1, "Tasks": [task]}]
 
     def allocations() -> list[dict[str, Any]]:

@@ -31,7 +31,6 @@ EVERYWHERE = {
     "Name": "everywhere",
     "Type": "system",
     "Datacenters": ["*"],
-    "NodePool": "work",
     "TaskGroups": [
         {
             "Name": "everywhere",

@@ -74,7 +74,6 @@ def _job(datacenter: Datacenter) -> dict[str, Any]:
         "ID": "mine",
         "Type": "service",
         "Datacenters": [datacenter.connection.datacenter],
-        "NodePool": "work",
         "TaskGroups": [
             {
                 "Name": "mine",

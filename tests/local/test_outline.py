@@ -17,7 +17,10 @@ from hashistack.spec import ClusterSpec, Versions
 SPEC: dict[str, Any] = {
     "name": "kept",
     "servers": {"count": 5},
-    "clients": [{"name": "web", "desired": 3, "upgrade": {"max_surge": 2}}, {"name": "batch"}],
+    "clients": [
+        {"name": "web", "desired": 3, "upgrade": {"max_surge": 2}},
+        {"name": "batch", "node_pool": "batch", "drivers": ["exec"]},
+    ],
     "upgrade": {"min_healthy_time": "7s"},
     "dns": {"upstreams": ["192.0.2.53", "192.0.2.54"]},
     "network": {"cidr": "10.9.0.0/24"},
@@ -43,6 +46,11 @@ def test_it_is_what_the_specification_says(kept: Path) -> None:
         ("server", "server", 5),
         ("web", "client", 3),
         ("batch", "client", 2),
+    ]
+    assert [(pool.node_pool, pool.drivers) for pool in said.pools] == [
+        ("", []),
+        ("default", ["exec", "docker"]),
+        ("batch", ["exec"]),
     ]
     assert [pool.policy["max_surge"] for pool in said.pools] == [1, 2, 1]
     assert {pool.policy["min_healthy_time"] for pool in said.pools} == {7.0}
@@ -98,3 +106,13 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(kept: Path) -> No
 
 def test_old_versions_may_have_something_to_warn_of() -> None:
     assert outline({**SPEC, "versions": {"nomad": "1.10.5"}}).pinned
+
+
+@pytest.mark.parametrize("given", [SPEC, ClusterSpec.parse(SPEC)], ids=["data", "specification"])
+def test_a_driver_that_the_machine_image_lacks_is_refused(kept: Path, given: Any) -> None:
+    clients = [{"name": "web"}, {"name": "jvm", "drivers": ["exec", "java"]}]
+    spec = {**SPEC, "clients": clients}
+    with pytest.raises(pulumi.RunError) as refusal:
+        outline(spec if isinstance(given, dict) else ClusterSpec.parse(spec))
+    assert "clients[1].drivers: the machine image of local clusters has no java" in str(refusal.value)
+    assert files(kept) == []

@@ -12,7 +12,7 @@ from .conftest import Start, wait_for
 from .sandbox import Sandbox
 
 BIN = "/opt/hashistack/current/bin"
-PROGRAMS = ("runsvdir", "chpst", "svlogd", "unbound", "unbound-control")
+PROGRAMS = ("runsvdir", "chpst", "svlogd", "unbound", "unbound-control", "dockerd", "git")
 """Those that this machine need not have."""
 IMAGE_RESOLVERS = "search eu-central-1.compute.internal\nnameserver 10.0.0.2\n"
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from .cases import CASES
+from hashistack.spec import ClientPool, ClusterSpec
+
+from .cases import CASES, LAPTOP, Case
 from .conftest import Start, wait_for
 from .documents import DOCUMENTS
 from .sandbox import ADDRESS, CURL, Sandbox
@@ -19,6 +21,7 @@ CONSUL = "127.0.0.1:8500/v1"
 NOMAD = "localhost:4646/v1"
 VAULT = "localhost:8200/v1"
 DNS = '[ -e /standin/dns ] && [ "$*" = "hosts consul.service.consul" ]'
+DOCKER = "docker/_ping"
 PUSHED = f"{CONSUL}/agent/check/update/hashistack"
 
 
@@ -71,6 +74,7 @@ def well_client(machine: Sandbox) -> Sandbox:
     machine.answer(f"{CONSUL}/status/leader", '"10.9.8.1:8300"')
     machine.answer(f"{NOMAD}/agent/health?type=client", '{"client":{"ok":true}}')
     machine.answer("active.vault.service.consul:8200/v1/sys/health", '{"sealed":false}')
+    machine.answer(DOCKER, "")
     return machine
 
 
@@ -105,7 +109,7 @@ def said(machine: Sandbox) -> tuple[int, dict[str, Any]]:
 
 WELL = {
     "server": {"consul": "voter", "nomad": "voter", "vault": "voter", "dns": "answers"},
-    "client": {"consul": "member", "nomad": "ready", "vault": "reachable", "dns": "answers"},
+    "client": {"consul": "member", "nomad": "ready", "vault": "reachable", "dns": "answers", "docker": "answers"},
 }
 
 
@@ -192,6 +196,19 @@ def test_a_client_with_one_ill_is_unwell_and_names_it(client: Sandbox, ill: str)
     assert (code, found["checks"]) == (1, {**WELL["client"], check: words})
 
 
+def test_a_client_whose_docker_is_silent_is_unwell(client: Sandbox) -> None:
+    client.path("/standin/answers/docker__ping").unlink()
+    code, found = said(client)
+    assert (code, found["checks"]) == (1, {**WELL["client"], "docker": "no answer"})
+
+
+def test_a_client_without_the_docker_driver_says_nothing_of_docker(client: Sandbox) -> None:
+    case = Case(ClusterSpec(clients=(ClientPool(name="workers", drivers=("exec",)),)), LAPTOP)
+    client.install_bundle(case.bundle("workers"), "client", "workers")
+    code, found = said(client)
+    assert (code, found["checks"]) == (0, {k: v for k, v in WELL["client"].items() if k != "docker"})
+
+
 def test_a_vault_that_is_away_makes_no_client_unwell(client: Sandbox) -> None:
     client.answer("active.vault.service.consul:8200/v1/sys/health", "{}", 503)
     assert said(client) == (0, {**said(client)[1], "ok": True, "checks": {**WELL["client"], "vault": "no answer"}})
@@ -235,6 +252,7 @@ def test_where_nothing_answers_it_says_so_soon(machine: Sandbox, role: str) -> N
     assert time.monotonic() - started < 10
     nomad = {"server": "no answer", "client": "not ready"}[role]
     expected = {"consul": "no answer", "nomad": nomad, "vault": "no answer", "dns": "no answer"}
+    expected |= {"docker": "no answer"} if role == "client" else {}
     assert (code, found["ok"], found["checks"]) == (1, False, expected)
 
 
@@ -243,7 +261,7 @@ def test_a_look_at_those_who_do_not_answer_is_over_before_its_check_expires(eith
     said(either)
     asked = [int(seconds) for seconds in re.findall(r"--max-time (\d+)", either.read("/standin/asked"))]
     resolver, pause, ttl = 3, 10, 30
-    assert len(asked) == {"server": 4, "client": 3}[role]
+    assert len(asked) == {"server": 4, "client": 4}[role]
     assert sum(asked) + resolver + pause < ttl
 
 

@@ -64,13 +64,13 @@ def test_each_product_gets_its_fragments_merged_and_filled(machine: Sandbox, cas
     done = machine.run(RENDER)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     bundle = CASES[case].bundle(pool)
-    products = {"consul", "nomad", "unbound", *(["vault"] if pool == "server" else [])}
+    products = {"consul", "nomad", "unbound", *({"server": ["vault"], "web": ["docker"]}[pool])}
     assert {path.name for path in machine.path(RUN).iterdir() if path.is_dir()} == {*products, "api"}
     for product in products - {"unbound"}:
         assert rendered(machine, product) == filled(configuration(bundle, product), pool)
     assert machine.read(f"{RUN}/unbound/unbound.conf") == filled(configuration(bundle, "unbound")["text"], pool)
     assert machine.read(f"{RUN}/unbound/stub.conf") == bundle.files["stub.conf"].decode()
-    for product in products - {"unbound"}:
+    for product in products - {"unbound", "docker"}:
         for kind in ("ca", "cert", "key"):
             assert machine.read(f"{RUN}/{product}/tls/{kind}.pem") == CERTIFICATE[kind]
 

@@ -230,6 +230,7 @@ def test_a_vault_without_data_joins_through_a_server_that_is_open(server: Sandbo
     assert SERVER["key"] not in "".join(lines(server, "asked"))
 
 
+DOCKER = "docker/_ping"
 LEADER = "localhost:4646/v1/status/leader"
 VAULT = "active.vault.service.consul:8200/v1/sys/health"
 
@@ -243,6 +244,8 @@ def test_a_client_starts_as_soon_as_there_are_a_leader_and_vault(machine: Sandbo
     assert process.poll() is None
     assert not [line for line in lines(machine, "asked") if VAULT in line]
     machine.answer(LEADER, '"10.0.0.2:4647"')
+    machine.answer(DOCKER, "")
+    machine.write("/run/hashistack/images-loaded", "")
     wait_for(lambda: [line for line in lines(machine, "asked") if VAULT in line])
     assert process.poll() is None
     machine.answer(VAULT, "{}")
@@ -258,20 +261,28 @@ def test_a_client_that_was_here_before_waits_for_no_vault(machine: Sandbox) -> N
     machine.write("/standin/peers", "10.0.0.1\n")
     machine.answer(LEADER, '"10.0.0.1:4647"')
     machine.path("/var/lib/hashistack/nomad/client").mkdir(parents=True)
+    machine.answer(DOCKER, "")
+    machine.write("/run/hashistack/images-loaded", "")
     assert machine.run(f"{BIN}/wait-for-leader").returncode == 0
     assert not [line for line in lines(machine, "asked") if VAULT in line]
 
 
 @only_dash
-@pytest.mark.parametrize("missing", ["leader", "vault"])
+@pytest.mark.parametrize("missing", ["leader", "docker", "its images", "vault"])
 def test_a_client_starts_without_servers_too(machine: Sandbox, missing: str) -> None:
     rendered(machine, "client")
     machine.stand_in("sleep", 'echo "$1" >>/standin/slept')
     machine.write("/standin/peers", "10.0.0.1\n10.0.0.2\n")
-    if missing == "vault":
+    if missing != "leader":
         machine.answer(LEADER, '"10.0.0.1:4647"')
+    if missing != "docker":
+        machine.answer(DOCKER, "")
+    if missing != "its images":
+        machine.write("/run/hashistack/images-loaded", "")
     done = machine.run(f"{BIN}/wait-for-leader")
     assert done.returncode == 0
-    assert done.stdout.endswith(f"hashistack: no {missing} in sight: starting the client all the same\n")
+    assert done.stdout.endswith(
+        f"hashistack: no {missing.replace('its images', 'docker')} in sight: starting the client all the same\n"
+    )
     assert sum(map(float, lines(machine, "slept"))) == pytest.approx(30, abs=0.5)
     assert (missing == "leader") == ("localhost:4646:10.0.0.2:4646" in "".join(lines(machine, "asked")))

@@ -219,6 +219,7 @@ def nomad(pki: Pki, tool: Callable[[str], Path], tmp_path_factory: pytest.TempPa
         "client": {
             "enabled": True,
             "node_pool": "web",
+            "meta": {"hashistack_pool": "web"},
             "servers": [f"127.0.0.1:{rpc}"],
             "no_host_uuid": True,
             "options": {

@@ -109,6 +109,7 @@ class Work:
     again: bool = True
     """Nomad tries once more after each failure."""
     version: int = 0
+    node_pool: str = "default"
 
 
 @dataclass
@@ -131,6 +132,8 @@ class Simulation:
     jobs: list[Work] = field(default_factory=list)
     bundle: str = NEW
     """The declared one."""
+    node_pool: str = "default"
+    """Of the clients that are there. The declared one is `default`."""
 
     def __post_init__(self) -> None:
         self.clock = SimulatedClock()
@@ -494,10 +497,14 @@ class Nomad:
     def nodes(self) -> tuple[Node, ...]:
         self._all.answer("nomad")
         return tuple(
-            Node(id, b.name, b.pool, "ready" if b.serves else "down" if b.name in self._all.down else "ready",
-                 b.eligible, b.draining)
+            Node(id, b.name, self._all.node_pool, b.pool,
+                 "ready" if b.serves else "down" if b.name in self._all.down else "ready", b.eligible, b.draining)
             for id, b in self._all.nodes.items()
         )  # fmt: skip
+
+    def node_pools(self) -> dict[tuple[str, str], str]:
+        self._all.answer("nomad")
+        return {(job.namespace, job.name): job.node_pool for job in self._all.jobs}
 
     def placed(self) -> Iterator[Placed]:
         self._all.answer("nomad")

@@ -5,13 +5,24 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from hashistack.ops.api.cluster import Cluster
-from hashistack.ops.api.connection import Connection
+from hashistack.ops.api.connection import Connection, Pool
 from hashistack.ops.api.http import ApiError
-from hashistack.ops.readiness.checks import TICK_SECONDS, Check, NotReady, Result, Update, readiness, wait
+from hashistack.ops.api.nomad import Node
+from hashistack.ops.readiness.checks import (
+    TICK_SECONDS,
+    Check,
+    NotReady,
+    Result,
+    Update,
+    missing_drivers,
+    readiness,
+    wait,
+)
 
 
 def test_sentences_name_what_is_declared(connection: Connection) -> None:
@@ -98,3 +109,31 @@ def test_cancelling_ends_the_wait(connection: Connection) -> None:
     cancelled.set()
     with Cluster(connection) as cluster, pytest.raises(NotReady):
         wait(cluster, [Check("never", lambda _: Result(False, "no"))], 30, lambda _: None, cancelled)
+
+
+@pytest.mark.parametrize(
+    ("seen", "missing"),
+    [
+        ({"exec": "", "docker": ""}, []),
+        ({"exec": "", "docker": "", "java": "no java"}, []),
+        ({"exec": "", "docker": "failed to connect"}, ["docker (failed to connect)"]),
+        ({"exec": ""}, ["docker (not detected)"]),
+    ],
+    ids=["all", "more", "ill", "none"],
+)
+def test_a_driver_that_nomad_cannot_use_is_missing(seen: dict[str, str], missing: list[str]) -> None:
+    pool = Pool("web", "client", 1, drivers=("exec", "docker"))
+    assert missing_drivers(pool, Node("1", "web-1", "default", "web", "ready", True, False, seen)) == missing
+
+
+def test_a_client_without_its_pools_drivers_is_not_ready(connection: Connection) -> None:
+    pools = tuple(replace(pool, drivers=("raw_exec", "docker")) for pool in connection.pools)
+    with Cluster(replace(connection, pools=pools)) as cluster:
+        check = next(one for one in readiness(connection) if "clients" in one.sentence)
+        deadline = time.monotonic() + 30
+        while "docker" not in (result := check.probe(cluster)).detail:
+            assert time.monotonic() < deadline, result
+            time.sleep(0.1)
+    assert not result.done
+    assert result.detail.startswith("web 0/1 (")
+    assert "has no docker (not detected)" in result.detail

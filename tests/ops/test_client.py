@@ -125,9 +125,9 @@ def test_a_blocking_query_answers_when_something_changes(cluster: Cluster) -> No
 
 
 def test_nomad_takes_the_smoke_job_and_says_why_it_can_not_run_here(cluster: Cluster) -> None:
-    version = cluster.nomad.register(job("web", "dc1", "global", run="1"))
+    version = cluster.nomad.register(job("dc1", "global", run="1"))
     assert version == 0
-    assert cluster.nomad.register(job("web", "dc1", "global", run="2")) == 1
+    assert cluster.nomad.register(job("dc1", "global", run="2")) == 1
     deadline = time.monotonic() + 20
     while not (reason := cluster.nomad.blocked(JOB)) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -140,7 +140,10 @@ def test_the_client_machine_is_listed_with_its_pool(cluster: Cluster) -> None:
     while not (nodes := cluster.nomad.nodes()) or not nodes[0].usable:
         assert time.monotonic() < deadline, nodes
         time.sleep(0.1)
-    assert [(node.pool, node.status, node.eligible) for node in nodes] == [("web", "ready", True)]
+    assert [(node.node_pool, node.status, node.eligible) for node in nodes] == [("web", "ready", True)]
+    assert cluster.nomad.nodes("web") == nodes
+    assert cluster.nomad.nodes("we") == ()
+    assert nodes[0].drivers == {"raw_exec": ""}
     cluster.nomad.running()
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from hashistack.ops.api.nomad import Placed
-from hashistack.ops.rollout.disruptions import disruptions
+from hashistack.ops.api.connection import Connection
+from hashistack.ops.api.connection import Pool as DeclaredPool
+from hashistack.ops.api.nomad import Node, Placed
+from hashistack.ops.rollout.disruptions import disruptions, homeless
 from hashistack.ops.rollout.failed_moves import DECIDED_SECONDS, failed_moves
 from hashistack.ops.rollout.fleet import Fleet, Machine, Pool
 from hashistack.ops.rollout.observer import Observation
@@ -124,3 +126,45 @@ def test_all_that_stands_against_other_versions_is_told_at_once() -> None:
 def test_versions_change_the_pools_that_they_are_on(to: dict[str, str], changed: set[str]) -> None:
     after = intended(FLEET, to)
     assert {pool.name for pool in after.pools if pool.bundle != "now"} == changed
+
+
+JOBS = {
+    ("default", "old"): "workers",
+    ("team", "old"): "workers",
+    ("default", "smoke"): "workers",
+    ("default", "new"): "default",
+    ("default", "any"): "all",
+    ("default", "own"): "batch",
+    ("default", "never ran"): "nowhere",
+}
+
+
+@pytest.mark.parametrize(
+    ("node_pool", "said"),
+    [("default", ["default/old (workers)", "team/old (workers)"]), ("workers", [])],
+    ids=["clients are in the default node pool now", "the pool keeps its node pool"],
+)
+def test_jobs_whose_node_pool_goes_are_named(connection: Connection, node_pool: str, said: list[str]) -> None:
+    pools = (
+        DeclaredPool("server", "server", 3),
+        DeclaredPool("workers", "client", 2, node_pool=node_pool),
+        DeclaredPool("batch", "client", 1, node_pool="batch"),
+    )
+    declared = replace(connection, pools=pools)
+    nodes = [Node(name, name, name, name, "ready", True, False) for name in ("workers", "batch")]
+
+    def said_of(bundle: str, count: int = 1) -> list[str]:
+        old = (Machine("workers", "old"),), (Machine("batch", "now"),)
+        fleet = Fleet(
+            (
+                Pool("workers", "client", count, bundle, machines=old[0]),
+                Pool("batch", "client", 1, "now", machines=old[1]),
+            )
+        )
+        return homeless(declared, fleet, nodes, JOBS)
+
+    assert said_of("now") == said
+    assert said_of("old") == []  # a heal rolls nothing
+    assert said_of("old", count=0) == said  # the pool is declared no more
+    # After the roll nothing is in that node pool any more: what asks for it is not the roll's business.
+    assert homeless(declared, Fleet(()), nodes[1:], JOBS) == []

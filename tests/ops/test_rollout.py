@@ -610,3 +610,28 @@ def test_an_api_that_is_silent_just_when_something_is_done_is_asked_again() -> N
     it.roll()
     as_declared(it)
     assert silent
+
+
+# Node pools
+
+
+def test_the_node_pool_of_jobs_is_not_taken_away_under_them() -> None:
+    it = Simulation(jobs=[web(node_pool="web"), Work("any", node_pool="all")], node_pool="web")
+    before = set(it.boxes)
+    with pytest.raises(RolloutFailed, match=r"nothing would run them: default/web \(web\)\. Next: give the pool"):
+        it.roll()
+    assert set(it.boxes) == before
+    as_it_was = [box for box in it.boxes.values() if box.draining or not box.eligible]
+    assert as_it_was == []
+
+
+def test_a_job_that_is_ignored_keeps_no_node_pool() -> None:
+    it = Simulation(jobs=[web(node_pool="web")], node_pool="web")
+    it.roll(ignored=frozenset({"default/web"}))
+    as_declared(it)
+
+
+def test_a_heal_looks_at_no_node_pool() -> None:
+    it = Simulation(jobs=[web(node_pool="web")], node_pool="web")
+    it.roll(roll=False)
+    assert all(old(box) for box in it.boxes.values())

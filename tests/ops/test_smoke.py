@@ -11,13 +11,13 @@ from hashistack.ops.readiness.smoke import PORT, PROBE_SECONDS, SECRET, job
 
 
 def tasks(**options: str) -> dict[str, dict[str, Any]]:
-    return {task["Name"]: task for task in job("web", "dc1", "global", **options)["TaskGroups"][0]["Tasks"]}
+    return {task["Name"]: task for task in job("dc1", "global", **options)["TaskGroups"][0]["Tasks"]}
 
 
 def test_it_is_plain_data_and_the_same_each_time() -> None:
-    assert json.dumps(job("web", "dc1", "global", run="a")) == json.dumps(job("web", "dc1", "global", run="a"))
-    assert job("web", "dc1", "global", run="a") != job("web", "dc1", "global", run="b")
-    assert job("web", "dc1", "global")["NodePool"] == "web"
+    assert json.dumps(job("dc1", "global", run="a")) == json.dumps(job("dc1", "global", run="a"))
+    assert job("dc1", "global", run="a") != job("dc1", "global", run="b")
+    assert job("dc1", "global")["NodePool"] == "all"
 
 
 def test_both_tasks_read_the_secret_by_identity_and_none_holds_it() -> None:
@@ -38,7 +38,7 @@ def test_no_argument_has_a_brace_that_nomad_would_take_for_its_own() -> None:
 
 
 def test_three_tries_of_the_probe_end_before_the_deployment_gives_up() -> None:
-    document = job("web", "dc1", "global")
+    document = job("dc1", "global")
     tries = document["TaskGroups"][0]["RestartPolicy"]["Attempts"] + 1
     assert tries * (PROBE_SECONDS + 2) * 10**9 < document["Update"]["ProgressDeadline"]
     assert document["Update"]["HealthyDeadline"] < document["Update"]["ProgressDeadline"]

@@ -28,7 +28,7 @@ from moto.ec2.responses.general import General
 from moto.iam import iam_backends
 
 from hashistack.local.image import build as image
-from hashistack.local.machines import CAPABILITIES
+from hashistack.local.machines import CAPABILITIES, DOCKER
 
 from . import metadata
 from .lifecycle import members, target_state
@@ -160,6 +160,7 @@ class Machines:
         network = self._network(instance.vpc_id)
         api = self._client.api
         host = api.create_host_config(
+            binds=[DOCKER],
             tmpfs={"/run": "mode=755,exec"},
             cap_add=CAPABILITIES,
             security_opt=["seccomp=unconfined", "apparmor=unconfined"],

@@ -113,13 +113,13 @@ BAD: list[tuple[str, dict[Any, Any], str]] = [
     ),
     (
         "13",
-        {"clients": [{"name": "all"}]},
-        'spec.clients[0].name: is built into Nomad: no node may register in it (got "all"). Pick another name.',
+        {"clients": [{"name": "web", "node_pool": "all"}]},
+        'spec.clients[0].node_pool: is built into Nomad: no node may register in it (got "all"). Pick another name, or leave the field out.',
     ),
     (
-        "14",
-        {"clients": [{"name": "default"}]},
-        'spec.clients[0].name: is built into Nomad and cannot be modified (got "default"). Pick another name.',
+        "13",
+        {"clients": [{"name": "web", "node_pool": "gpu.large"}]},
+        'spec.clients[0].node_pool: a Nomad node pool\'s name cannot have "." (got "gpu.large"). Use only letters, digits, "-" and "_".',
     ),
     (
         "14",
@@ -208,13 +208,18 @@ BAD: list[tuple[str, dict[Any, Any], str]] = [
     ),
     (
         "26",
-        {"network": {"cidr": "172.26.0.0/16"}},
-        "spec.network.bridge: 172.26.64.0/20 overlaps 172.26.0.0/16 (the cluster's network). Choose addresses that nothing else uses.",
+        {"network": {"cidr": "172.26.64.0/20"}},
+        "spec.network.bridge: 172.26.64.0/20 overlaps 172.26.64.0/20 (the cluster's network). Choose addresses that nothing else uses.",
     ),
     (
         "26",
-        {"network": {"cidr": "172.17.0.0/16"}, "clients": [{"name": "web", "drivers": ["docker"]}]},
-        "spec.network.cidr: 172.17.0.0/16 overlaps 172.17.0.0/16 (Docker's bridge). Choose addresses that nothing else uses.",
+        {"network": {"docker_bridge": "172.26.64.0/24"}},
+        "spec.network.docker_bridge: 172.26.64.0/24 overlaps 172.26.64.0/20 (Nomad's bridge). Choose addresses that nothing else uses.",
+    ),
+    (
+        "26",
+        {"network": {"peers": [{"name": "office", "cidr": "172.26.88.0/24"}]}},
+        "spec.network.peers[0].cidr: 172.26.88.0/24 overlaps 172.26.80.0/20 (Docker's bridge). Choose addresses that nothing else uses.",
     ),
     (
         "27",
@@ -402,7 +407,12 @@ BAD: list[tuple[str, dict[Any, Any], str]] = [
     (
         "52",
         {"dns": {"upstreams": ["172.26.64.1", "1.1.1.1"]}},
-        "spec.dns.upstreams[0]: 172.26.64.1 is inside Nomad's bridge 172.26.64.0/20, where this machine answers. Give the address of another resolver.",
+        "spec.dns.upstreams[0]: 172.26.64.1 is inside Nomad's bridge 172.26.64.0/20, which is the machine's own. Give the address of another resolver.",
+    ),
+    (
+        "52",
+        {"dns": {"upstreams": ["172.26.80.1", "1.1.1.1"]}},
+        "spec.dns.upstreams[0]: 172.26.80.1 is inside Docker's bridge 172.26.80.0/20, which is the machine's own. Give the address of another resolver.",
     ),
     (
         "52",
@@ -494,7 +504,22 @@ BAD: list[tuple[str, dict[Any, Any], str]] = [
     (
         "57",
         {"clients": [{"name": "web", "drivers": ["raw_exec"]}]},
-        'spec.clients[0].drivers: raw_exec runs tasks as root without isolation (got ["raw_exec"]). Use "exec".',
+        'spec.clients[0].drivers: raw_exec runs tasks as root without isolation: whoever may submit a job owns the machine (got ["raw_exec"]). Use "exec", or set `accept: [raw_exec]` in this pool.',
+    ),
+    (
+        "57",
+        {"clients": [{"name": "web", "accept": ["privileged"]}]},
+        'spec.clients[0].accept[0]: must be "raw_exec" (got "privileged"). Write one of these.',
+    ),
+    (
+        "57",
+        {"clients": [{"name": "web", "drivers": ["exec", "podman"]}]},
+        'spec.clients[0].drivers: podman needs a plugin that the reference machines don\'t have (got ["exec", "podman"]). Use "docker".',
+    ),
+    (
+        "57",
+        {"clients": [{"name": "web", "drivers": ["docker"]}]},
+        'spec.clients: no pool has the driver "exec", by which a new cluster proves itself and scheduled snapshots run. Add "exec" to the `drivers` of a pool.',
     ),
     (
         "57",
@@ -742,7 +767,7 @@ def test_all_problems_are_told_at_once() -> None:
                 "servres": {},
                 "datacenter": "*",
                 "servers": {"count": 4, "zones": []},
-                "clients": [{"name": "all", "min": 5, "max": 3}, {"nam": "x", "spot": True}],
+                "clients": [{"name": "server", "min": 5, "max": 3}, {"nam": "x", "spot": True}],
                 "network": {"cidr": "172.26.0.0/16", "subnets": [{"cidr": "10.0.0.0/33"}]},
                 "dns": {"upstreams": ["172.26.64.1", "0.0.0.0"]},
                 "tls": {"validity_days": 30, "renew_before_days": 30},

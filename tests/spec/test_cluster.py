@@ -14,7 +14,8 @@ def test_a_name_is_enough() -> None:
     spec = ClusterSpec(name="x")
     assert spec.servers.count == 3
     assert [(pool.name, pool.min, pool.desired, pool.max) for pool in spec.clients] == [("workers", 2, 2, 2)]
-    assert spec.clients[0].drivers == ("exec",)
+    assert spec.clients[0].drivers == ("exec", "docker")
+    assert (spec.clients[0].node_pool, spec.clients[0].node_class) == ("default", None)
     assert (spec.datacenter, spec.region, spec.dns.domain) == ("dc1", "global", "consul")
 
 

@@ -17,7 +17,7 @@ from hashistack.cli.project import Project
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection
 from hashistack.ops.readiness.checks import Update, readiness, wait
-from hashistack.ops.rollout.disruptions import disruptions
+from hashistack.ops.rollout.disruptions import HOMELESS, disruptions, homeless
 from hashistack.ops.rollout.event_log import EventLog, place, recorded
 from hashistack.ops.rollout.event_recorder import SINGLE
 from hashistack.ops.rollout.events import Event, MachineEvent, NoticeEvent, RolloutEvent, StepEvent
@@ -81,9 +81,11 @@ def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] |
     with Cluster(connection) as cluster:
         seen = Observer(cluster, driver(connection), roll).look()
         restarted = tuple(cluster.nomad.restarted())
+        node_pools = cluster.nomad.node_pools()
     fleet = intended(seen.fleet, to or {})
     whole = plan(fleet)
     alone = disruptions(seen.placed, fleet)
+    stranded = homeless(connection, fleet, seen.nodes.values(), node_pools)
     rounds = [[str(one) for one in side_by_side] for side_by_side in whole.rounds]
     lines = [f"plan for {connection.name} (nothing was changed)", *(f"  {change}" for change in whole.pools)]
     lines += [f"  {n:>3} {'; '.join(texts)}" for n, texts in enumerate(rounds, 1)]
@@ -93,11 +95,13 @@ def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] |
     broken = broken_now(seen.placed, restarted, fleet, time.time())
     if broken:
         lines.append(f"{BROKEN}: {', '.join(broken)}")
+    if stranded:
+        lines.append(f"{HOMELESS}: {', '.join(stranded)}")
     if not whole.pools:
         lines = [f"{connection.name}: nothing to do, all machines are as declared"]
     pools = [vars(change) for change in whole.pools]
     data = {"pools": pools, "rounds": rounds, "extra": whole.extra, "snapshot": whole.snapshot, "single": alone}
-    show.result({**data, "broken": broken}, "\n".join(lines))
+    show.result({**data, "broken": broken, "homeless": stranded}, "\n".join(lines))
     return bool(whole.pools)
 
 

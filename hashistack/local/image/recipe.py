@@ -15,6 +15,8 @@ PACKAGES = (
     "busybox",
     "ca-certificates",
     "curl",
+    "docker.io",
+    "git",
     "haproxy",
     "iproute2",
     "iptables",

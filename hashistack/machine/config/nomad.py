@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from hashistack.machine.config.docker import PAUSE
 from hashistack.machine.config.fragments import TLS, Fragments, Json
 from hashistack.machine.platform import Platform
 from hashistack.spec import ClientPool, ClusterSpec
+from hashistack.spec.pool import DRIVERS
 from hashistack.spec.ports import CONSUL_HTTP, VAULT_API
-
-DRIVERS = ("docker", "exec", "java", "qemu", "raw_exec")
-"""Nomad's built-in task drivers: what a pool does not ask for is denied."""
 
 CLOUDS = ("aws", "azure", "digitalocean", "gce")
 """Nomad's environment fingerprinters, ``env_<cloud>``: its own list, and no list of ours."""
@@ -81,17 +80,18 @@ def nomad(spec: ClusterSpec, pool: str, platform: Platform, cni: str) -> Fragmen
         }
     return {
         "20-base.json": base,
-        "40-role.json": {"client": _client(spec, client, platform, cni, join), "plugin": _plugins(client)},
+        "40-role.json": {"client": _client(spec, client, platform, cni, join), "plugin": _plugins(client, platform)},
         "60-secrets.json": {"consul": {"token": "{{secret.consul_nomad_client}}"}},
     }
 
 
 def _client(spec: ClusterSpec, pool: ClientPool, platform: Platform, cni: str, join: Json) -> Json:
-    meta = {**_TOKEN_CHECK, **pool.meta, "hashistack_pool": pool.name, "hashistack_bundle": "{{bundle}}"}
+    ours = {"hashistack_pool": pool.name, "hashistack_bundle": "{{bundle}}"}
+    meta = {**_TOKEN_CHECK, "pool": pool.name, **pool.meta, **ours}
     return {
         "enabled": True,
-        "node_pool": pool.name,
-        "node_class": pool.node_class or "",
+        "node_pool": pool.node_pool,
+        "node_class": pool.node_class or pool.name,
         "meta": meta,
         "server_join": join,
         "cni_path": cni,
@@ -106,7 +106,7 @@ def _client(spec: ClusterSpec, pool: ClientPool, platform: Platform, cni: str, j
         },
         **({"chroot_env": _chroot(platform.task_root)} if platform.task_root else {}),
         "options": {
-            "driver.denylist": ",".join(driver for driver in DRIVERS if driver not in pool.drivers),
+            "driver.denylist": ",".join(driver for driver in sorted(DRIVERS) if driver not in pool.drivers),
             # Each cloud's fingerprinter waits seconds for a metadata service that only that cloud has.
             "fingerprint.denylist": ",".join(f"env_{cloud}" for cloud in CLOUDS if cloud != platform.fingerprint),
         },
@@ -117,9 +117,15 @@ def _chroot(root: str) -> Json:
     return {root: "/", "/etc/resolv.conf": "/etc/resolv.conf"}
 
 
-def _plugins(pool: ClientPool) -> list[Json]:
-    if "docker" not in pool.drivers:
-        return []
-    # Nomad's defaults but for pids_limit, which is unlimited: https://developer.hashicorp.com/nomad/docs/deploy/task-driver/docker
-    config = {"allow_privileged": False, "volumes": {"enabled": False}, "pids_limit": 4096}
-    return [{"docker": {"config": config}}]
+def _plugins(pool: ClientPool, platform: Platform) -> list[Json]:
+    # Nomad's defaults but for pids_limit, which is unlimited, and infra_image, which is pulled from a registry:
+    # https://developer.hashicorp.com/nomad/docs/deploy/task-driver/docker
+    docker: Json = {
+        "allow_privileged": False,
+        "volumes": {"enabled": False},
+        "pids_limit": 4096,
+        "infra_image": PAUSE,
+        "gc": {"image": not platform.keeps_images},
+    }
+    known: dict[str, Json] = {"docker": docker, "raw_exec": {"enabled": True}}
+    return [{driver: {"config": known[driver]}} for driver in sorted(pool.drivers) if driver in known]

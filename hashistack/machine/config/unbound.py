@@ -16,11 +16,13 @@ STUB = "/run/hashistack/unbound/stub.conf"
 """The stub zone's own file: `node/watch/dns-servers` writes it, because its addresses follow the servers."""
 
 
-def unbound(spec: ClusterSpec, platform: Platform, bridge: bool) -> str:
-    """``unbound.conf`` for one machine; ``bridge``: it also answers on the address of Nomad's task bridge."""
+def unbound(spec: ClusterSpec, platform: Platform, bridge: bool, docker: bool = False) -> str:
+    """``unbound.conf`` for one machine; ``bridge``: it also answers on the address of Nomad's task bridge; ``docker``:
+    it answers containers in Docker's bridge network."""
     subnet = ip_network(spec.network.bridge)
     interfaces = ["127.0.0.1", "{{ip}}", *([str(subnet[1])] if bridge else [])]
     clients = ["127.0.0.0/8", "{{ip}}/32", *([str(subnet)] if bridge else [])]
+    clients += [spec.network.docker_bridge] if docker else []
     lines = [
         "server:",
         *(f"  interface: {address}" for address in interfaces),

@@ -52,7 +52,8 @@ class Endpoint:
 class Pool:
     """A pool as declared: `count` machines of `bundle` that must be there for the cluster to be ready.
 
-    template: what the provider's driver makes a machine from; nobody else's business.
+    template: what the provider's driver makes a machine from; nobody else's business. node_pool: Nomad's, of its
+    clients. drivers: the task drivers that they must have.
     """
 
     name: str
@@ -61,6 +62,8 @@ class Pool:
     bundle: str = ""
     policy: Policy = field(default_factory=Policy)
     template: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    node_pool: str = "default"
+    drivers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -197,7 +200,8 @@ def _pool(item: Any, where: str) -> Pool:
     if not isinstance(item, Mapping):
         raise ConnectionInvalid(f"the stack's output `connection`: {where} is not an object")
     # What a rollout needs: `status` and `env` work without it, on a stack that an earlier release made.
-    item = {"bundle": "", "policy": {}, "template": {}, **_whole(item)}
+    unsaid = {"bundle": "", "policy": {}, "template": {}, "node_pool": "default", "drivers": []}
+    item = {**unsaid, **_whole(item)}
     role = _get(item, "role", str, where)
     if role not in ("server", "client"):
         raise ConnectionInvalid(f"the stack's output `connection`: {where}.role is neither server nor client")
@@ -209,4 +213,6 @@ def _pool(item: Any, where: str) -> Pool:
         bundle=_get(item, "bundle", str, where),
         policy=Policy(**known),
         template=_get(item, "template", dict, where),
+        node_pool=_get(item, "node_pool", str, where),
+        drivers=tuple(map(str, _get(item, "drivers", list, where))),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hashistack.ops.api.attempts import RESTARTED, Attempt, of_family
@@ -13,14 +13,19 @@ from hashistack.ops.api.raft import Peer, Raft
 
 @dataclass(frozen=True)
 class Node:
-    """A client machine as Nomad lists it."""
+    """A client machine as Nomad lists it.
+
+    drivers: each task driver that its configuration allows -> why it can't be used, "" where it can.
+    """
 
     id: str
     name: str
-    pool: str
+    node_pool: str
+    node_class: str
     status: str
     eligible: bool
     draining: bool
+    drivers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def usable(self) -> bool:
@@ -125,19 +130,27 @@ class Nomad:
             if _machine(member["Name"]) == name and member["Status"] == "failed":
                 self.api.call("PUT", "/v1/agent/force-leave", params={"node": member["Name"]}, accept=(404, 500))
 
-    def nodes(self) -> tuple[Node, ...]:
-        """All client machines, those that are down included."""
+    def nodes(self, pool: str = "") -> tuple[Node, ...]:
+        """All client machines, or those of a pool of ours; those that are down included."""
+        params = {"filter": f'"hashistack_pool" in Meta and Meta.hashistack_pool == "{pool}"'} if pool else {}
         return tuple(
             Node(
                 n["ID"],
                 n["Name"],
                 n["NodePool"],
+                n["NodeClass"],
                 n["Status"],
                 n["SchedulingEligibility"] == "eligible",
                 n["Drain"],
+                {name: _fault(driver) for name, driver in (n.get("Drivers") or {}).items()},
             )
-            for n in self.api.call("GET", "/v1/nodes").data
+            for n in self.api.call("GET", "/v1/nodes", params=params).data
         )
+
+    def node_pools(self) -> dict[tuple[str, str], str]:
+        """(namespace, job) -> the node pool that the job asks for; of all jobs that are not over."""
+        listed = self.api.call("GET", "/v1/jobs", params={"namespace": "*"}).data
+        return {(job["Namespace"], job["ID"]): job["NodePool"] for job in listed if job["Status"] != "dead"}
 
     def set_eligible(self, node: Node, eligible: bool) -> None:
         """Let a node take new work, or not."""
@@ -271,6 +284,12 @@ def _placed(listed: Mapping[str, Any]) -> Placed:
         version=listed["JobVersion"],
         again=bool(listed["FollowupEvalID"] or listed["NextAllocation"]),
     )
+
+
+def _fault(driver: Mapping[str, Any]) -> str:
+    if driver["Detected"] and driver["Healthy"]:
+        return ""
+    return str(driver["HealthDescription"] or ("unhealthy" if driver["Detected"] else "not detected"))
 
 
 def _machine(server: str) -> str:

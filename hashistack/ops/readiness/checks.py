@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from hashistack.errors import HashistackError
 from hashistack.ops.api.cluster import Cluster
-from hashistack.ops.api.connection import Connection
+from hashistack.ops.api.connection import Connection, Pool
 from hashistack.ops.api.http import ApiError
+from hashistack.ops.api.nomad import Node
 from hashistack.ops.api.raft import Raft, names
 from hashistack.ops.readiness.smoke import Smoke
 
@@ -152,17 +153,26 @@ def _vault_votes(cluster: Cluster) -> Result:
 
 
 def _clients(cluster: Cluster) -> Result:
-    nodes = cluster.nomad.nodes()
-    enough, told = True, []
+    enough, told, remedy = True, [], ""
     for pool in cluster.connection.pools:
         if pool.role != "client":
             continue
-        here = [node for node in nodes if node.pool == pool.name]
-        usable = [node.name for node in here if node.usable]
+        here = cluster.nomad.nodes(pool.name)
+        lacks = {node.name: missing_drivers(pool, node) for node in here if node.usable}
+        usable = [name for name, missing in lacks.items() if not missing]
         late = [f"{node.name} {node.status}" for node in here if not node.usable]
+        if any(lacks.values()):
+            late += [f"{name} has no {', no '.join(missing)}" for name, missing in lacks.items() if missing]
+            remedy = f"if its machines can't have it, leave it out of the `drivers` of pool {pool.name}"
         enough = enough and len(usable) >= pool.count
         told.append(f"{pool.name} {len(usable)}/{pool.count}" + (f" ({names(late)})" if late else ""))
-    return Result(enough, ", ".join(told))
+    return Result(enough, ", ".join(told), remedy)
+
+
+def missing_drivers(pool: Pool, node: Node) -> list[str]:
+    """The task drivers that a pool's machine should have and Nomad can't use there, each with the reason."""
+    faults = {driver: node.drivers.get(driver, "not detected") for driver in pool.drivers}
+    return [f"{driver} ({fault})" for driver, fault in faults.items() if fault]
 
 
 def _machines(cluster: Cluster) -> Result:

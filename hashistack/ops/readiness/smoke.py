@@ -51,11 +51,10 @@ class SmokeFailed(HashistackError):
     """The smoke job did not answer; the text says what Nomad and the tasks say."""
 
 
-def job(pool: str, datacenter: str, region: str, domain: str = "consul", run: str = "") -> dict[str, Any]:
+def job(datacenter: str, region: str, domain: str = "consul", run: str = "") -> dict[str, Any]:
     """The smoke job as the JSON that Nomad's API takes.
 
     Args:
-        pool: the node pool that it runs in.
         domain: Consul's DNS domain.
         run: any text; another one makes another version, so that Nomad runs the job anew.
     """
@@ -66,7 +65,7 @@ def job(pool: str, datacenter: str, region: str, domain: str = "consul", run: st
         "Type": "service",
         "Region": region,
         "Datacenters": [datacenter],
-        "NodePool": pool,
+        "NodePool": "all",
         "Meta": {"run": run},
         # A client hears of its allocation only after about a minute when the server that it asked has vanished.
         "Update": {
@@ -131,10 +130,9 @@ class Smoke:
     """One run of the smoke job on `cluster`: `start`, then `look` until it says that the job answered."""
 
     def __init__(self, cluster: Cluster) -> None:
-        clients = [pool.name for pool in cluster.connection.pools if pool.role == "client" and pool.count]
-        if not clients:
+        if not cluster.connection.machines("client"):
             raise SmokeFailed("no client pool has a machine: nothing can run a job")
-        self._cluster, self._pool = cluster, clients[0]
+        self._cluster = cluster
         self._version = -1
         self._index = 0
 
@@ -155,9 +153,7 @@ class Smoke:
             return f"Consul has no auth method {AUTH_METHOD} yet"
         cluster.vault.write_secret(SECRET, {"value": secrets.token_hex(16)})
         where = cluster.connection
-        submitted = job(
-            self._pool, where.datacenter, where.region, cluster.consul.dns_domain(), run=secrets.token_hex(4)
-        )
+        submitted = job(where.datacenter, where.region, cluster.consul.dns_domain(), run=secrets.token_hex(4))
         self._version = cluster.nomad.register(submitted)
         return ""
 

@@ -1,12 +1,16 @@
-"""Jobs that a drain interrupts: those with one allocation, on a machine that goes. Pure."""
+"""Jobs that a roll interrupts: those with one allocation, and those that have nowhere to go. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from hashistack.ops.api.nomad import Placed
+from hashistack.ops.api.connection import Connection
+from hashistack.ops.api.nomad import Node, Placed
+from hashistack.ops.readiness import smoke
 from hashistack.ops.rollout.fleet import Fleet
+
+HOMELESS = "jobs that ask for a node pool which no declared pool has: nothing would run them"
 
 
 def disruptions(placed: Iterable[Placed], fleet: Fleet) -> list[str]:
@@ -19,3 +23,26 @@ def disruptions(placed: Iterable[Placed], fleet: Fleet) -> list[str]:
     groups = [f"{one.namespace}/{one.name.rpartition('[')[0]}" for one in found]
     counts = Counter(groups)
     return sorted({group for one, group in zip(found, groups, strict=True) if counts[group] == 1 and one.node in old})
+
+
+def homeless(
+    connection: Connection, fleet: Fleet, nodes: Iterable[Node], node_pools: Mapping[tuple[str, str], str]
+) -> list[str]:
+    """Jobs in a node pool of machines that go, which no declared pool has, as `namespace/job (node pool)`, sorted.
+
+    Nomad would place them nowhere. node_pools: as `Nomad.node_pools` answers.
+    """
+    declared = {pool.node_pool for pool in connection.pools if pool.role == "client"}
+    going = {
+        machine.name
+        for pool in fleet.pools
+        for machine in pool.machines
+        if machine.bundle != pool.bundle or not pool.count
+    }
+    ending = {node.node_pool for node in nodes if node.name in going} - declared
+    # The smoke job is registered anew with each `up`, wherever it may run.
+    return sorted(
+        f"{namespace}/{job} ({pool})"
+        for (namespace, job), pool in node_pools.items()
+        if pool in ending and (namespace, job) != ("default", smoke.JOB)
+    )

@@ -16,7 +16,7 @@ from hashistack.ops.api.http import ApiError
 from hashistack.ops.api.lock import Lock
 from hashistack.ops.rollout import steps as step
 from hashistack.ops.rollout.clock import Clock
-from hashistack.ops.rollout.disruptions import disruptions
+from hashistack.ops.rollout.disruptions import HOMELESS, disruptions, homeless
 from hashistack.ops.rollout.driver import PoolDriver
 from hashistack.ops.rollout.event_log import stamp
 from hashistack.ops.rollout.event_recorder import EventRecorder
@@ -150,11 +150,19 @@ class Rollout:
         whole = plan(seen.fleet)
         for pool in {one.pool: one for steps in whole.rounds for one in steps if isinstance(one, step.Grow)}:
             self._driver.check(pool)  # a pool without surge is made smaller before it grows
+        connection = self._cluster.connection
+        node_pools = self._cluster.nomad.node_pools()
+        counted = {job: pool for job, pool in node_pools.items() if "/".join(job) not in self._ignored}
+        if stranded := homeless(connection, seen.fleet, seen.nodes.values(), counted):
+            raise RolloutFailed(
+                f"{HOMELESS}: {', '.join(stranded)}",
+                "give the pool that they run on this `node_pool`, register them with another one, or --ignore-job",
+            )
         self._driver.ensure_api()
-        servers = self._cluster.connection.machines("server")
+        servers = connection.machines("server")
         self._cluster.consul.set_quorum(servers // 2 + 1)
         self._cluster.vault.set_quorum(servers)
-        self._recorder.begin(self._cluster.connection.name, seen, whole, disruptions(seen.placed, seen.fleet))
+        self._recorder.begin(connection.name, seen, whole, disruptions(seen.placed, seen.fleet))
         restarted = self._cluster.nomad.restarted() if whole.pools else ()
         if ill := broken_now(seen.placed, restarted, seen.fleet, self._clock.now()):
             self._recorder.warn(f"{BROKEN}: {', '.join(ill)}")

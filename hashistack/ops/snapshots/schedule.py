@@ -69,7 +69,9 @@ def cron(seconds: float) -> str:
 def job(
     datacenter: str, region: str, pool: str, destination: Directory | Bucket, volume: str, times: str, domain: str
 ) -> dict[str, Any]:
-    """The job as the JSON that Nomad's API takes. volume: the host volume's name, "" for a bucket."""
+    """The job as the JSON that Nomad's API takes. pool: ours, whose machines run it, "" for any; volume: the host
+    volume's name, "" for a bucket.
+    """
     program = files("hashistack.ops.snapshots").joinpath("snapshot-task").read_text()
     read = '{{{{ with secret "kv/data/{path}" }}}}{text}{{{{ end }}}}'
     templates = [
@@ -91,7 +93,8 @@ def job(
         "Type": "batch",
         "Region": region,
         "Datacenters": [datacenter],
-        "NodePool": pool,
+        "NodePool": "all",
+        "Constraints": [{"LTarget": "${meta.hashistack_pool}", "RTarget": pool, "Operand": "="}] if pool else [],
         "Periodic": {
             "Enabled": True,
             "SpecType": "cron",
@@ -141,7 +144,7 @@ def schedule(cluster: Cluster, destination: Directory | Bucket, every: float, va
     times = cron(every)
     where = cluster.connection
     if isinstance(destination, Bucket):
-        pool, volume = _any_pool(cluster), ""
+        pool = volume = ""
     else:
         pool, volume = _volume(cluster, destination.path)
     _prepare_vault(cluster, vault_init, destination.user if isinstance(destination, Bucket) else "")
@@ -170,19 +173,10 @@ def unschedule(cluster: Cluster) -> None:
         api.call("DELETE", f"/v1/{path}", token=token, accept=(404,))
 
 
-def _any_pool(cluster: Cluster) -> str:
-    usable = {node.pool for node in cluster.nomad.nodes() if node.usable}
-    for pool in cluster.connection.pools:
-        if pool.name in usable:
-            return pool.name
-    raise SnapshotFailed("no client can run a job", "hashistack status")
-
-
 def _volume(cluster: Cluster, directory: str) -> tuple[str, str]:
     """The first client pool with a writable host volume at this path, and the volume's name."""
-    nodes = {node.pool: node for node in cluster.nomad.nodes() if node.usable}
     for pool in cluster.connection.pools:
-        node = nodes.get(pool.name)
+        node = next((node for node in cluster.nomad.nodes(pool.name) if node.usable), None)
         volumes = cluster.nomad.api.call("GET", f"/v1/node/{node.id}").data["HostVolumes"] if node else None
         for name, volume in (volumes or {}).items():
             if volume["Path"] == directory and not volume["ReadOnly"]:

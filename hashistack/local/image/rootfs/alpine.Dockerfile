@@ -1,7 +1,7 @@
 ARG BASE
 FROM ${BASE}
 RUN apk add --no-cache runit unbound haproxy ca-certificates curl iproute2 iptables iptables-legacy procps-ng jq openssl \
-      tzdata busybox-extras \
+      tzdata busybox-extras docker git \
  && for name in consul nomad vault; do \
       addgroup -S "$name" && adduser -S -D -H -h /nonexistent -s /sbin/nologin -G "$name" "$name" || exit 1; \
     done \
