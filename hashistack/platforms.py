@@ -125,6 +125,13 @@ class PlatformOperations:
         """What this machine must have for a cluster."""
         return ()
 
+    def load_images(self, cluster: str, images: Sequence[str], tell: Callable[[str], None]) -> int:
+        """Put container images of this machine's Docker into a cluster; answers how many machines have them."""
+        raise PlatformMissing(
+            f"images of this machine's Docker go into clusters on it alone, and {cluster} is elsewhere",
+            "push them to a registry that its machines reach",
+        )
+
     def archives(self, url: str) -> ArchiveStore:
         """The archive store that `url`, which begins with `archive_scheme`, names."""
         raise NotImplementedError

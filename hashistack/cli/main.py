@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Annotated
 
 from hashistack import call_log
+from hashistack.cli.commands.load import load as load_command
 from hashistack.cli.commands.report import report as report_command
 from hashistack.cli.commands.snapshot import app as snapshot
 from hashistack.cli.commands.toolchain import app as toolchain
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.add_typer(snapshot, name="snapshot")
 app.add_typer(toolchain, name="toolchain")
 app.command("report")(report_command)
+app.command("load")(load_command)
 
 
 @app.callback(invoke_without_command=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from hashistack.platforms import MACHINES, PlatformOperations, Running, Stack
@@ -54,6 +54,12 @@ class LocalOperations(PlatformOperations):
         from hashistack.local.discovery import clusters
 
         return clusters()
+
+    def load_images(self, cluster: str, images: Sequence[str], tell: Callable[[str], None]) -> int:
+        from hashistack.local.docker_client import engine
+        from hashistack.local.images import load
+
+        return load(engine(), cluster, images, tell)
 
     def findings(self) -> Sequence[Finding]:
         from hashistack.local.preflight import run

@@ -113,7 +113,9 @@ def _pool(name: str) -> str:
 
 def _node_pool(name: str) -> str:
     if name == "all":
-        raise FieldError("is built into Nomad: no node may register in it", "Pick another name, or leave the field out.")
+        raise FieldError(
+            "is built into Nomad: no node may register in it", "Pick another name, or leave the field out."
+        )
     return NODE_POOL.check(name)
 
 
