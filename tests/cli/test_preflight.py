@@ -156,6 +156,18 @@ def test_a_local_cluster_in_a_stack_that_configures_aws_is_local(project: Projec
     assert made(project) == []
 
 
+@pytest.mark.usefixtures("account")
+def test_one_program_may_hold_a_local_cluster_and_one_on_aws(project: Project) -> None:
+    local = "from hashistack import LocalCluster, LocalClusterArgs\n"
+    local += "for name in ('here', 'too'):\n    LocalCluster(name, LocalClusterArgs(spec={'name': name}))\n"
+    (project.directory / "__main__.py").write_text(PROGRAM + local)
+    done = command(project, "doctor")
+    assert "program runs to its end" not in done.stdout
+    assert " ✓ AWS answers" in done.stdout
+    assert done.stdout.count(" ✓ Docker answers") == 1
+    assert made(project) == []
+
+
 def test_a_program_that_fails_is_a_finding(project: Project) -> None:
     (project.directory / "__main__.py").write_text("import pulumi\nraise pulumi.RunError('needs the moon')\n")
     done = command(project, "doctor")
