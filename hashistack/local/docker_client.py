@@ -62,10 +62,16 @@ def chosen() -> tuple[str, str]:
         ) from None
 
 
-def is_here(host: str) -> bool:
-    """Whether the daemon at this address is on this machine, which a machine's mounts and loopback ports need."""
+def here() -> tuple[str, str]:
+    """`chosen`, where that daemon is on this machine. Raises DockerFailed for one that is not."""
+    host, chosen_by = chosen()
     parts = urlsplit(host)
-    return parts.scheme in ("unix", "npipe") or parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if parts.scheme in ("unix", "npipe") or parts.hostname in ("localhost", "127.0.0.1", "::1"):
+        return host, chosen_by
+    raise DockerFailed(
+        f"{host} ({chosen_by}) is on another machine: a cluster mounts this one's tools, and answers on its loopback",
+        "unset DOCKER_HOST, docker context use default; or work on that machine",
+    )
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -85,7 +91,7 @@ def engine(timeout: float = PATIENCE_SECONDS) -> docker.DockerClient:
     import docker
 
     with asking():
-        made = docker.from_env(timeout=int(timeout), environment={**os.environ, "DOCKER_HOST": chosen()[0]})
+        made = docker.from_env(timeout=int(timeout), environment={**os.environ, "DOCKER_HOST": here()[0]})
     if call_log.is_on():
         made.api.hooks["response"].append(_note)
     return made

@@ -75,9 +75,9 @@ def _subnets(client: docker.DockerClient) -> Iterator[IPv4Network]:
 def _unreachable(error: DockerFailed) -> Finding:
     sentence = "Docker answers"
     try:
-        host, chosen_by = docker_client.chosen()
-    except DockerFailed as unknown:
-        return Finding(sentence, False, unknown.what, unknown.remedy)
+        host, chosen_by = docker_client.here()
+    except DockerFailed:
+        return _place()
     if host != docker_client.SOCKET:
         remedy = f"start it, or {'unset DOCKER_HOST' if chosen_by == 'DOCKER_HOST' else 'docker context use default'}"
         return Finding(sentence, False, f"{host} ({chosen_by}) does not: {error.what}", remedy)
@@ -103,13 +103,13 @@ def _api(engine: Engine) -> Finding:
     return Finding(f"Docker's API is {oldest} or newer", ok, engine.api, "" if ok else "install Docker 20.10 or newer")
 
 
-def _place(engine: Engine) -> Finding:
+def _place(engine: Engine | None = None) -> Finding:
     sentence = "Docker is on this machine"
-    host, chosen_by = docker_client.chosen()
-    if docker_client.is_here(host):
-        return Finding(sentence, True, f"{host} ({chosen_by})")
-    detail = f"{host} ({chosen_by}) is another one: machines mount this one's tools, and answer on its loopback"
-    return Finding(sentence, False, detail, "unset DOCKER_HOST, docker context use default; or work on that machine")
+    try:
+        host, chosen_by = docker_client.here()
+    except DockerFailed as error:
+        return Finding(sentence, False, error.what, error.remedy)
+    return Finding(sentence, True, f"{host} ({chosen_by})")
 
 
 def _kind(engine: Engine) -> Finding:

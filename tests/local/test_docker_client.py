@@ -15,7 +15,7 @@ from docker.errors import APIError, DockerException
 from urllib3.exceptions import ProtocolError
 
 from hashistack.local import docker_client
-from hashistack.local.docker_client import DockerFailed, DockerHandler, asking, chosen, failure, is_here
+from hashistack.local.docker_client import DockerFailed, DockerHandler, asking, chosen, failure, here
 from hashistack.ops.rollout.driver import DriverFailed
 
 
@@ -70,7 +70,7 @@ def test_the_docker_command_agrees(contexts: Callable[..., None]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "here"),
+    ("host", "is_here"),
     [
         ("unix:///var/run/docker.sock", True),
         ("npipe:////./pipe/docker_engine", True),
@@ -80,8 +80,14 @@ def test_the_docker_command_agrees(contexts: Callable[..., None]) -> None:
         ("ssh://user@build.example.com", False),
     ],
 )
-def test_a_daemon_elsewhere_is_told_from_one_here(host: str, here: bool) -> None:
-    assert is_here(host) is here
+def test_a_daemon_elsewhere_is_refused(host: str, is_here: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", host)
+    if is_here:
+        assert here() == (host, "DOCKER_HOST")
+        return
+    for ask in (here, docker_client.engine):  # and nobody there is asked for anything
+        with pytest.raises(DockerFailed, match=r"is on another machine: .* Next: unset DOCKER_HOST"):
+            ask()
 
 
 def refused(said: str, status: int = 500) -> APIError:

@@ -120,6 +120,7 @@ def test_a_docker_on_another_machine_is_refused(fake: Fake, monkeypatch: pytest.
     assert result.ok is False
     assert "ssh://build.example.com (DOCKER_HOST)" in result.detail
     assert "unset DOCKER_HOST" in result.remedy
+    assert preflight.run() == [result]  # it is not even asked
 
 
 def test_a_context_that_is_gone_is_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

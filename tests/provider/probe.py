@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -37,6 +38,8 @@ class ProbeHandler(Handler):
         match news.get("mode"):
             case "fails":
                 raise ResourceFailed(f"machine {ctx.name} did not start: no space left. Free some and run `up` again.")
+            case "fills the disk":
+                raise OSError(errno.ENOSPC, "No space left on device", "/var/full")
             case "has a bug":
                 raise ZeroDivisionError("by accident")
             case "fails in part":

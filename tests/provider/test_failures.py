@@ -38,6 +38,13 @@ def test_a_failure_is_one_clear_text(probed: Any) -> None:
     assert "pending" not in text
 
 
+def test_what_the_system_refuses_is_no_bug(probed: Any) -> None:
+    probed.program('Probe("one", world=world, value=1, mode="fills the disk")')
+    text = probed.project.up(fails=True)
+    assert "/var/full: No space left on device. Next: make room there, then repeat" in text
+    assert "a bug in hashistack" not in text
+
+
 def test_a_bug_says_that_it_is_one(probed: Any) -> None:
     probed.program('Probe("one", world=world, value=1, mode="has a bug")')
     text = probed.project.up(fails=True)
