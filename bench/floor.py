@@ -25,6 +25,7 @@ SCRIPT = Path(__file__).with_name("floor.sh")
 SUBNET = "10.214.213.0/24"
 LABEL = "hashistack.floor"
 SECONDS = 180
+_TRUST = {"ca_cert": "client_ca", "client_cert": "cert", "client_key": "key"}
 _AUDIT = "/var/log/hashistack/vault-audit/audit.json"
 _USER_DATA = """\
 mkdir -p /run/hashistack /var/lib/hashistack
@@ -133,6 +134,13 @@ def _configuration(place: Path, product: str, files: Mapping[str, bytes], server
     merged: dict[str, Any] = {}
     for path in sorted(path for path in files if path.startswith(f"conf/{product}/")):
         _merge(merged, json.loads(files[path]))
+    if product == "vault":
+        # What a machine of ours joins by itself.
+        stanza = {f"leader_{kind}_file": merged["listener"]["tcp"][f"tls_{name}_file"] for kind, name in _TRUST.items()}
+        merged["storage"]["raft"]["retry_join"] = [
+            {"leader_api_addr": f"https://{address}:8200", "leader_tls_servername": "localhost", **stanza}
+            for address in servers
+        ]
     conf, service = place / "conf" / product, place / "service" / product
     conf.mkdir(parents=True)
     service.mkdir(parents=True)

@@ -26,11 +26,9 @@ def tools(cluster: ClusterSpec) -> dict[str, Tool]:
 
 def platform(servers: tuple[str, ...] = ()) -> Platform:
     """The local platform's facts; with ``servers``, their addresses take the place of names."""
-    slots = servers or tuple(f"slot-{slot}.{DOMAIN}" for slot in range(3))
     return Platform(
         name="local",
         join=servers or (f"servers.{DOMAIN}",),
-        vault_join=tuple({"leader_api_addr": f"https://{slot}:8200"} for slot in slots),
         upstreams=("127.0.0.11",),
         forward_zones={DOMAIN: ("127.0.0.11",)},
         operators=("10.0.0.0/8",),

@@ -21,10 +21,6 @@ from hashistack.spec import ClusterSpec
 
 START = Start('cp "${1#file://}" "$2"', "boot")
 """The bundle is a file in the container."""
-_VAULT_SLOTS = (0, 1, 2)
-"""Where a joining Vault looks for the others. No names of servers that are not there: Docker asks the host's resolvers
-for those, and while it waits for them, unbound counts it as dead. At least two servers of any cluster have these
-slots: a new one takes the lowest. How many servers there are would make another bundle, and so replace them all."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +146,6 @@ def _platform(template: Props) -> Platform:
     return Platform(
         name="local",
         join=(f"servers.{DOMAIN}",),
-        vault_join=tuple({"leader_api_addr": f"https://slot-{slot}.{DOMAIN}:8200"} for slot in _VAULT_SLOTS),
         upstreams=tuple(template["upstreams"]),
         forward_zones={DOMAIN: ("127.0.0.11",)},
         operators=tuple(f"{address}/32" for address in callers),

@@ -35,7 +35,7 @@ _ROLE_PROGRAMS = {
     "client": ("boot/wait-for-leader", "leave/leave-client.sh"),
     SERVER: (
         *("bootstrap/bootstrap", "bootstrap/bootstrap-consul", "bootstrap/bootstrap-nomad"),
-        *("bootstrap/bootstrap-vault", "bootstrap/finish-bootstrap", "bootstrap/unseal"),
+        *("bootstrap/bootstrap-vault", "bootstrap/finish-bootstrap", "bootstrap/join-vault", "bootstrap/vault.sh"),
         *("leave/leave-server.sh", "leave/prune-members"),
         *("snapshots/snapshots", "snapshots/take-snapshot"),
     ),
@@ -126,8 +126,7 @@ def render(spec: ClusterSpec, pool: str, platform: Platform, binaries: tuple[Bin
     if drivers:
         contents["drivers"] = "".join(f"{driver}\n" for driver in drivers).encode()
     contents["bin/platform"] = _program(f"platform/platform-{platform.name}")
-    supervised = services(role, tools, spec.snapshots, seal_in_store=platform.seal is None, docker=has_docker)
-    for name, script in supervised.items():
+    for name, script in services(role, tools, spec.snapshots, docker=has_docker).items():
         contents[f"sv/{name}"] = script.encode()
     return Bundle(contents)
 

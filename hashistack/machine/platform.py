@@ -21,9 +21,6 @@ class Platform:
     join: tuple[str, ...]
     """``retry_join`` of Consul and Nomad: DNS names, or a cloud auto-join string."""
 
-    vault_join: tuple[Mapping[str, str], ...]
-    """Vault's ``retry_join`` stanzas without the TLS settings: ``leader_api_addr`` or ``auto_join``."""
-
     upstreams: tuple[str, ...]
     """Resolvers for everything that is not ``.consul``, as unbound's ``forward-addr`` takes them (``ip[@port]``)."""
 

@@ -20,7 +20,6 @@ from hashistack.spec.tls import Tls
 LAPTOP = Platform(
     name="local",
     join=("servers.hashistack.internal",),
-    vault_join=tuple({"leader_api_addr": f"https://slot-{slot}.hashistack.internal:8200"} for slot in range(3)),
     upstreams=("127.0.0.11",),
     forward_zones={"hashistack.internal": ("127.0.0.11",)},
     operators=("172.30.0.1/32",),
@@ -28,7 +27,6 @@ LAPTOP = Platform(
 KMS = Platform(
     name="local",
     join=("provider=aws tag_key=hashistack:cluster tag_value=x",),
-    vault_join=({"auto_join": "provider=aws tag_key=hashistack:cluster tag_value=x"},),
     upstreams=("10.0.0.2", "169.254.169.253"),
     seal={"awskms": {"kms_key_id": "arn:aws:kms:eu-central-1:111122223333:alias/x", "region": "eu-central-1"}},
 )
@@ -114,7 +112,6 @@ CASES = {
         Platform(
             name="local",
             join=LAPTOP.join,
-            vault_join=LAPTOP.vault_join,
             upstreams=("9.9.9.9", "1.1.1.1"),
             operators=("10.1.0.0/16", "10.2.0.0/16"),
         ),

@@ -98,7 +98,6 @@ def test_the_digest_depends_on_no_order_of_mappings_or_binaries(pool: str) -> No
         platform,
         forward_zones=_flipped(zones),
         seal=_flipped(platform.seal),
-        vault_join=tuple(_flipped(stanza) for stanza in platform.vault_join),
     )
     data = case.spec.model_dump()
     data["clients"] = [_flipped(client) for client in data["clients"]]

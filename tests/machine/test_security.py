@@ -229,12 +229,10 @@ def test_v7_the_seal_has_no_credentials_and_is_what_the_platform_says(case: str,
     assert not any(re.search(r"access_key|secret_key|token|credentials", path) for path in paths(vault.get("seal", {})))
 
 
-def test_v7_a_seal_that_opens_itself_has_no_unseal_service_and_recovery_shares() -> None:
+def test_v7_the_bundle_says_whether_the_seal_opens_itself() -> None:
     found = CASES["awskms-seal"].bundle(SERVER).files
-    assert "sv/unseal" not in found
     assert json.loads(found["bootstrap.json"])["seal"] == CASES["awskms-seal"].platform.seal
     own = CASES["minimal"].bundle(SERVER).files
-    assert "sv/unseal" in own
     assert json.loads(own["bootstrap.json"])["seal"] is None
 
 
@@ -251,15 +249,12 @@ def test_v4_vaults_listener_speaks_tls(case: str, pool: str) -> None:
     assert set(listener) == {"tcp"}
     assert "tls_disable" not in listener["tcp"]
     assert listener["tcp"]["tls_min_version"] == CASES[case].spec.tls.min_version
-    for stanza in rendered(case, pool, "vault")["storage"]["raft"]["retry_join"]:
-        assert stanza["leader_tls_servername"] == f"vault.service.{CASES[case].spec.dns.domain}"
-        assert stanza["leader_ca_cert_file"] == "/run/hashistack/vault/tls/ca.pem"
 
 
 @every_client
 def test_a_client_has_nothing_of_vault_and_no_key_of_the_servers(case: str, pool: str) -> None:
     files = CASES[case].bundle(pool).files
-    assert not [path for path in files if "vault" in path or "bootstrap" in path or "unseal" in path]
+    assert not [path for path in files if "vault" in path or "bootstrap" in path ]
     for name in ("management", "nomad_gossip", "vault_operator_password", "server_agent", "nomad_server"):
         rendered_files = [data for path, data in files.items() if path.startswith("conf/")]
         assert not any(name.encode() in data for data in rendered_files), name

@@ -1,4 +1,4 @@
-"""What keeps a machine current while it runs: secrets-watch, unseal, wait-for-leader."""
+"""What keeps a machine current while it runs: secrets-watch, join-vault, bootstrap-vault, wait-for-leader."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from .cases import CASES
 from .conftest import Start, wait_for
 from .documents import DOCUMENTS, SERVER
-from .sandbox import ADDRESS, CURL, Sandbox, file_of
+from .sandbox import ADDRESS, CURL, PLATFORM, Sandbox, file_of
 
 BIN = "/opt/hashistack/current/bin"
 RUN = "/run/hashistack"
@@ -18,9 +18,9 @@ only_dash = pytest.mark.parametrize("shell", ["dash"], indirect=True)
 """For programs that wait long: busybox has a sleep of its own, for which nothing stands in."""
 
 
-def rendered(machine: Sandbox, role: str) -> Sandbox:
+def rendered(machine: Sandbox, role: str, case: str = "minimal") -> Sandbox:
     pool = {"server": "server", "client": "workers"}[role]
-    machine.install_bundle(CASES["minimal"].bundle(pool), role, pool)
+    machine.install_bundle(CASES[case].bundle(pool), role, pool)
     machine.facts(DOCUMENTS[role])
     machine.write(f"/standin/secrets/{role}", json.dumps(DOCUMENTS[role]))
     assert machine.run(f"{BIN}/render").returncode == 0
@@ -158,59 +158,55 @@ def test_vaults_audit_file_is_put_aside_when_it_is_big(server: Sandbox, start: S
     assert not file.exists()
 
 
+STATUS, UNSEAL = "localhost:8200/v1/sys/seal-status", "localhost:8200/v1/sys/unseal"
+JOIN = "localhost:8200/v1/sys/storage/raft/join"
+EMPTY = '{"type":"shamir","initialized":false,"sealed":true}'
+SEALED = '{"type":"shamir","initialized":true,"sealed":true}'
+CUT_SHORT = '{"errors":["error bootstrapping cluster: cluster already has state"]}'
+STARTED_OVER = ["force-stop /etc/service/vault", "up /etc/service/vault"]
+
+
+def has_key(machine: Sandbox, status: str) -> Sandbox:
+    """A machine of a cluster whose Vault has its key in the store, beside a server that may be open."""
+    machine.write("/standin/peers", f"{ADDRESS}\n10.0.0.2\n")
+    machine.write("/standin/secrets/vault-init", '{"keys_base64":["the-secret-key=="]}')
+    machine.write("/var/lib/hashistack/vault/raft/raft.db", "what it has of the cluster's data")
+    machine.answer(STATUS, status)
+    machine.answer(UNSEAL, "{}")
+    return machine
+
+
 @only_dash
 def test_a_sealed_vault_is_opened_with_the_stores_key(server: Sandbox, start: Start) -> None:
-    status, unseal = "localhost:8200/v1/sys/seal-status", "localhost:8200/v1/sys/unseal"
-    server.answer(unseal, "{}")
-    server.answer(status, '{"type":"shamir","initialized":false,"sealed":true}')
-    start(f"{BIN}/unseal")
+    server.answer(UNSEAL, "{}")
+    server.answer(STATUS, EMPTY)
+    start(f"{BIN}/join-vault")
     pass_by(server, "verbs", 2)
-    assert server.sent(unseal) is None, "the key is not in the store yet"
+    assert server.sent(UNSEAL) is None, "the key is not in the store yet"
     server.write("/standin/secrets/vault-init", '{"keys_base64":["the-secret-key=="],"root_token":"hvs.x"}')
     pass_by(server, "asked", 2)
-    assert server.sent(unseal) is None, "there is nothing to open before it is initialised, or has joined"
-    server.answer(status, '{"type":"shamir","initialized":true,"sealed":true}')
-    wait_for(lambda: server.sent(unseal))
-    assert json.loads(server.sent(unseal) or "") == {"key": "the-secret-key=="}
+    assert server.sent(UNSEAL) is None, "there is nothing to open before it is initialised, or has joined"
+    server.answer(STATUS, SEALED)
+    wait_for(lambda: server.sent(UNSEAL))
+    assert json.loads(server.sent(UNSEAL) or "") == {"key": "the-secret-key=="}
     assert "the-secret" not in "".join(lines(server, "asked"))
 
 
 def test_an_open_vault_is_left_alone(server: Sandbox, start: Start) -> None:
-    server.write("/standin/secrets/vault-init", '{"keys_base64":["the-secret-key=="]}')
-    server.answer("localhost:8200/v1/sys/seal-status", '{"type":"shamir","initialized":true,"sealed":false}')
-    start(f"{BIN}/unseal")
+    has_key(server, '{"type":"shamir","initialized":true,"sealed":false}')
+    start(f"{BIN}/join-vault")
     pass_by(server, "asked", 1)
-    assert server.sent("localhost:8200/v1/sys/unseal") is None
+    assert server.sent(UNSEAL) is None
     assert not [line for line in lines(server, "asked") if "unseal" in line]
 
 
 @only_dash
-def test_a_vault_that_takes_connections_and_answers_nobody_is_started_again(server: Sandbox, start: Start) -> None:
-    status, silence = "localhost:8200/v1/sys/seal-status", "curl: (28) Operation timed out after 5000 milliseconds"
-    server.write("/standin/secrets/vault-init", '{"keys_base64":["the-secret-key=="]}')
-    server.answer(status, "curl: (7) Failed to connect to localhost port 8200", 0)
-    server.answer("well", '{"type":"shamir","initialized":true,"sealed":false}')
-    server.stand_in("sv", f'echo "$*" >>/standin/sv; {becomes(status, "well")}')
-    start(f"{BIN}/unseal")
-    pass_by(server, "asked", 8)
-    assert lines(server, "sv") == [], "one that starts is waited for"
-    server.answer(status, silence, 0)
-    wait_for(lambda: lines(server, "sv") == ["-w 20 force-restart /etc/service/vault"])
-    pass_by(server, "asked", 4)
-    assert len(lines(server, "sv")) == 1
-
-
-@only_dash
 def test_a_vault_without_data_joins_through_a_server_that_is_open(server: Sandbox, start: Start) -> None:
-    status, unseal = "localhost:8200/v1/sys/seal-status", "localhost:8200/v1/sys/unseal"
-    join = "localhost:8200/v1/sys/storage/raft/join"
-    server.write("/standin/peers", f"{ADDRESS}\n10.0.0.2\n")
-    server.write("/standin/secrets/vault-init", '{"keys_base64":["the-secret-key=="]}')
-    server.answer(status, '{"type":"shamir","initialized":false,"sealed":true}')
-    server.answer(join, '{"errors":["failed to join raft cluster"]}', 500)
-    start(f"{BIN}/unseal")
-    wait_for(lambda: server.sent(join))
-    assert json.loads(server.sent(join) or "") == {
+    has_key(server, EMPTY)
+    server.answer(JOIN, '{"errors":["failed to join raft cluster"]}', 500)
+    start(f"{BIN}/join-vault")
+    wait_for(lambda: server.sent(JOIN))
+    assert json.loads(server.sent(JOIN) or "") == {
         "leader_api_addr": "https://10.0.0.2:8200",
         "leader_tls_servername": "vault.service.consul",
         "leader_ca_cert": SERVER["ca"],
@@ -218,16 +214,144 @@ def test_a_vault_without_data_joins_through_a_server_that_is_open(server: Sandbo
         "leader_client_key": SERVER["key"],
     }
     pass_by(server, "asked", 2)
-    assert server.sent(unseal) is None, "it has nothing to open before it has joined"
+    assert server.sent(UNSEAL) is None, "it has nothing to open before it has joined"
     # It is initialised as soon as it has been given the key, and opens by itself once it has its data.
-    server.answer("joined", '{"type":"shamir","initialized":true,"sealed":true}')
-    server.stand_in("curl", f'case "$*" in *sys/unseal) {becomes(status, "joined")} ;; esac{CURL}')
-    server.answer(unseal, "{}")
-    server.answer(join, '{"joined":true}')
-    wait_for(lambda: server.sent(unseal))
+    server.answer("joined", SEALED)
+    server.stand_in("curl", f'case "$*" in *sys/unseal) {becomes(STATUS, "joined")} ;; esac{CURL}')
+    server.answer(JOIN, '{"joined":true}')
+    wait_for(lambda: server.sent(UNSEAL))
     pass_by(server, "asked", 10)
-    assert len([line for line in lines(server, "asked") if line.endswith(unseal)]) == 1
+    assert len([line for line in lines(server, "asked") if line.endswith(UNSEAL)]) == 1
     assert SERVER["key"] not in "".join(lines(server, "asked"))
+    assert server.tree("/var/lib/hashistack/vault"), "it has joined"
+
+
+@only_dash
+@pytest.mark.parametrize("told_by", [UNSEAL, JOIN])
+def test_a_vault_whose_join_was_cut_short_starts_over(server: Sandbox, start: Start, told_by: str) -> None:
+    has_key(server, EMPTY)
+    server.answer(JOIN, '{"joined":true}')
+    server.answer(told_by, CUT_SHORT, 500)
+    start(f"{BIN}/join-vault")
+    wait_for(lambda: lines(server, "sv")[:2] == STARTED_OVER)
+    assert not server.tree("/var/lib/hashistack/vault")
+
+
+@only_dash
+def test_whoever_gives_no_place_to_a_joiner_costs_it_no_data(server: Sandbox, start: Start) -> None:
+    has_key(server, EMPTY)
+    server.answer(JOIN, '{"joined":true}')
+    server.answer(UNSEAL, '{"errors":["no expected answer for the server id provided"]}', 500)
+    start(f"{BIN}/join-vault")
+    wait_for(lambda: len([line for line in lines(server, "asked") if line.endswith(JOIN)]) >= 4)
+    assert lines(server, "sv") == []
+    assert server.tree("/var/lib/hashistack/vault")
+
+
+@only_dash
+def test_a_vault_that_has_joined_and_gets_no_data_is_started_again(server: Sandbox, start: Start) -> None:
+    has_key(server, EMPTY)
+    server.answer("joined", SEALED)
+    server.answer("empty", EMPTY)
+    server.answer(JOIN, '{"joined":true}')
+    server.stand_in("curl", f'case "$*" in *sys/unseal) {becomes(STATUS, "joined")} ;; esac{CURL}')
+    server.stand_in("sleep", "")
+    server.stand_in("sv", f'echo "$*" >>/standin/sv; {becomes(STATUS, "empty")}')
+    start(f"{BIN}/join-vault")
+    wait_for(lambda: lines(server, "sv") == ["-w 20 force-restart /etc/service/vault"], seconds=120)
+    given = len([line for line in lines(server, "asked") if line.endswith(UNSEAL)])
+    assert given == 1, "a second key would start it twice"
+    wait_for(lambda: len([line for line in lines(server, "asked") if line.endswith(UNSEAL)]) == 2)
+
+
+@only_dash
+def test_a_kms_opens_vault_and_a_key_in_the_store_does_not(machine: Sandbox, start: Start) -> None:
+    rendered(machine, "server", "awskms-seal")
+    has_key(machine, EMPTY)
+    machine.answer("joined", SEALED)
+    machine.answer(JOIN, '{"joined":true}')
+    machine.stand_in("curl", f'case "$*" in *raft/join) {becomes(STATUS, "joined")} ;; esac{CURL}')
+    start(f"{BIN}/join-vault")
+    wait_for(lambda: machine.sent(JOIN))
+    pass_by(machine, "asked", 5)
+    assert machine.sent(UNSEAL) is None
+    assert len([line for line in lines(machine, "asked") if line.endswith(JOIN)]) == 1
+
+
+INIT = "localhost:8200/v1/sys/init"
+BEGUN = "/var/lib/hashistack/vault-init-begun"
+KEYS = '{"keys_base64":["the-secret-key=="],"root_token":"hvs.x"}'
+CLAIM = """claim)
+  cat >/standin/claim
+  if [ -e "/standin/secrets/$2" ]; then cmp -s /standin/claim "/standin/secrets/$2"; else cp /standin/claim "/standin/secrets/$2"; fi
+  ;;
+*) exit 2 ;;"""
+
+
+def uninitialised(machine: Sandbox) -> Sandbox:
+    """A server of a new cluster: nobody's Vault has been initialised."""
+    machine.write(f"{BIN}/platform", PLATFORM.replace("*) exit 2 ;;", CLAIM), 0o755)
+    machine.write("/standin/peers", f"{ADDRESS}\n10.0.0.2\n")
+    machine.write("/var/lib/hashistack/vault/raft/raft.db", "of an initialisation that nobody has the keys of")
+    machine.answer(STATUS, EMPTY)
+    return machine
+
+
+@only_dash
+def test_an_initialisation_that_fails_half_way_is_begun_again(server: Sandbox, start: Start) -> None:
+    uninitialised(server)
+    server.answer(INIT, CUT_SHORT, 500)
+    done = server.run(f"{BIN}/bootstrap-vault")
+    assert (done.returncode, lines(server, "sv")) == (1, [])
+    assert "already has state" in done.stdout + done.stderr
+    server.answer(INIT, KEYS)
+    start(f"{BIN}/bootstrap-vault")  # as runit does
+    wait_for(lambda: "vault-init" in server.tree("/standin/secrets"))
+    assert lines(server, "sv") == STARTED_OVER
+    assert not server.tree("/var/lib/hashistack/vault")
+    assert json.loads(server.read("/standin/secrets/vault-init")) == {"initialised_by": "web-1", **json.loads(KEYS)}
+    wait_for(lambda: not server.path(BEGUN).exists())
+    assert not [line for line in lines(server, "slept") if line == "0.5"], "its claim is its own"
+
+
+@only_dash
+@pytest.mark.parametrize("by", ["web-1", "web-2"])
+def test_whose_keys_are_in_the_store_decides_what_a_machine_keeps(server: Sandbox, by: str) -> None:
+    uninitialised(server)
+    server.write(BEGUN, "")
+    server.write("/standin/secrets/vault-init", json.dumps({"initialised_by": by, "keys_base64": ["the-secret-key=="]}))
+    assert server.run(f"{BIN}/bootstrap-vault").returncode == 0
+    assert lines(server, "sv") == ([] if by == "web-1" else STARTED_OVER)
+    assert bool(server.tree("/var/lib/hashistack/vault")) == (by == "web-1")
+    assert not server.path(BEGUN).exists()
+
+
+@only_dash
+def test_a_vault_whose_keys_are_lost_keeps_its_data(server: Sandbox) -> None:
+    uninitialised(server)
+    server.write("/standin/peers", f"{ADDRESS}\n")
+    server.answer(STATUS, SEALED)
+    done = server.run(f"{BIN}/bootstrap-vault")
+    assert done.returncode == 1
+    assert "its keys (vault-init) are not in the secret store: put them back there" in done.stdout + done.stderr
+    assert not [line for line in lines(server, "asked") if line.endswith(INIT)]
+    assert not server.path(BEGUN).exists()
+    assert server.tree("/var/lib/hashistack/vault")
+
+
+@only_dash
+def test_nobody_initialises_beside_another_servers_vault(server: Sandbox, start: Start) -> None:
+    uninitialised(server)
+    server.write("/standin/secrets/vault-claim", "web-2")
+    server.answer("other", SEALED)
+    other = f"/standin/answers/{file_of('other')}"
+    server.stand_in("curl", f'case "$*" in *--connect-to*) sed 1d {other}; printf "\\n200"; exit ;; esac{CURL}')
+    server.stand_in("sleep", 'echo "$1" >>/standin/slept')
+    start(f"{BIN}/bootstrap-vault")
+    pass_by(server, "slept", 200)
+    assert not [line for line in lines(server, "asked") if line.endswith(INIT)]
+    server.stand_in("curl", CURL)  # that server has died
+    wait_for(lambda: [line for line in lines(server, "asked") if line.endswith(INIT)])
 
 
 DOCKER = "docker/_ping"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hashistack.machine.platform import Platform
-from hashistack.spec.ports import VAULT_API
 
 PEERS = "peers.hashistack.internal"
 """The servers, as `node/watch/dns-servers` has found them by their tags: each machine's own unbound knows the name."""
@@ -29,7 +28,6 @@ def platform(
     return Platform(
         name="aws",
         join=(PEERS,),
-        vault_join=({"leader_api_addr": f"https://{PEERS}:{VAULT_API.number}"},),
         upstreams=tuple(upstreams),
         operators=tuple(operators),
         made_of=made_of or {},

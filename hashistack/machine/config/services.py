@@ -11,9 +11,7 @@ _NODE = "/opt/hashistack/current/bin"
 _RUN = "/run/hashistack"
 
 
-def services(
-    role: str, tools: dict[str, str], snapshots: Snapshots, seal_in_store: bool, docker: bool = False
-) -> dict[str, str]:
+def services(role: str, tools: dict[str, str], snapshots: Snapshots, docker: bool = False) -> dict[str, str]:
     """Service name to ``run`` script; ``tools`` maps a binary's name to its sha256.
 
     Servers run every product as a user of its own; a Nomad client needs root for its task drivers.
@@ -40,10 +38,9 @@ def services(
         every = seconds(snapshots.interval) if snapshots.enabled else 0
         found["snapshots"] = f"exec {_NODE}/snapshots {every:.0f} {snapshots.retain}\n"
         found["prune-members"] = f"exec {_NODE}/prune-members\n"
+        found["join-vault"] = f"exec {_NODE}/join-vault\n"
     if docker:
         found["docker"] = f"exec {_NODE}/start-docker\n"
-    if server and seal_in_store:
-        found["unseal"] = f"exec {_NODE}/unseal\n"
     return {name: _START + script for name, script in sorted(found.items())}
 
 

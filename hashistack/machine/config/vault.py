@@ -11,13 +11,6 @@ from hashistack.spec.ports import CONSUL_HTTP, VAULT_API, VAULT_CLUSTER
 def vault(spec: ClusterSpec, platform: Platform) -> Fragments:
     """Fragments for the Vault server of one machine of the server pool."""
     tls = {kind: TLS.format(product="vault", kind=kind) for kind in ("ca", "cert", "key")}
-    join = {
-        "leader_ca_cert_file": tls["ca"],
-        "leader_client_cert_file": tls["cert"],
-        "leader_client_key_file": tls["key"],
-        # The certificate names the role, not the address that discovery found.
-        "leader_tls_servername": server_name(spec),
-    }
     base: Json = {
         "api_addr": f"https://{{{{ip}}}}:{VAULT_API.number}",
         "cluster_addr": f"https://{{{{ip}}}}:{VAULT_CLUSTER.number}",
@@ -33,7 +26,7 @@ def vault(spec: ClusterSpec, platform: Platform) -> Fragments:
                 # How often sound joiners are made voters: each 10 s by default, most of the time to ready.
                 "autopilot_reconcile_interval": "500ms",
                 "autopilot_update_interval": "500ms",
-                "retry_join": [{**stanza, **join} for stanza in platform.vault_join],
+                # No retry_join: `node/bootstrap/join-vault` says why, and does it.
             }
         },
         "listener": {
@@ -52,12 +45,13 @@ def vault(spec: ClusterSpec, platform: Platform) -> Fragments:
         base["seal"] = dict(platform.seal)
     secrets: Json = {
         "service_registration": {
-            "consul": {"address": f"127.0.0.1:{CONSUL_HTTP.number}", "token": "{{secret.consul_vault}}"}
+            "consul": {
+                "address": f"127.0.0.1:{CONSUL_HTTP.number}",
+                "token": "{{secret.consul_vault}}",
+                # How often Vault looks whether Consul knows it as what it is. One that becomes active while it tells
+                # Consul that it is a standby tells it again only then: after 60 s by default, without `active.vault`.
+                "reconcile_timeout": "3s",
+            }
         }
     }
     return {"20-base.json": base, "60-secrets.json": secrets}
-
-
-def server_name(spec: ClusterSpec) -> str:
-    """The name in every server's certificate by which Vault's followers know the leader."""
-    return f"vault.service.{spec.dns.domain}"
