@@ -37,7 +37,8 @@ class LocalClusterArgs:
     """What a local cluster is made of.
 
     spec: the cluster, or the plain data of one, as a stack's configuration gives it. wait: ``full`` until a job was
-    served (default), ``servers`` until the servers vote, ``none``. timeout_seconds: how long to wait.
+    served (default), ``servers`` until the servers vote, ``none``. timeout_seconds: how long to wait while nothing gets
+    further (default 180); what moves is waited for up to ten times as long.
     rollout: ``up`` (default): a change of versions or configuration replaces the machines in the same `up`;
     ``command``: `up` declares them, and `hashistack rollout` replaces the old ones.
     keep_on_failure: leave machines that did not become ready, to look at them. rotate_certificates, rotate_ca,

@@ -278,6 +278,16 @@ def health(client: docker.DockerClient, container: str) -> tuple[bool, Props]:
         return False, {"checks": {"boot": output.strip().splitlines()[-1] if output.strip() else "not booted"}}
 
 
+def has_booted(client: docker.DockerClient, container: str) -> bool:
+    """Whether a machine's services have been started (see the end of `node/boot/boot`)."""
+    from docker.errors import NotFound
+
+    try:
+        return b"machine booted from bundle" in client.api.logs(container)
+    except NotFound:
+        return False
+
+
 def run(client: docker.DockerClient, container: str, command: Sequence[str]) -> tuple[int, str]:
     """Runs a program on the machine; exit code and output. A stopped machine is exit code 1 with Docker's words."""
     from docker.errors import APIError

@@ -35,7 +35,7 @@ _ROLE_PROGRAMS = {
     "client": ("boot/wait-for-leader", "leave/leave-client.sh"),
     SERVER: (
         *("bootstrap/bootstrap", "bootstrap/bootstrap-consul", "bootstrap/bootstrap-nomad"),
-        *("bootstrap/bootstrap-vault", "bootstrap/finish-bootstrap", "bootstrap/join-vault", "bootstrap/vault.sh"),
+        *("bootstrap/bootstrap-vault", "bootstrap/finish-bootstrap", "bootstrap/join-vault", "lib/vault.sh"),
         *("leave/leave-server.sh", "leave/prune-members"),
         *("snapshots/snapshots", "snapshots/take-snapshot"),
     ),

@@ -19,7 +19,7 @@ def test_a_failed_create_names_the_late_cleans_up_and_the_next_up_works(
     filters = {"label": [f"hashistack.project={project.directory}"]}
     machines = {"label": [*filters["label"], "hashistack.pool"]}
 
-    project.configure(cluster=cluster, arguments={"wait": "servers", "timeout_seconds": 2, "keep_on_failure": True})
+    project.configure(cluster=cluster, arguments={"wait": "servers", "timeout_seconds": 0.5, "keep_on_failure": True})
     said = project.run("up", code=2)
     assert "The machines are kept" in said
     assert len(docker_client.containers.list(filters=machines)) == 4

@@ -254,7 +254,7 @@ def test_v4_vaults_listener_speaks_tls(case: str, pool: str) -> None:
 @every_client
 def test_a_client_has_nothing_of_vault_and_no_key_of_the_servers(case: str, pool: str) -> None:
     files = CASES[case].bundle(pool).files
-    assert not [path for path in files if "vault" in path or "bootstrap" in path ]
+    assert not [path for path in files if "vault" in path or "bootstrap" in path]
     for name in ("management", "nomad_gossip", "vault_operator_password", "server_agent", "nomad_server"):
         rendered_files = [data for path, data in files.items() if path.startswith("conf/")]
         assert not any(name.encode() in data for data in rendered_files), name

@@ -265,6 +265,20 @@ def test_a_vault_that_has_joined_and_gets_no_data_is_started_again(server: Sandb
 
 
 @only_dash
+def test_a_vault_that_takes_connections_and_answers_nobody_is_started_again(server: Sandbox, start: Start) -> None:
+    has_key(server, "curl: (7) Failed to connect to localhost port 8200")
+    server.answer("well", '{"type":"shamir","initialized":true,"sealed":false}')
+    server.stand_in("sv", f'echo "$*" >>/standin/sv; {becomes(STATUS, "well")}')
+    start(f"{BIN}/join-vault")
+    pass_by(server, "asked", 16)
+    assert lines(server, "sv") == [], "one that starts is waited for"
+    server.answer(STATUS, "curl: (28) Operation timed out after 5000 milliseconds", 0)
+    wait_for(lambda: lines(server, "sv") == ["-w 20 force-restart /etc/service/vault"])
+    pass_by(server, "asked", 4)
+    assert len(lines(server, "sv")) == 1
+
+
+@only_dash
 def test_a_kms_opens_vault_and_a_key_in_the_store_does_not(machine: Sandbox, start: Start) -> None:
     rendered(machine, "server", "awskms-seal")
     has_key(machine, EMPTY)
@@ -283,7 +297,8 @@ BEGUN = "/var/lib/hashistack/vault-init-begun"
 KEYS = '{"keys_base64":["the-secret-key=="],"root_token":"hvs.x"}'
 CLAIM = """claim)
   cat >/standin/claim
-  if [ -e "/standin/secrets/$2" ]; then cmp -s /standin/claim "/standin/secrets/$2"; else cp /standin/claim "/standin/secrets/$2"; fi
+  [ -e "/standin/secrets/$2" ] || cp /standin/claim "/standin/secrets/$2"
+  cmp -s /standin/claim "/standin/secrets/$2"
   ;;
 *) exit 2 ;;"""
 

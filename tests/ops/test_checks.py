@@ -137,3 +137,55 @@ def test_a_client_without_its_pools_drivers_is_not_ready(connection: Connection)
     assert not result.done
     assert result.detail.startswith("web 0/1 (")
     assert "has no docker (not detected)" in result.detail
+
+
+STEP_SECONDS = 0.3
+PATIENCE = 0.8
+
+
+def stepping(steps: list[int]) -> Check:
+    """A sentence that comes one step nearer at a time, and is true after the last."""
+    began = time.monotonic()
+
+    def probe(cluster: Cluster) -> Result:
+        seen = min(int((time.monotonic() - began) / STEP_SECONDS), len(steps) - 1)
+        return Result(seen == len(steps) - 1, f"step {seen}", steps=steps[seen])
+
+    return Check("it gets there", probe)
+
+
+def test_what_gets_further_is_not_late(connection: Connection) -> None:
+    with Cluster(connection) as cluster:
+        took = wait(cluster, [stepping(list(range(9)))], PATIENCE, lambda _: None)
+    assert took > 2 * PATIENCE
+
+
+@pytest.mark.parametrize("steps", [[1] * 1000, [1, 2] * 500])
+def test_what_stands_still_or_flaps_is_late(connection: Connection, steps: list[int]) -> None:
+    with Cluster(connection) as cluster, pytest.raises(NotReady, match="without progress"):
+        wait(cluster, [stepping(steps)], PATIENCE, lambda _: None)
+
+
+def test_a_sentence_that_comes_true_is_progress_for_all(connection: Connection) -> None:
+    began = time.monotonic()
+    others = [
+        Check(f"{number}", lambda _, at=number * 0.5: Result(time.monotonic() - began > at, ""))  # type: ignore[misc]
+        for number in range(1, 5)
+    ]
+    with Cluster(connection) as cluster, pytest.raises(NotReady) as raised:
+        wait(cluster, [Check("never", lambda _: Result(False, "no")), *others], PATIENCE, lambda _: None)
+    assert [sentence for sentence, _ in raised.value.missing] == ["never"]
+    assert time.monotonic() - began > 4 * 0.5 + PATIENCE
+
+
+def test_looks_become_rarer_where_each_takes_long(connection: Connection) -> None:
+    looks: list[float] = []
+
+    def slow(cluster: Cluster) -> Result:
+        looks.append(time.monotonic())
+        time.sleep(0.5)  # what an API of a busy host takes
+        return Result(len(looks) == 3, "")
+
+    with Cluster(connection) as cluster:
+        wait(cluster, [Check("slow", slow)], 30, lambda _: None)
+    assert min(later - earlier for earlier, later in itertools.pairwise(looks)) >= 1.0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from hashistack.ops.api.cluster import Cluster
     from hashistack.ops.api.connection import Connection
-    from hashistack.ops.readiness.checks import Update
+    from hashistack.ops.readiness.checks import Result, Update
     from hashistack.ops.rollout.events import Event
 
 TOKENS_SECONDS = 120.0
@@ -27,7 +27,7 @@ TOKENS_SECONDS = 120.0
 class ReadyHandler(DockerHandler):
     """Inputs: site, connection (secret), started (what each pool's resource started itself), rollout (``up`` or
     ``command``: whether machines of another bundle are replaced here), wait (``full``, ``servers`` or ``none``),
-    timeout (seconds), keep_on_failure.
+    timeout (seconds without any progress), keep_on_failure.
 
     Outputs: addresses (product to the address of its API).
     """
@@ -61,13 +61,14 @@ class ReadyHandler(DockerHandler):
         from hashistack.local.driver import LocalDriver
         from hashistack.ops.api.cluster import Cluster
         from hashistack.ops.api.connection import Connection
-        from hashistack.ops.readiness.checks import NotReady, readiness, wait
+        from hashistack.ops.readiness.checks import Check, NotReady, readiness, wait
         from hashistack.ops.readiness.smoke import SmokeFailed
 
         connection = Connection.parse(news["connection"])
         if news["wait"] == "none" and not converge:
             return connection
-        checks = readiness(connection, smoke=news["wait"] == "full")
+        booted = Check(f"{connection.machines()} machines have booted", Booted(engine(), connection.machines()))
+        checks = (booted, *readiness(connection, smoke=news["wait"] == "full"))
 
         def told(update: Update) -> None:
             (ctx.info if update.done else ctx.progress)(f"{update} ({update.seconds:.1f}s)")
@@ -95,6 +96,28 @@ class ReadyHandler(DockerHandler):
                 raise ResourceFailed(f"{error.what}\n{evidence}\n{after}", error.remedy) from error
         LocalDriver(connection).close_vault_init()
         return connection
+
+
+class Booted:
+    """A probe: the cluster's machines have booted, each by the last line of `node/boot/boot` in its container's log."""
+
+    def __init__(self, client: docker.DockerClient, count: int) -> None:
+        self._client, self._count = client, count
+        self._booted: set[str] = set()
+
+    def __call__(self, cluster: Cluster) -> Result:
+        from docker.errors import DockerException
+
+        from hashistack.ops.readiness.checks import Result
+
+        try:
+            for machine in machines.listed(self._client.api, cluster.connection.name):
+                if machine.id not in self._booted and machines.has_booted(self._client, machine.id):
+                    self._booted.add(machine.id)
+        except (DockerException, OSError) as error:
+            return Result(False, f"Docker does not answer ({error})")
+        found = len(self._booted)
+        return Result(found >= self._count, f"{found}/{self._count}", steps=found)
 
 
 def _as_declared(news: Props) -> bool:

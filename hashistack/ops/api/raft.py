@@ -46,6 +46,11 @@ class Raft:
         """All `servers` vote, have a leader, and are healthy. A roll that is under way has one more."""
         return self.voters >= servers and bool(self.leader) and not self.unhealthy
 
+    @property
+    def steps(self) -> int:
+        """How far the servers are on the way to agreeing: more is nearer."""
+        return 2 * len(self.peers) + self.voters + bool(self.leader) - len(self.unhealthy)
+
     def describe(self, servers: int) -> str:
         """What is seen now, e.g. `2/3 voters, leader server-1, unhealthy: server-3`."""
         parts = [f"{self.voters}/{servers} voters", f"leader {self.leader}" if self.leader else "no leader"]

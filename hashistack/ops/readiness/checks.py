@@ -5,6 +5,7 @@ The same list serves `up`, the command line, CI and the rollout.
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 import time
@@ -14,12 +15,16 @@ from dataclasses import dataclass
 from hashistack.errors import HashistackError
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection, Pool
+from hashistack.ops.api.consul import MachineHealth
 from hashistack.ops.api.http import ApiError
 from hashistack.ops.api.nomad import Node
 from hashistack.ops.api.raft import Raft, names
+from hashistack.ops.api.vault import VaultServer
+from hashistack.ops.readiness.patience import Patience
 from hashistack.ops.readiness.smoke import Smoke
 
 POLL_SECONDS = 0.2
+"""Between two looks, or as long as the one before took: where the host is busy, it is not our looks that keep it so."""
 TICK_SECONDS = 4.0
 """Under the 5 s that a user may be left without a sign of life."""
 END_SECONDS = 3.0
@@ -30,12 +35,13 @@ END_SECONDS = 3.0
 class Result:
     """What a probe saw: whether its sentence is true, and the evidence either way.
 
-    remedy: what to do if it stays so, "" where only waiting helps.
+    remedy: what to do if it stays so, "" where only waiting helps. steps: how far it is; more is nearer to the truth.
     """
 
     done: bool
     detail: str
     remedy: str = ""
+    steps: int = 0
 
 
 Probe = Callable[[Cluster], Result]
@@ -65,12 +71,17 @@ class Update:
 
 
 class NotReady(HashistackError):
-    """A sentence did not come true in time; says which, what was seen last, and who is late."""
+    """A sentence did not come true in time; says which, what was seen last, and who is late.
 
-    def __init__(self, seconds: float, missing: Sequence[tuple[str, str]], remedies: Iterable[str] = ()) -> None:
+    seconds: since the wait began. still: since anything got further.
+    """
+
+    def __init__(
+        self, seconds: float, still: float, missing: Sequence[tuple[str, str]], remedies: Iterable[str] = ()
+    ) -> None:
         lines = [f"{sentence}: {detail}" for sentence, detail in missing]
-        told = "\n".join([f"not ready after {seconds:.0f} s; still not true:", *lines])
-        super().__init__(told, "; ".join(dict.fromkeys(remedy for remedy in remedies if remedy)))
+        first = f"not ready after {seconds:.0f} s, the last {still:.0f} s without progress; still not true:"
+        super().__init__("\n".join([first, *lines]), "; ".join(dict.fromkeys(remedy for remedy in remedies if remedy)))
         self.missing = tuple(missing)
 
 
@@ -111,8 +122,10 @@ class SmokeProbe:
     def __call__(self, cluster: Cluster) -> Result:
         self._smoke = self._smoke or Smoke(cluster)
         if not self._smoke.started:
-            return Result(False, self._smoke.start() or "submitted to Nomad")
-        return Result(*self._smoke.look())
+            missing = self._smoke.start()
+            return Result(False, missing or "submitted to Nomad", steps=ANSWERS if missing else ANSWERS + 1)
+        done, detail = self._smoke.look()
+        return Result(done, detail, steps=ANSWERS + 1 + self._smoke.events)
 
 
 def _tokens(cluster: Cluster) -> Result:
@@ -127,33 +140,44 @@ def _tokens(cluster: Cluster) -> Result:
 
 
 def _agreed(raft: Raft, servers: int) -> Result:
-    return Result(raft.has_quorum(servers), raft.describe(servers))
+    return Result(raft.has_quorum(servers), raft.describe(servers), steps=ANSWERS + raft.steps)
+
+
+ANSWERS = 1
+"""The first step of what is asked of an API: that it answers, if only that it is not ready."""
+
+_VAULT_STEPS = {"uninitialised": 1, "sealed": 2, "standby": 3, "active": 3}
+
+
+def _vault_steps(servers: Iterable[VaultServer]) -> int:
+    return sum(_VAULT_STEPS[server.state] for server in servers)
 
 
 def _vault_active(cluster: Cluster) -> Result:
-    states = [server.state for server in cluster.vault.health()]
+    seen = cluster.vault.health()
+    states, steps = [server.state for server in seen], _vault_steps(seen)
     if not {"active", "standby"} & {*states}:
-        return Result(False, ", ".join(states))
+        return Result(False, ", ".join(states), steps=steps)
     try:
         cluster.vault.login()
     except ApiError as error:
         if error.status in (400, 403):
-            return Result(False, f"{', '.join(states)}; the operator's login is not set up yet")
+            return Result(False, f"{', '.join(states)}; the operator's login is not set up yet", steps=steps)
         raise
     return Result(True, ", ".join(states))
 
 
 def _vault_votes(cluster: Cluster) -> Result:
-    servers = cluster.connection.machines("server")
-    late = [f"{s.address} {s.state}" for s in cluster.vault.health() if s.state not in ("active", "standby")]
+    servers, seen = cluster.connection.machines("server"), cluster.vault.health()
+    late = [f"{s.address} {s.state}" for s in seen if s.state not in ("active", "standby")]
     if late:
-        return Result(False, names(late))
+        return Result(False, names(late), steps=_vault_steps(seen))
     raft = cluster.vault.raft()
-    return Result(raft.has_quorum(servers), raft.describe(servers))
+    return Result(raft.has_quorum(servers), raft.describe(servers), steps=_vault_steps(seen) + raft.steps)
 
 
 def _clients(cluster: Cluster) -> Result:
-    enough, told, remedy = True, [], ""
+    enough, told, remedy, steps = True, [], "", ANSWERS
     for pool in cluster.connection.pools:
         if pool.role != "client":
             continue
@@ -165,8 +189,9 @@ def _clients(cluster: Cluster) -> Result:
             late += [f"{name} has no {', no '.join(missing)}" for name, missing in lacks.items() if missing]
             remedy = f"if its machines can't have it, leave it out of the `drivers` of pool {pool.name}"
         enough = enough and len(usable) >= pool.count
+        steps += len(here) + len(usable)
         told.append(f"{pool.name} {len(usable)}/{pool.count}" + (f" ({names(late)})" if late else ""))
-    return Result(enough, ", ".join(told), remedy)
+    return Result(enough, ", ".join(told), remedy, steps)
 
 
 def missing_drivers(pool: Pool, node: Node) -> list[str]:
@@ -183,7 +208,18 @@ def _machines(cluster: Cluster) -> Result:
     silent = set(cluster.consul.machines()) - {health.machine for health in seen}
     late = ill + [f"{machine}: has not reported yet" for machine in silent]
     detail = f"{len(passing)}/{expected}" + (f", {names(late, 2)}" if late else "")
-    return Result(len(passing) >= expected, detail)
+    return Result(len(passing) >= expected, detail, steps=ANSWERS + len(seen) + sum(map(_machine_steps, seen)))
+
+
+_MACHINE_WELL = frozenset({"voter", "member", "ready", "reachable", "answers"})
+
+
+def _machine_steps(health: MachineHealth) -> int:
+    """What of a machine is well by its own words (`node/watch/health`)."""
+    try:
+        return sum(state in _MACHINE_WELL for state in json.loads(health.output)["checks"].values())
+    except (ValueError, TypeError, KeyError):  # it has not spoken yet
+        return 0
 
 
 def wait(
@@ -195,14 +231,17 @@ def wait(
 ) -> float:
     """Watch all checks side by side until every sentence is true; answers how long it took, in seconds.
 
+    `seconds` is the time without any progress (see `Patience`): what moves is not late.
+
     `on_change` is called from the caller's thread: once for each sentence that comes true, and after that and at
     least every 5 s with what is waited for.
 
     Raises:
-        NotReady: not all true within `seconds`, or cancelled.
+        NotReady: nothing got further for `seconds`, all of it took ten times as long, or cancelled.
         SmokeFailed: Nomad gave the smoke job up.
     """
     started, stop = time.monotonic(), threading.Event()
+    patience = Patience(seconds, started)
     news: queue.Queue[tuple[Check, Result | Exception]] = queue.Queue()
     seen: dict[str, str] = {}
     remedies: dict[str, str] = {}
@@ -217,9 +256,10 @@ def wait(
                     running[check.sentence] = watcher
                     watcher.start()
             now = time.monotonic()
-            if now - started > seconds or (cancelled and cancelled.is_set()):
+            if patience.is_over(now) or (cancelled and cancelled.is_set()):
                 missing = [(sentence, seen.get(sentence, "not looked at yet")) for sentence in pending]
-                raise NotReady(now - started, missing, [remedies.get(sentence, "") for sentence in pending])
+                asked = [remedies.get(sentence, "") for sentence in pending]
+                raise NotReady(now - started, now - patience.moved, missing, asked)
             if now - told_at >= TICK_SECONDS:
                 told_at = now
                 on_change(_open(pending, running, seen, now - started))
@@ -230,7 +270,9 @@ def wait(
             if isinstance(result, Exception):
                 raise result
             seen[check.sentence], remedies[check.sentence] = result.detail, result.remedy
+            patience.sees(check.sentence, result.steps, time.monotonic())
             if result.done:
+                patience.sees(f"{check.sentence} is true", 1, time.monotonic())
                 del pending[check.sentence]
                 told_at = time.monotonic()
                 on_change(Update(True, check.sentence, result.detail, told_at - started))
@@ -254,12 +296,14 @@ def _watch(
 ) -> None:
     last: Result | None = None
     while not stop.is_set():
+        began = time.monotonic()
         try:
             result = check.probe(cluster)
         except ApiError as failure:
             # An API that is not there yet, or refuses until its tokens exist, is what we wait for.
             silent = f"{failure.product} does not answer yet ({failure.excerpt})"
-            result = Result(False, failure.what if failure.status else silent, failure.remedy)
+            said = str(failure) if failure.status else silent
+            result = Result(False, said, failure.remedy, ANSWERS if failure.status else 0)
         except Exception as failure:
             news.put((check, failure))
             return
@@ -268,4 +312,4 @@ def _watch(
             last = result
         if result.done:
             return
-        stop.wait(POLL_SECONDS)
+        stop.wait(max(POLL_SECONDS, time.monotonic() - began))

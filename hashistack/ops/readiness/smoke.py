@@ -135,6 +135,8 @@ class Smoke:
         self._cluster = cluster
         self._version = -1
         self._index = 0
+        self.events = 0
+        """What has happened to its tasks so far: where that is more and more, it is under way."""
 
     @property
     def started(self) -> bool:
@@ -170,6 +172,7 @@ class Smoke:
         if not current:
             return False, nomad.blocked(JOB) or "not placed yet"
         newest = current[0]
+        self.events = 1 + sum(map(len, newest.events.values()))
         if newest.healthy and "probe" in newest.succeeded:
             return True, f"answered on {newest.node}"
         deployment = nomad.deployment(JOB)
