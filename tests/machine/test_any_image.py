@@ -79,9 +79,39 @@ def test_a_client_has_what_serves_the_smoke_job(client: Sandbox, manager: str, p
     done = client.run(f"{BIN}/provision")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("hashistack: installing, as this image lacks: httpd of busybox\n")
-    assert any(
-        line.startswith(manager) and line.endswith(f" {package}") for line in client.read("/tmp/ran").splitlines()
-    )
+    assert any(line.startswith(manager) and package in line.split() for line in client.read("/tmp/ran").splitlines())
+
+
+@pytest.mark.parametrize(
+    ("manager", "packages"),
+    [
+        ("apk", {"docker", "openjdk21-jre-headless", "qemu-system-x86_64", "git"}),
+        ("apt-get", {"docker.io", "default-jre-headless", "qemu-system-x86", "git"}),
+    ],
+)
+def test_a_client_has_what_its_pools_drivers_need(client: Sandbox, manager: str, packages: set[str]) -> None:
+    if manager == "apt-get":
+        (client.directory / "local/sbin/apk").unlink()
+    # Alone in their directory: this machine may have them.
+    programs = {"dockerd", "java", "qemu-system-x86_64", "git"}
+    provision = client.bundle_path("bin/provision")
+    provision.write_text(provision.read_text().replace('command -v "$command"', '[ -e "/usr/local/sbin/$command" ]'))
+    for program in ("curl", "ip", "iptables", "jq", "openssl"):
+        client.stand_in(program, f'exec "$(PATH=/usr/sbin:/usr/bin:/sbin:/bin command -v {program})" "$@"')
+    for program in ("dockerd", "git"):
+        (client.directory / "local/sbin" / program).unlink()
+    client.bundle_path("drivers").write_text("exec\ndocker\njava\nqemu\n")
+    makes = f"for made in {' '.join(programs)}; do ln -s /usr/bin/true /usr/local/sbin/$made; done"
+    client.stand_in(manager, f'echo "{manager} $*" >>/tmp/ran; case "$*" in *" runit "*) {makes} ;; esac')
+    done = client.run(f"{BIN}/provision")
+    assert (done.returncode, done.stderr) == (0, ""), done
+    lacks = set(done.stdout.splitlines()[0].rpartition("lacks: ")[2].split())
+    assert lacks == programs
+    assert packages <= set(client.read("/tmp/ran").split())
+
+
+def test_a_server_needs_nothing_of_the_drivers(server: Sandbox) -> None:
+    assert not server.bundle_path("drivers").exists()
 
 
 def test_an_image_that_lacks_something_for_good_says_what(server: Sandbox) -> None:
@@ -261,13 +291,13 @@ esac
 
 
 def test_services_stop_before_what_they_lean_on(server: Sandbox) -> None:
-    for service in ("consul", "health", "nomad", "unbound", "vault"):
+    for service in ("consul", "docker", "health", "nomad", "unbound", "vault"):
         server.path(f"/etc/service/{service}").mkdir(parents=True)
     server.stand_in("sv", SV)
     done = server.run(f"{BIN}/shutdown")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     ended = [line.split()[1] for line in server.read("/tmp/ran").splitlines() if line.startswith("exit")]
-    assert ended == ["health", "nomad", "vault", "consul", "unbound"]
+    assert ended == ["health", "nomad", "docker", "vault", "consul", "unbound"]
 
 
 def test_a_machine_without_services_stops_at_once(server: Sandbox) -> None:
