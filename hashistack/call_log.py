@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hashistack.errors import HashistackError
+from hashistack.home import expanded
 
 if TYPE_CHECKING:
     import logging
@@ -38,7 +38,7 @@ def start() -> None:
         return
     import logging
 
-    file = Path(name).expanduser().absolute()
+    file = expanded(name).absolute()
     os.environ[VARIABLE] = str(file)  # for the engine and its plugin, which work in the project's directory
     try:
         opened = os.fdopen(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a")

@@ -135,7 +135,9 @@ class Engine:
         )
         if done.returncode:
             said = clean(done.stderr or done.stdout)
-            raise Refusal(f"{self.project.directory}, stack {self.project.stack}: {said}", "hashistack up")
+            raise Refusal(
+                f"{self.project.directory}, stack {self.project.stack}: {said}", f"hashistack up{self.project.option}"
+            )
         return done.stdout
 
 

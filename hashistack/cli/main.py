@@ -26,6 +26,7 @@ from hashistack.cli.commands.snapshot import app as snapshot
 from hashistack.cli.commands.toolchain import app as toolchain
 from hashistack.cli.options import ClusterOption, DirectoryOption, OutputOption, StackOption, named_project
 from hashistack.cli.output import Output
+from hashistack.cli.streams import read_utf_8, write_anywhere
 from hashistack.errors import expected
 from hashistack.version import VERSION
 
@@ -272,6 +273,8 @@ def _verbose_first(arguments: list[str]) -> list[str]:
 def main() -> None:
     """The console script: an error of ours is one text on standard error and exit code 2."""
     try:
+        read_utf_8()
+        write_anywhere()
         call_log.start()
         app(args=_verbose_first(sys.argv[1:]))
     except SystemExit as ended:

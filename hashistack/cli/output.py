@@ -39,7 +39,9 @@ class Show:
 
     def __enter__(self) -> Show:
         if self.output is Output.TEXT and self.console.is_terminal:
-            self._status = self.console.status("starting")
+            self._status = self.console.status(
+                "starting", spinner="dots" if self.console.encoding.startswith("utf") else "line"
+            )
             self._status.start()
         return self
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 from hashistack.cli.errors import Refusal
+from hashistack.home import expanded
 from hashistack.platforms import Running
 
 STATE = ".state"
@@ -44,8 +46,19 @@ class Project:
         parsed = urlparse(url)
         if parsed.scheme != "file":
             return None
-        place = Path(unquote(parsed.netloc + parsed.path)).expanduser()
+        place = expanded(unquote(parsed.netloc + parsed.path))
         return place if place.is_absolute() else self.directory / place
+
+    @property
+    def option(self) -> str:
+        """What a shell needs after a command's name to mean this project and stack from here; "" where nothing."""
+        here, said = Path.cwd(), ""
+        if self.directory != here:
+            inside = self.directory.is_relative_to(here)
+            said = f" -C {shlex.quote(str(self.directory.relative_to(here) if inside else self.directory))}"
+        if _with_stack(self.directory, None).stack != self.stack:
+            said += f" --stack {shlex.quote(self.stack)}"
+        return said
 
     def stacks(self) -> list[str]:
         """The stacks that a file backend has for this project; empty for any other backend."""
@@ -123,7 +136,7 @@ def resolve(
     if changes and cluster is None and chosen:
         raise Refusal(f"nothing is deployed in {Path.cwd()}. Name what you mean with -C DIR, or:\n{_listed(chosen)}")
     if len(chosen) == 1:
-        return Project(chosen[0].project, stack or chosen[0].stack, chosen[0].site)
+        return Project(_place(chosen[0]), stack or chosen[0].stack, chosen[0].site)
     if not chosen and cluster and not whole and Path("Pulumi.yaml").is_file():
         return _with_stack(Path.cwd(), stack, cluster)  # one that nobody sees from here: the stack knows it
     if not chosen:
@@ -131,6 +144,25 @@ def resolve(
         wanted = f"No cluster {cluster!r} runs here." if cluster else "No cluster here."
         raise Refusal(f"{wanted}{there}", "hashistack up -C DIR, with DIR a Pulumi project.")
     raise Refusal(f"{len(chosen)} clusters run here; say which:\n{_listed(chosen)}")
+
+
+def _place(cluster: Running) -> Path:
+    """Where a cluster's project is: where its labels say that it was made, or here, if it has moved here since.
+
+    Raises:
+        Refusal: it is not there any more, and this directory's state does not know the cluster.
+    """
+    if (cluster.project / "Pulumi.yaml").is_file():
+        return cluster.project
+    here = Path.cwd()
+    if (here / "Pulumi.yaml").is_file() and (backend := Project(here, cluster.stack).backend):
+        state = backend / ".pulumi" / "stacks" / Project(here, cluster.stack).name / f"{cluster.stack}.json"
+        if state.is_file() and f'"{cluster.site}"' in state.read_text():
+            return here
+    raise Refusal(
+        f"{cluster.site} was made from {cluster.project}, which holds no Pulumi project any more",
+        f"name the directory that it has moved to: -C DIR --stack {shlex.quote(cluster.stack)}",
+    )
 
 
 def _listed(clusters: Sequence[Running]) -> str:

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 from hashistack import call_log
+from hashistack.home import expanded
 
 _END = b"\x04"
 
@@ -37,7 +38,7 @@ def follow() -> None:
 
 
 def _show(pipe: int, kept: str | None) -> None:
-    file = os.open(Path(kept).expanduser(), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600) if kept else None
+    file = os.open(expanded(kept), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600) if kept else None
     with os.fdopen(pipe, "rb", closefd=False) as lines:
         for line in lines:
             if line.startswith(_END):

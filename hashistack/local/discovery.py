@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,12 +29,18 @@ def clusters() -> list[Running]:
     return [sites[site] for site in sorted(sites)]
 
 
-def left(directory: Path, stack: str) -> list[str]:
-    """Containers, networks and volumes that carry the labels of a project and stack (`project/stack`).
+def left(directory: Path, stack: str, sites: Sequence[str] = ()) -> list[str]:
+    """Containers, networks and volumes that carry the labels of a project and stack (`project/stack`), or of sites.
+
+    The labels keep the directory in which the cluster was made; the site is known wherever its project is now.
 
     Raises `DockerFailed`.
     """
-    filters = {"label": [f"{labels.PROJECT}={directory}", f"{labels.STACK}={stack}"]}
+    mine = {"label": [f"{labels.PROJECT}={directory}", f"{labels.STACK}={stack}"]}
+    return list(dict.fromkeys(one for filters in (mine, *map(labels.of, sites)) for one in _labelled(filters)))
+
+
+def _labelled(filters: dict[str, list[str]]) -> list[str]:
     with _docker() as client:
         containers = client.api.containers(all=True, filters=filters)
         networks = client.api.networks(filters=filters)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from hashistack import call_log
 from hashistack.errors import HashistackError, expected
+from hashistack.home import expanded
 from hashistack.ops.rollout.driver import DriverFailed
 from hashistack.provider.handler import Handler
 
@@ -48,7 +49,7 @@ def chosen() -> tuple[str, str]:
     """
     if host := os.environ.get("DOCKER_HOST"):
         return host, "DOCKER_HOST"
-    folder = Path(os.environ.get("DOCKER_CONFIG") or Path("~/.docker").expanduser())
+    folder = Path(os.environ.get("DOCKER_CONFIG") or expanded("~/.docker"))
     name = os.environ.get("DOCKER_CONTEXT") or str(_read(folder / "config.json").get("currentContext") or "default")
     if name == "default":
         return SOCKET, "the default"

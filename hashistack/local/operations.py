@@ -48,7 +48,7 @@ class LocalOperations(PlatformOperations):
     def left(self, stack: Stack) -> Sequence[str]:
         from hashistack.local.discovery import left
 
-        return left(stack.directory, stack.name)
+        return left(stack.directory, stack.name, [cluster.name for cluster in stack.clusters])
 
     def running(self) -> Sequence[Running]:
         from hashistack.local.discovery import clusters

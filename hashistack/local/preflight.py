@@ -18,6 +18,7 @@ from typing import Any
 import docker
 
 from hashistack.component.findings import Finding
+from hashistack.home import home
 from hashistack.local import docker_client, ranges
 from hashistack.local.docker_client import DockerFailed
 from hashistack.local.image import build as image
@@ -81,7 +82,7 @@ def _unreachable(error: DockerFailed) -> Finding:
     if host != docker_client.SOCKET:
         remedy = f"start it, or {'unset DOCKER_HOST' if chosen_by == 'DOCKER_HOST' else 'docker context use default'}"
         return Finding(sentence, False, f"{host} ({chosen_by}) does not: {error.what}", remedy)
-    desktop = Path.home() / ".docker/run/docker.sock"
+    desktop = home() / ".docker/run/docker.sock"
     if not _SOCKET.exists() and desktop.exists():
         return Finding(sentence, False, f"{_SOCKET} is missing", f"export DOCKER_HOST=unix://{desktop}")
     if not _SOCKET.exists() and not shutil.which("dockerd"):

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from hashistack.errors import HashistackError
+from hashistack.home import home
 from hashistack.version import VERSION
 
 _EXECUTABLE: Final = "pulumi-resource-hashistack"
@@ -53,7 +54,7 @@ class PluginNotLinked(HashistackError):
 
 def pulumi_home() -> Path:
     """Pulumi's own directory, as the engine finds it: `PULUMI_HOME`, else `~/.pulumi`."""
-    return Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    return Path(os.environ.get("PULUMI_HOME") or home() / ".pulumi")
 
 
 @cache

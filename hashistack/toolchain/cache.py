@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from hashistack.home import expanded, home
 from hashistack.toolchain import digest, elf, modes
 from hashistack.toolchain.ticker import Ticker
 from hashistack.toolchain.tool import Tool, Unavailable, Wanted
@@ -46,7 +47,7 @@ class Entry:
 def root() -> Path:
     """$HASHISTACK_CACHE, else ~/.cache/hashistack. Made when first written to."""
     chosen = os.environ.get("HASHISTACK_CACHE")
-    return Path(chosen).expanduser().absolute() if chosen else Path.home() / ".cache" / "hashistack"
+    return expanded(chosen).absolute() if chosen else home() / ".cache" / "hashistack"
 
 
 def find(wanted: Wanted) -> tuple[Tool, Origin] | None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from hashistack.home import expanded
 from hashistack.toolchain import cache, digest, download, elf
 from hashistack.toolchain.ticker import Ticker
 from hashistack.toolchain.tool import DigestRefused, Tool, Unavailable, Wanted
@@ -69,7 +70,7 @@ def take(wanted: Wanted, source: str, folder: str, ticker: Ticker) -> Tool:
             return _keep(wanted, source, folder, archive, expected, ticker)
         finally:
             shutil.rmtree(archive.parent)
-    directory = Path(folder.removeprefix("file://")).expanduser()
+    directory = expanded(folder.removeprefix("file://"))
     try:
         expected = _expected(release, (directory / release.sums).read_text())
         ticker.doing(f"verifying {release.archive}")

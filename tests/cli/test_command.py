@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,6 @@ HASHISTACK = [sys.executable, "-c", "from hashistack.cli.main import main; main(
 
 
 def run(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    import os
-
     return subprocess.run(
         [*HASHISTACK, *arguments],
         capture_output=True,
@@ -90,3 +89,35 @@ def test_a_job_to_be_ignored_that_is_none_is_refused_before_anything_is_looked_a
     done = run(command, "-C", str(tmp_path), "--ignore-job", "web", "--ignore-job", "default/web")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "hashistack: --ignore-job web: is no job. Next: give NAMESPACE/JOB\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["doctor"], ["status", "-C", "."], ["down", "--yes", "-C", "."], ["toolchain", "list"], ["--help"]]
+)
+@pytest.mark.parametrize(
+    "locale", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}]
+)
+def test_a_terminal_that_knows_ascii_alone_reads_every_command(
+    arguments: list[str], locale: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: é…\nruntime: python\n", encoding="utf-8")
+    done = subprocess.run([*HASHISTACK, *arguments], capture_output=True, cwd=tmp_path, env={**os.environ, **locale})
+    assert done.returncode in (0, 1, 2)
+    assert (done.stdout + done.stderr).isascii()
+    assert b"Traceback" not in done.stderr
+    assert done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["doctor"], ["status", "-C", "."], ["env", "-C", "."], ["toolchain", "list"]])
+def test_without_a_home_each_command_says_so(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: x\nruntime: python\n")
+    kept = {
+        k: v for k, v in os.environ.items() if k not in ("HOME", "XDG_RUNTIME_DIR", "PULUMI_HOME", "HASHISTACK_CACHE")
+    }
+    # As of a user that no passwd entry names.
+    nobody = "import os, pwd; pwd.getpwuid = lambda uid: {}[uid]"
+    command = [*HASHISTACK[:2], f"{nobody}; {HASHISTACK[2]}", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=kept)
+    assert done.returncode == 2
+    assert done.stderr.startswith("hashistack: ~"), done.stderr
+    assert "no home directory" in done.stderr and "Next: export HOME=DIR" in done.stderr

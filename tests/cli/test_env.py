@@ -16,6 +16,7 @@ from hashistack.cli.commands.env import (
     Shell,
     directory,
     export,
+    kept,
     unset,
     variables,
     write_certificates,
@@ -101,3 +102,7 @@ def test_certificates_are_private(connection: Connection, tmp_path: Path, monkey
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "gone"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert directory("x") == tmp_path / "home/.local/state/hashistack/x"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    directory("x")
+    assert kept("x") == [tmp_path / "hashistack/x", tmp_path / "home/.local/state/hashistack/x"]  # for `down`
+    assert kept("never") == []

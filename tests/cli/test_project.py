@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import stat
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def test_the_only_stack_is_the_one(tmp_path: Path) -> None:
 
 
 def test_this_directory_when_it_holds_a_deployed_stack(tmp_path: Path) -> None:
-    other = Running("other-1f", "other", tmp_path / "other", "dev")
+    other = Running("other-1f", "other", made(tmp_path / "other"), "dev")
     made(tmp_path)
     # nothing deployed here: the cluster that runs is meant; `up` makes one here
     assert resolve(None, None, None, lambda: [other]) == Project(tmp_path / "other", "dev")
@@ -60,7 +61,7 @@ def test_this_directory_when_it_holds_a_deployed_stack(tmp_path: Path) -> None:
 
 
 def test_what_is_changed_or_destroyed_is_never_guessed(tmp_path: Path) -> None:
-    other = Running("other-1f", "other", tmp_path / "other", "dev")
+    other = Running("other-1f", "other", made(tmp_path / "other"), "dev")
     for deployed in (True, False):
         with pytest.raises(Refusal, match=r"nothing is deployed in .*-C DIR, or:\n  --cluster other-1f "):
             resolve(None, None, None, lambda: [other], deployed=deployed, changes=True)
@@ -82,7 +83,7 @@ def test_another_backend_is_trusted_to_have_the_stack(tmp_path: Path) -> None:
 
 
 def test_several_clusters_are_listed_with_how_to_choose(tmp_path: Path) -> None:
-    running = [Running("a-1", "a", tmp_path / "a", "dev"), Running("a-2", "a", tmp_path / "b", "dev")]
+    running = [Running("a-1", "a", made(tmp_path / "a"), "dev"), Running("a-2", "a", made(tmp_path / "b"), "dev")]
     with pytest.raises(Refusal, match=r"2 clusters run.*\n  --cluster a-1 .*\n  --cluster a-2 "):
         resolve(None, None, "a", lambda: running)
     assert resolve(None, None, "a-2", lambda: running).directory == tmp_path / "b"
@@ -128,3 +129,32 @@ def test_settings_of_a_state_that_is_gone_are_refused_by_name(tmp_path: Path) ->
     with pytest.raises(Refusal, match=r"Pulumi\.test\.yaml has the salt of a passphrase that is gone with its \.state"):
         Project(project, "test").environment()
     assert not (project / ".state/passphrase").exists()
+
+
+def test_what_is_printed_for_a_shell_names_this_project_and_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spaced = made(tmp_path / "my shop's", "test", "two")
+    assert shlex.split(Project(spaced, "test").option) == ["-C", "my shop's"]
+    monkeypatch.chdir(spaced)
+    assert Project(spaced, "test").option == ""
+    # without --stack another one would be meant
+    assert Project(spaced, "two").option == " --stack two"
+    monkeypatch.chdir("/")
+    words = shlex.split(Project(spaced, "two").option)
+    assert words == ["-C", str(spaced.relative_to("/")), "--stack", "two"]
+
+
+def test_a_project_that_has_moved_here_is_found_by_its_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = Running("shop-1f", "shop", tmp_path / "gone", "dev")
+    here, another = made(tmp_path / "moved here", "dev"), made(tmp_path / "another", "dev")
+    (here / ".state/.pulumi/stacks/shop/dev.json").write_text('{"id": "shop-1f"}')
+    monkeypatch.chdir(here)
+    assert resolve(None, None, "shop", lambda: [gone]) == Project(here, "dev")
+    # one of the same name that did not make it
+    monkeypatch.chdir(another)
+    with pytest.raises(Refusal, match=r"shop-1f was made from .*gone, .* Next: .*-C DIR --stack dev"):
+        resolve(None, None, "shop", lambda: [gone])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Refusal, match="holds no Pulumi project any more"):
+        resolve(None, None, "shop-1f", lambda: [gone], changes=True)

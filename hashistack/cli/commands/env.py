@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 
+from hashistack.errors import HashistackError
+from hashistack.home import home
 from hashistack.ops.api import tunnel
 from hashistack.ops.api.connection import Connection
 
@@ -32,12 +34,27 @@ class Shell(StrEnum):
 
 def directory(cluster: str) -> Path:
     """The cluster's private directory (0700): in $XDG_RUNTIME_DIR, else in ~/.local/state."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    root = Path(runtime) if runtime and Path(runtime).is_dir() else Path.home() / ".local/state"
-    place = root / "hashistack" / cluster
+    place = _roots()[0] / cluster
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     place.chmod(0o700)
     return place
+
+
+def _roots() -> list[Path]:
+    """Where clusters have their directories: the first is the one to use, in any of them an earlier shell may have."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    first = [Path(runtime, "hashistack")] if runtime and Path(runtime).is_dir() else []
+    try:
+        return [*first, home() / ".local/state/hashistack"]
+    except HashistackError:
+        if first:
+            return first
+        raise
+
+
+def kept(cluster: str) -> list[Path]:
+    """The directories in which `env` has written the cluster's certificates and key."""
+    return [place for root in _roots() if (place := root / cluster).exists()]
 
 
 def write_certificates(connection: Connection, place: Path) -> dict[str, str]:

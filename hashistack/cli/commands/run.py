@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import random
+import shutil
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+from hashistack.cli.commands.env import kept
 from hashistack.cli.engine import Ended, Engine, chosen
 from hashistack.cli.errors import Refusal
 from hashistack.cli.events import Condenser, Line, clean
 from hashistack.cli.output import Show
 from hashistack.cli.project import Project
 from hashistack.errors import HashistackError
+from hashistack.ops.api.connection import Connection
 from hashistack.platforms import PlatformOperations, Stack, every, with_sdk
 
 TRIES = 3
@@ -32,7 +34,7 @@ def up(project: Project, show: Show) -> None:
     if ended.code or ended.interrupted:
         raise Refusal(_failure(ended, condenser, project, "up"))
     changed = _changes(condenser.changes)
-    where = _option(project)
+    where = project.option
     said = f"ready in {seconds:.1f} s · {changed}" if changed else f"nothing to change ({seconds:.1f} s)"
     text = f"""\
 {said}
@@ -55,7 +57,9 @@ def down(project: Project, show: Show) -> None:
         show.result({"ok": True, "seconds": 0.0, "left": []}, text)
         return
     engine = Engine(project, show.say)
-    if project.cluster and (clusters := engine.connections()):
+    engine.unlock()
+    clusters = _clusters(engine, project)
+    if project.cluster and clusters:
         chosen(clusters, project)
         if len(clusters) > 1:
             names = ", ".join(one.name for one in clusters.values())
@@ -63,12 +67,16 @@ def down(project: Project, show: Show) -> None:
                 f"down destroys the whole stack {project.stack} of {project.directory}, with {names}",
                 "take the one out of the program, then hashistack up; or leave --cluster out, to destroy them all",
             )
+    for place in (place for one in clusters.values() for place in kept(one.name)):
+        shutil.rmtree(place)  # before the engine: a `down` that is repeated may not know the clusters any more
     condenser = Condenser(destroying=True)
     ended, condenser, seconds = _run(engine, "destroy", condenser, show)
     if ended.code:
         raise Refusal(_failure(ended, condenser, project, "down"))
     used = [platform for platform in every() if platform.component in condenser.types]
-    if left := _left(project, condenser.types):
+    left = _left(project, condenser.types, tuple(clusters.values()))
+    left += [f"directory {place}" for one in clusters.values() for place in kept(one.name)]
+    if left:
         raise Refusal("\n  ".join(["destroyed, but this is left:", *left]))
     proof = "; ".join(dict.fromkeys(platform.proof for platform in used)) or PlatformOperations.proof
     show.result({"ok": True, "seconds": round(seconds, 1), "left": []}, f"gone in {seconds:.1f} s · {proof}")
@@ -108,7 +116,7 @@ def _run(engine: Engine, verb: str, condenser: Condenser, show: Show) -> tuple[E
 
 def _failure(ended: Ended, condenser: Condenser, project: Project, verb: str) -> str:
     """The engine's diagnostics, and the next command."""
-    where = _option(project)
+    where = project.option
     if ended.interrupted:
         return (
             "interrupted; what was made is kept in the state.\n"
@@ -119,26 +127,28 @@ def _failure(ended: Ended, condenser: Condenser, project: Project, verb: str) ->
     return "\n".join([*told, after])
 
 
-def _option(project: Project) -> str:
-    here = Path.cwd()
-    if project.directory == here:
-        return ""
-    inside = project.directory.is_relative_to(here)
-    return f" -C {project.directory.relative_to(here) if inside else project.directory}"
-
-
 def _changes(changes: Mapping[str, int]) -> str:
     words = {"create": "created", "update": "changed", "replace": "replaced", "delete": "removed"}
     told = [f"{count} {words[kind]}" for kind, count in changes.items() if kind in words]
     return ", ".join(told)
 
 
-def _left(project: Project, types: Collection[str]) -> list[str]:
+def _clusters(engine: Engine, project: Project) -> Mapping[str, Connection]:
+    """The stack's clusters, none where it does not say (they never came up): only who names one must be told so."""
+    try:
+        return engine.connections()
+    except HashistackError:
+        if project.cluster:
+            raise
+        return {}
+
+
+def _left(project: Project, types: Collection[str], clusters: Sequence[Connection] = ()) -> list[str]:
     """What is there of the stack on any platform. One of which it had no cluster may be silent, or its SDK missing.
 
     types: the resource types that the stack had.
     """
-    stack, found = Stack(project.directory, f"{project.name}/{project.stack}"), list[str]()
+    stack, found = Stack(project.directory, f"{project.name}/{project.stack}", clusters), list[str]()
     for platform in every():
         try:
             found += with_sdk(platform, partial(platform.left, stack))

@@ -47,7 +47,7 @@ class Lock:
 
     def __enter__(self) -> Lock:
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        items = {"user": getpass.getuser(), "host": socket.gethostname(), "pid": str(os.getpid())}
+        items = {"user": _user(), "host": socket.gethostname(), "pid": str(os.getpid())}
         body = {
             "Path": PATH.removeprefix("/v1/var/"),
             "Items": {**items, "purpose": self._purpose, "since": since},
@@ -127,3 +127,10 @@ def release(nomad: Api) -> None:
     if isinstance(held, dict) and (lock := held.get("Lock")):
         body = {"Path": PATH.removeprefix("/v1/var/"), "Lock": {"ID": lock["ID"]}}
         nomad.call("PUT", f"{PATH}?lock-release", body=body, accept=(409,))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no passwd entry, as in many a container
+        return f"uid {os.getuid()}"
