@@ -14,7 +14,7 @@ from bench.figure import Figure, load
 from bench.workspace import Workspace
 from bench.writes import Writes, Written
 from hashistack.local import labels
-from hashistack.local.machines import run
+from hashistack.local.evidence import run
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection
 from hashistack.ops.api.http import ApiError

@@ -8,7 +8,7 @@ from typing import Any
 
 import docker
 
-from hashistack.local.machines import run
+from hashistack.local.evidence import run
 
 BOOT = """\
 now() { read -r up rest </proc/uptime && printf '%s' "${up%.*}${up#*.}"; }

@@ -48,7 +48,7 @@ class Engine:
         environment = project.environment()
         # The engine looks for its language host beside itself on PATH.
         environment["PATH"] = f"{tool.path.parent}{os.pathsep}{environment.get('PATH', '')}"
-        self._environment = environment
+        self.environment = environment
 
     def unlock(self) -> None:
         """Clear what a killed run has left; refuse when somebody is at work."""
@@ -108,7 +108,7 @@ class Engine:
                     process = subprocess.Popen(
                         arguments,
                         cwd=self.project.directory,
-                        env=self._environment,
+                        env=self.environment,
                         stdin=subprocess.DEVNULL,
                         stdout=output,
                         stderr=subprocess.STDOUT,
@@ -129,7 +129,7 @@ class Engine:
         done = subprocess.run(
             [self._pulumi, *arguments, "--non-interactive", "--color", "never"],
             cwd=self.project.directory,
-            env=self._environment,
+            env=self.environment,
             capture_output=True,
             text=True,
         )

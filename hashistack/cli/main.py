@@ -77,15 +77,44 @@ def up(
     stack: StackOption = None,
     cluster: ClusterOption = None,
     ignore_job: IgnoreJobOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="after the loss of all servers: begin again, empty")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Make the cluster, or change it to what the program says; ends when it is ready for jobs."""
+    """Make the cluster, start what is stopped, or change it to what the program says; ends when it is ready."""
     from hashistack.cli.commands.run import up as run
     from hashistack.cli.output import Show
     from hashistack.ops.rollout.ignored_jobs import ignore
 
     ignore(ignore_job or ())
-    run(named_project(directory, stack, cluster, deployed=False, changes=True, whole=True), Show(output))
+    run(named_project(directory, stack, cluster, deployed=False, changes=True, whole=True), Show(output), anew=yes)
+
+
+@app.command()
+def stop(
+    directory: DirectoryOption = None,
+    stack: StackOption = None,
+    cluster: ClusterOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Stop the machines of a local cluster; they keep their data, ports and addresses. Nothing leaves the cluster."""
+    from hashistack.cli.commands.stop import stop as run
+    from hashistack.cli.output import Show
+
+    run(named_project(directory, stack, cluster, changes=True), Show(output))
+
+
+@app.command()
+def start(
+    directory: DirectoryOption = None,
+    stack: StackOption = None,
+    cluster: ClusterOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Start the machines of a local cluster that are stopped; ends when it is ready for jobs."""
+    from hashistack.cli.commands.stop import start as run
+    from hashistack.cli.output import Show
+
+    run(named_project(directory, stack, cluster, changes=True), Show(output))
 
 
 @app.command()
@@ -200,7 +229,7 @@ def heal(
     ignore_job: IgnoreJobOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Replace machines that are lost, and forget what is left of them in Raft and catalogs; roll nothing."""
+    """Start machines that are stopped, replace those that are lost, and forget what is left of these; roll nothing."""
     from hashistack.cli.commands import rollout as commands
     from hashistack.cli.output import Show
     from hashistack.ops.rollout.ignored_jobs import ignore

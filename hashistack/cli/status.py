@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,16 +14,21 @@ from rich.table import Table
 from rich.text import Text
 
 from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.connection import Connection
 from hashistack.ops.api.http import ApiError
 from hashistack.ops.api.raft import Raft
 from hashistack.ops.readiness.checks import missing_drivers
+from hashistack.ops.rollout.driver import Instance
 from hashistack.ops.snapshots.last import last_snapshot
 
 _COLUMNS = ("node", "role", "nomad", "consul", "vault", "dns", "allocs")
 
 
-def look(cluster: Cluster) -> dict[str, Any]:
-    """What the three APIs say now. A product that does not answer is an entry in `problems`, not an error."""
+def look(cluster: Cluster, stopped: Sequence[Instance] = ()) -> dict[str, Any]:
+    """What the three APIs say now. A product that does not answer is an entry in `problems`, not an error.
+
+    stopped: machines that do not run and can be started again.
+    """
     asked: dict[str, Callable[[], Any]] = {
         "consul": cluster.consul.raft,
         "nomad": cluster.nomad.raft,
@@ -35,7 +40,7 @@ def look(cluster: Cluster) -> dict[str, Any]:
         "servers": cluster.vault.health,
         "snapshot": lambda: last_snapshot(cluster),
     }
-    problems: list[str] = []
+    problems = [f"{one.name} is stopped. Next: hashistack start" for one in stopped]
     remedies: dict[str, None] = {}
     seen: dict[str, Any] = {}
     with ThreadPoolExecutor(len(asked)) as workers:
@@ -106,6 +111,40 @@ def look(cluster: Cluster) -> dict[str, Any]:
         and {**asdict(snapshot), **{key: _iso(getattr(snapshot, key)) for key in ("taken", "since")}},
         "snapshot_told": snapshot.describe(now) if snapshot else "none at intervals",
         "problems": problems,
+    }
+
+
+def asleep(connection: Connection, stopped: Sequence[Instance]) -> dict[str, Any]:
+    """The same of a cluster whose machines are all stopped, or gone: there is nobody to ask."""
+    roles = {pool.name: pool.role for pool in connection.pools}
+    rows = [
+        {
+            "node": one.name,
+            "role": "server" if roles.get(one.pool) == "server" else f"client {one.pool}",
+            "nomad": "stopped",
+            "consul": "stopped",
+            "vault": "stopped" if roles.get(one.pool) == "server" else "-",
+            "dns": "stopped",
+            "allocs": None,
+        }
+        for one in sorted(stopped, key=lambda one: (roles.get(one.pool) != "server", one.name))
+    ]
+    return {
+        "cluster": connection.name,
+        "provider": connection.provider,
+        "datacenter": connection.datacenter,
+        "healthy": False,
+        "machines": rows,
+        "can_lose": {},
+        "vault": [],
+        "certificate_days": connection.certificate_days(),
+        "snapshot": None,
+        "snapshot_told": "nobody can be asked",
+        "problems": [
+            f"the cluster is stopped, with its data: {len(rows)} machines. Next: hashistack start"
+            if rows
+            else "the cluster has no machine any more. Next: hashistack up, which says what can be done"
+        ],
     }
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Literal
 
 import docker
-from docker.errors import APIError, NotFound
+from docker.errors import NotFound
 
-from hashistack.local import machines, secret_store
+from hashistack.local import evidence, machines, power, proxy, secret_store
 from hashistack.local.blueprint import Blueprint, blueprint
 from hashistack.local.docker_client import asking, engine
 from hashistack.local.machines import STAY, Machine
-from hashistack.local.proxy import ensure, proxy
 from hashistack.local.removal import remove_containers
 from hashistack.ops.api.connection import Connection, Pool
 from hashistack.ops.rollout.driver import DriverFailed, Instance
@@ -36,8 +34,8 @@ class LocalDriver:
     def instances(self) -> tuple[Instance, ...]:
         now = time.time()
         return tuple(
-            Instance(machine.name, machine.pool, machine.bundle, self._state(machine), now - machine.created)
-            for machine in self._listed()
+            Instance(one.name, one.pool, one.bundle, power.life(self._client, one), now - one.created)
+            for one in self._listed()
         )
 
     def size(self, pool: Pool) -> int:
@@ -51,8 +49,8 @@ class LocalDriver:
         servers = next(pool for pool in self._connection.pools if pool.role == "server")
         if "cidr" not in servers.template:
             return  # made by a release that had no proxy: the next `up` makes one
-        plan = proxy(dict(servers.template), self._connection.ca_pem, self._connection.region)
-        ensure(self._client, plan)
+        plan = proxy.proxy(dict(servers.template), self._connection.ca_pem, self._connection.region)
+        proxy.ensure(self._client, plan)
 
     @asking()
     def grow(self, pool: str, count: int) -> tuple[str, ...]:
@@ -62,6 +60,26 @@ class LocalDriver:
         except ResourceFailed as error:
             raise DriverFailed(error.what, error.remedy) from error
         return names
+
+    @property
+    def cannot_stop(self) -> str:
+        return ""
+
+    @asking()
+    def start(self, names: Sequence[str]) -> None:
+        try:
+            power.start(self._client, self._connection.name, self._named(names))
+        except ResourceFailed as error:
+            raise DriverFailed(error.what, error.remedy) from error
+
+    @asking()
+    def stop(self, names: Sequence[str]) -> None:
+        try:
+            power.stop(self._client, self._named(names))
+        except ResourceFailed as error:
+            raise DriverFailed(error.what, error.remedy) from error
+        if not any(machine.running for machine in self._listed()):
+            proxy.stop(self._client, self._connection.name)
 
     @asking()
     def terminate(self, names: Sequence[str]) -> None:
@@ -98,7 +116,7 @@ class LocalDriver:
     def evidence(self, name: str) -> str:
         try:
             with asking():
-                return "\n".join(machines.evidence(self._client, machine.id) for machine in self._named([name]))
+                return "\n".join(evidence.evidence(self._client, machine.id) for machine in self._named([name]))
         except DriverFailed as error:
             return f"{name}: its log can't be read: {error.what}"  # a failed rollout has its own reason to tell
 
@@ -121,14 +139,3 @@ class LocalDriver:
     def _named(self, names: Iterable[str]) -> list[Machine]:
         wanted = set(names)
         return [machine for machine in self._listed() if machine.name in wanted]
-
-    def _state(self, machine: Machine) -> Literal["running", "leaving", "stopped"]:
-        if not machine.running:
-            return "stopped"
-        try:
-            details = self._client.api.inspect_container(machine.id)
-            if details["RestartCount"] and machines.taken_away(self._client, machine.id):
-                return "stopped"  # it has left, and Docker started it again: it idles
-        except (APIError, NotFound):
-            return "stopped"
-        return "leaving" if details["HostConfig"]["RestartPolicy"]["Name"] == STAY["Name"] else "running"

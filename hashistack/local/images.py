@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
 from hashistack.errors import HashistackError
-from hashistack.local import labels, machines
+from hashistack.local import evidence, labels, machines
 from hashistack.local.docker_client import asking
 from hashistack.local.machines import IMAGES, Machine
 
@@ -102,7 +102,7 @@ def _pack(packed: IO[bytes], archive: Path) -> None:
 def _into(client: docker.DockerClient, takers: Sequence[Machine], name: str) -> None:
     command = ["/opt/hashistack/current/bin/load-images", f"{IMAGES}/{name}"]
     with ThreadPoolExecutor(len(takers)) as workers:
-        ended = list(workers.map(lambda machine: machines.run(client, machine.id, command), takers))
+        ended = list(workers.map(lambda machine: evidence.run(client, machine.id, command), takers))
     failed = [f"{one.name}: {said.strip()}" for one, (code, said) in zip(takers, ended, strict=True) if code]
     if failed:
         raise NotLoaded("\n".join(failed), "hashistack status, then repeat")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,17 +44,27 @@ _TRIES = 16
 
 @dataclass(frozen=True)
 class Machine:
-    """One container of a pool, as Docker lists it. created: seconds of the epoch."""
+    """One container of a pool, as Docker lists it. state: Docker's word. created: seconds of the epoch."""
 
     id: str
     name: str
     pool: str
     slot: int
-    running: bool
+    state: str
     bundle: str
     created: int
     address: str
     """In the cluster's network."""
+
+    @property
+    def running(self) -> bool:
+        """It runs, or Docker is about to start it again."""
+        return self.state in ("running", "restarting")
+
+    @property
+    def started(self) -> bool:
+        """It ran once, so it may hold data; one that Docker is removing is as good as gone."""
+        return self.state not in ("created", "removing", "dead")
 
 
 def listed(docker: Listing, site: str, pool: str = "") -> list[Machine]:
@@ -67,7 +76,7 @@ def listed(docker: Listing, site: str, pool: str = "") -> list[Machine]:
             name=container["Labels"][labels.MACHINE],
             pool=container["Labels"][labels.POOL],
             slot=int(container["Labels"][labels.SLOT]),
-            running=container["State"] == "running",
+            state=container["State"],
             bundle=container["Labels"][labels.BUNDLE],
             created=container["Created"],
             address=_address(container, site),
@@ -78,6 +87,8 @@ def listed(docker: Listing, site: str, pool: str = "") -> list[Machine]:
 
 
 def _address(container: Props, network: str) -> str:
+    if address := container["Labels"].get(labels.ADDRESS):
+        return str(address)
     found = container["NetworkSettings"]["Networks"].get(network) or {}
     return str((found.get("IPAMConfig") or {}).get("IPv4Address") or found.get("IPAddress") or "")
 
@@ -88,12 +99,18 @@ def fresh_names(pool: str, count: int) -> tuple[str, ...]:
 
 
 def start(
-    client: docker.DockerClient, plan: Blueprint, names: Sequence[str], secrets: Mapping[str, bytes] | None = None
+    client: docker.DockerClient,
+    plan: Blueprint,
+    names: Sequence[str],
+    secrets: Mapping[str, bytes] | None = None,
+    *,
+    started: bool = True,
 ) -> None:
-    """Makes machines side by side, each in the lowest free slot. Raises ResourceFailed.
+    """Makes machines side by side, each in the lowest free slot, and starts them. Raises ResourceFailed.
 
     secrets: documents for the pool's secret store. The first machine brings them along, and none starts before: Docker
-    unpacks a file by removing the one that is there, under the eyes of whoever reads it.
+    unpacks a file by removing the one that is there, under the eyes of whoever reads it. started: False leaves the
+    start to somebody else.
     """
     if not names:
         return
@@ -110,7 +127,9 @@ def start(
     with ThreadPoolExecutor(len(names)) as pool:
         starting = [
             # Another pool may start machines at this moment: each has addresses to fall back on.
-            pool.submit(make, client, plan, name, slot, free[index :: len(names)], filled, {} if index else secrets)
+            pool.submit(
+                make, client, plan, name, slot, free[index :: len(names)], filled, {} if index else secrets, started
+            )
             for index, (name, slot) in enumerate(zip(names, slots, strict=False))
         ]
         for machine in starting:
@@ -139,6 +158,7 @@ def make(
     addresses: Sequence[str],
     filled: threading.Event,
     secrets: Mapping[str, bytes] | None = None,
+    started: bool = True,
 ) -> str:
     """Creates and starts one machine; returns its container id. Raises ResourceFailed, leaving nothing behind.
 
@@ -152,7 +172,7 @@ def make(
     try:
         for address in addresses[:_TRIES]:
             try:
-                return _make(client, plan, name, slot, address, filled, secrets or {})
+                return _make(client, plan, name, slot, address, filled, secrets or {}, started)
             except APIError as error:
                 if "already in use" not in str(error.explanation) or "ddress" not in str(error.explanation):
                     raise ResourceFailed(f"machine {name}: Docker says: {error.explanation}") from error
@@ -170,6 +190,7 @@ def _make(
     address: str,
     filled: threading.Event,
     secrets: Mapping[str, bytes],
+    started: bool,
 ) -> str:
     from docker.errors import APIError
     from docker.types import Mount
@@ -184,10 +205,9 @@ def _make(
         labels.BUNDLE: plan.bundle,
         labels.SLOT: str(slot),
         labels.MACHINE: name,
+        labels.ADDRESS: address,
+        labels.PORT_BASE: str(plan.port_base),
     }
-    aliases = [name + "." + DOMAIN]
-    if not client_role:
-        aliases += [f"servers.{DOMAIN}", f"slot-{slot}.{DOMAIN}"]
     host = client.api.create_host_config(
         binds=[
             *(f"{source}:{target}:ro" for source, target in mounts.items()),
@@ -204,7 +224,7 @@ def _make(
         network_mode=plan.network,
         restart_policy={"Name": "unless-stopped"},
     )
-    endpoint = client.api.create_endpoint_config(aliases=aliases, ipv4_address=address)
+    endpoint = client.api.create_endpoint_config(aliases=aliases(name, plan.role, slot), ipv4_address=address)
     client.api.create_volume(plan.volume, labels=plan.labels)
     if plan.docker:
         client.api.create_volume(plan.images, labels=plan.labels)
@@ -222,11 +242,18 @@ def _make(
         if secrets:
             filled.set()
         filled.wait()
-        client.api.start(container)
+        if started:
+            client.api.start(container)
     except APIError:
         client.api.remove_container(container, v=True, force=True)
         raise
     return container
+
+
+def aliases(name: str, role: str, slot: int) -> list[str]:
+    """The names of a machine in the cluster's network."""
+    own = [f"{name}.{DOMAIN}"]
+    return own if role == "client" else [*own, f"servers.{DOMAIN}", f"slot-{slot}.{DOMAIN}"]
 
 
 def put_secrets(client: docker.DockerClient, container: str, secrets: Mapping[str, bytes]) -> None:
@@ -256,75 +283,3 @@ def tar(files: dict[str, tuple[bytes, int]]) -> bytes:
             member.size, member.mode = len(data), mode
             archive.addfile(member, io.BytesIO(data))
     return out.getvalue()
-
-
-def taken_away(client: docker.DockerClient, container: str) -> bool:
-    """Whether the machine was told that it is being taken away (see `node/platform/platform-local`)."""
-    from docker.errors import NotFound
-
-    try:
-        client.api.get_archive(container, "/platform/terminating")
-    except NotFound:
-        return False
-    return True
-
-
-def health(client: docker.DockerClient, container: str) -> tuple[bool, Props]:
-    """What the machine says of itself now (see `machine/node/watch/health`)."""
-    code, output = run(client, container, ["/opt/hashistack/current/bin/health"])
-    try:
-        return code == 0, json.loads(output)
-    except ValueError:
-        return False, {"checks": {"boot": output.strip().splitlines()[-1] if output.strip() else "not booted"}}
-
-
-def has_booted(client: docker.DockerClient, container: str) -> bool:
-    """Whether a machine's services have been started (see the end of `node/boot/boot`)."""
-    from docker.errors import NotFound
-
-    try:
-        return b"machine booted from bundle" in client.api.logs(container)
-    except NotFound:
-        return False
-
-
-def run(client: docker.DockerClient, container: str, command: Sequence[str]) -> tuple[int, str]:
-    """Runs a program on the machine; exit code and output. A stopped machine is exit code 1 with Docker's words."""
-    from docker.errors import APIError
-
-    try:
-        started = client.api.exec_create(container, list(command))["Id"]
-        output = client.api.exec_start(started)
-        return client.api.exec_inspect(started)["ExitCode"] or 0, output.decode(errors="replace")
-    except APIError as error:
-        return 1, str(error.explanation)
-
-
-_LOG_LINES = 5
-_SERVICE = {"consul": "consul", "nomad": "nomad", "vault": "vault", "dns": "unbound", "docker": "docker"}
-_GOOD = frozenset({"voter", "member", "ready", "answers"})
-
-
-def evidence(client: docker.DockerClient, container: str) -> str:
-    """Why a machine is not well: which of its services is late, and that one's last words. "" when it is well."""
-    details = client.api.inspect_container(container)
-    name, boot = details["Config"]["Labels"][labels.MACHINE], client.api.logs(container, tail=_LOG_LINES)
-    if not details["State"]["Running"]:
-        return _told(f"{name}: {details['State']['Status']}", boot.decode(errors="replace"))
-    well, said = health(client, container)
-    if well:
-        return ""
-    late = _late(said)
-    if service := _SERVICE.get(late):
-        command = ["tail", "-n", str(_LOG_LINES), f"/var/log/hashistack/{service}/current"]
-        return _told(f"{name}: {late} is {said['checks'][late]}", run(client, container, command)[1])
-    return _told(f"{name}: {late} is {said['checks'][late]}", boot.decode(errors="replace"))
-
-
-def _late(said: dict[str, Any]) -> str:
-    return next((name for name, state in said["checks"].items() if state not in _GOOD), "boot")
-
-
-def _told(sentence: str, log: str) -> str:
-    lines = log.splitlines()[-_LOG_LINES:] or ["(it has said nothing yet)"]
-    return "\n".join([sentence, *(f"  {line}" for line in lines)])

@@ -38,6 +38,7 @@ class Engine:
     info: dict[str, Any]
     api: str
     subnets: tuple[IPv4Network, ...]
+    reserved: ranges.Reserved
 
     @property
     def native(self) -> bool:
@@ -54,7 +55,8 @@ def run(client: docker.DockerClient | None = None) -> list[Finding]:
     try:
         with docker_client.asking():
             client = client or docker_client.engine(timeout=5)
-            engine = Engine(client, client.info(), client.version()["ApiVersion"], tuple(_subnets(client)))
+            reserved = ranges.reserved(client.api)
+            engine = Engine(client, client.info(), client.version()["ApiVersion"], tuple(_subnets(client)), reserved)
     except DockerFailed as error:
         return [_unreachable(error)]
     reached = Finding("Docker answers", True, f"version {engine.info.get('ServerVersion', '?')}")
@@ -173,7 +175,7 @@ def _ports(engine: Engine) -> Finding:
     sentence = f"a block of {ranges.PORTS} ports is free on loopback"
     for index in range(ranges.CLUSTERS):
         base = ranges.port_base(index)
-        if ranges.ports_free(base):
+        if base not in engine.reserved.port_bases and ranges.ports_free(base):
             return Finding(sentence, True, f"{base} to {base + ranges.PORTS - 1}")
     remedy = "hashistack down for clusters that nobody needs"
     return Finding(sentence, False, f"none from {ranges.FIRST_PORT} on", remedy)
@@ -190,7 +192,7 @@ def _subnet(engine: Engine) -> Finding:
             return Finding(sentence, None, detail, remedy)
     for index in range(ranges.CLUSTERS):
         cidr = ranges.subnet(index)
-        if not any(cidr.overlaps(taken) for taken in (*engine.subnets, *routes)):
+        if not engine.reserved.has(cidr) and not any(cidr.overlaps(taken) for taken in (*engine.subnets, *routes)):
             return Finding(sentence, True, str(cidr))
     remedy = "set network.cidr to a free one, or hashistack down for clusters that nobody needs"
     return Finding(sentence, False, f"all of {ranges.SUPERNET} is taken by Docker networks or routes", remedy)

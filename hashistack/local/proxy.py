@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import docker
 
 ROLE = "api"
+_STOP_SECONDS = 5
 _CONFIG = "etc/hashistack/api.cfg"
 _CA = "etc/hashistack/ca.pem"
 
@@ -147,6 +148,12 @@ def ensure(client: docker.DockerClient, plan: Proxy) -> None:
         client.api.start(same[0]["Id"])
     else:
         _make(client, plan)
+
+
+def stop(client: docker.DockerClient, site: str) -> None:
+    """Stops the site's container; `ensure` starts it again."""
+    for one in _found(client.api, site):
+        client.api.stop(one["Id"], timeout=_STOP_SECONDS)
 
 
 def remove(client: docker.DockerClient, site: str) -> None:

@@ -1,9 +1,13 @@
-"""The subnets and host ports that clusters on this machine take, one of each a cluster."""
+"""The subnets and host ports that clusters on this machine take, one of each a cluster, for as long as it exists."""
 
 from __future__ import annotations
 
 import socket
-from ipaddress import IPv4Network
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from hashistack.local import labels
+from hashistack.local.listing import Listing
 
 SUPERNET = IPv4Network("10.213.0.0/16")
 """Where subnets come from when the specification names none: rarely used by home, office or VPN networks."""
@@ -30,6 +34,29 @@ def subnet(index: int) -> IPv4Network:
 def port_base(index: int) -> int:
     """The first host port of the cluster with this index (0 to 255)."""
     return FIRST_PORT + PORTS * index
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """What the clusters of this Docker host hold, whether they run or are stopped: blocks of ports, and addresses."""
+
+    port_bases: frozenset[int]
+    addresses: frozenset[IPv4Address]
+
+    def has(self, cidr: IPv4Network) -> bool:
+        """Whether a machine has an address in `cidr`. Its network may be gone: Docker prunes unused ones."""
+        return any(address in cidr for address in self.addresses)
+
+
+def reserved(docker: Listing) -> Reserved:
+    """By the labels of networks and machines. Nobody listens on the ports of a cluster that is stopped."""
+    marked = {"label": [labels.SITE]}
+    networks = [found["Labels"] for found in docker.networks(filters=marked)]
+    machines = [found["Labels"] for found in docker.containers(all=True, filters=marked)]
+    return Reserved(
+        frozenset(int(said[labels.PORT_BASE]) for said in (*networks, *machines) if labels.PORT_BASE in said),
+        frozenset(IPv4Address(said[labels.ADDRESS]) for said in machines if labels.ADDRESS in said),
+    )
 
 
 def ports_free(base: int) -> bool:

@@ -58,5 +58,5 @@ def _server(site: str) -> tuple[docker.DockerClient, str]:
     filters = {"label": [f"{labels.SITE}={site}", f"{labels.ROLE}=server"]}
     found = client.api.containers(filters=filters)
     if not found:
-        raise StoreUnreachable(f"no server of {site} runs on this Docker host", "hashistack up")
+        raise StoreUnreachable(f"no server of {site} runs on this Docker host", "hashistack start, or hashistack up")
     return client, str(found[0]["Id"])

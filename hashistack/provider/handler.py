@@ -8,6 +8,7 @@ made side by side.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, final
@@ -34,6 +35,9 @@ class Unknown:
 
 
 UNKNOWN: Final = Unknown()
+
+BEGAN: Final = time.time()
+"""When this process began, in seconds of the epoch: each `up` has a plugin of its own."""
 
 Props = dict[str, Any]
 """A resource's properties as plain Python values: str, bool, int, float, None, list, dict, `UNKNOWN`.

@@ -1,4 +1,4 @@
-"""A total loss: every machine and every volume gone, new machines by `up`, and everything back out of one archive."""
+"""A total loss: every machine and every volume gone, new ones by `up --yes`, and everything back out of one archive."""
 
 from __future__ import annotations
 
@@ -109,7 +109,12 @@ def test_f32_everything_is_back_on_new_machines(own: Datacenter, tmp_path: Path)
     before = {machine.name for machine in own.machines()}
 
     _lose_everything(own)
-    own.project.run("up")
+    # A loss of everything must not look like success: the user says that it is to begin again.
+    said = own.project.run("up", code=2)
+    assert "has no server any more" in said
+    assert "hashistack snapshot restore FILE" in said
+    assert [one for one in own.servers if one.container.status == "running"] == []
+    own.project.run("up", "--yes")
     said = own.project.run("snapshot", "restore", str(archive), code=2)
     assert "0 Nomad jobs, 0 Consul keys, 0 Vault secrets" in said
     assert "say --yes" in said

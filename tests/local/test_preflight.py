@@ -15,7 +15,7 @@ import pytest
 from docker.errors import DockerException
 
 from hashistack.component.findings import Finding
-from hashistack.local import preflight, ranges
+from hashistack.local import labels, preflight, ranges
 from hashistack.local.image import build as image
 
 GIB = 1 << 30
@@ -26,7 +26,13 @@ Fake = Callable[..., Any]
 def fake() -> Fake:
     """A Docker client of this machine, with what the test changes about it."""
 
-    def make(api: str = "1.44", subnets: tuple[str, ...] = (), images: bool = True, **info: object) -> Any:
+    def make(
+        api: str = "1.44",
+        subnets: tuple[str, ...] = (),
+        images: bool = True,
+        marks: tuple[dict[str, str], ...] = (),
+        **info: object,
+    ) -> Any:
         said = {
             "Name": platform.node(),
             "OperatingSystem": "Debian",
@@ -43,7 +49,10 @@ def fake() -> Fake:
             info=lambda: said,
             version=lambda: {"ApiVersion": api},
             images=SimpleNamespace(list=lambda name: [name] if images else []),
-            api=SimpleNamespace(networks=lambda: networks),
+            api=SimpleNamespace(
+                networks=lambda filters=None: networks if filters is None else [],
+                containers=lambda all, filters: [{"Labels": mark} for mark in marks],
+            ),
         )
 
     return make
@@ -72,6 +81,16 @@ def test_api_versions_are_compared_as_numbers(fake: Fake) -> None:
     assert one(preflight.run(fake(api="1.41")), "API").ok
     assert one(preflight.run(fake(api="1.100")), "API").ok
     assert one(preflight.run(fake(api="1.9")), "API").ok is False
+
+
+def test_what_a_stopped_cluster_holds_is_not_free(fake: Fake) -> None:
+    """Nobody listens on its ports, and Docker prunes the network of machines that do not run."""
+    free = preflight.run(fake())
+    base = one(free, "ports").detail.partition(" ")[0]
+    cidr = IPv4Network(one(free, "a subnet is free").detail)
+    held = preflight.run(fake(marks=({labels.PORT_BASE: base, labels.ADDRESS: str(cidr[7])},)))
+    assert int(one(held, "ports").detail.partition(" ")[0]) > int(base)
+    assert not IPv4Network(one(held, "a subnet is free").detail).overlaps(cidr)
 
 
 def test_a_subnet_that_docker_has_is_passed_over(fake: Fake) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -60,3 +61,21 @@ def test_what_this_machine_lacks_is_told_at_once_and_in_a_preview_too(monkeypatc
         )
     monkeypatch.setattr(preflight, "run", lambda client: found[:1])
     assert SiteHandler().preview(Context(preview=True), None, news) == {}
+
+
+def test_a_component_of_another_name_does_not_take_a_clusters_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To Pulumi it is a new cluster, after which the old one is deleted, with its data."""
+    asked: list[Any] = []
+
+    def containers(**given: Any) -> list[Any]:
+        asked.append(given)
+        return [{"Labels": {"hashistack.cluster": "shop-1a2b"}}]
+
+    docker = SimpleNamespace(api=SimpleNamespace(containers=containers))
+    monkeypatch.setattr(cluster_id, "engine", lambda: docker)
+    monkeypatch.setattr("hashistack.local.preflight.run", lambda client: [])
+    context = Context(urn="urn:pulumi:dev::shops::hashistack:index:LocalSite::renamed-site")
+    with pytest.raises(ResourceFailed, match="this stack has the cluster shop-1a2b already"):
+        cluster_id.SiteHandler().create(context, {"name": "shop", "project": "/srv/shop"})
+    labels = ["hashistack.name=shop", "hashistack.project=/srv/shop", "hashistack.stack=shops/dev"]
+    assert asked == [{"all": True, "filters": {"label": labels}}]

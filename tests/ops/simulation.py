@@ -89,7 +89,7 @@ class Box:
     pool: str
     bundle: str
     started: float
-    state: Literal["running", "leaving", "stopped"] = "running"
+    state: Literal["running", "leaving", "stopped", "terminated"] = "running"
     serves: bool = False
     eligible: bool = True
     draining: bool = False
@@ -194,7 +194,7 @@ class Simulation:
 
     def stop(self, name: str) -> None:
         """A machine stops, and is still there."""
-        self.boxes[name].state = "stopped"
+        self.boxes[name].state = "terminated"
         self._vanish(self.boxes[name])
 
     def later(self, seconds: float, happens: Callable[[], None]) -> None:
@@ -456,11 +456,14 @@ class Simulation:
     def _well(self, name: str) -> bool:
         box = self.boxes.get(name)
         return (
-            box is not None and box.state != "stopped" and box.serves and any(name in v for v in self.voters.values())
+            box is not None
+            and box.state != "terminated"
+            and box.serves
+            and any(name in v for v in self.voters.values())
         )
 
     def _ready(self, box: Box) -> bool:
-        return box.serves and box.state != "stopped"
+        return box.serves and box.state != "terminated"
 
     def _lock(self) -> type[Lock]:
         simulation = self

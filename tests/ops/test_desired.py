@@ -63,9 +63,10 @@ def test_what_is_as_declared_changes_nothing() -> None:
     assert changes(*SERVERS, *WEB) == {}
 
 
-def test_lost_stopped_and_outdated_machines_are_named_by_pool() -> None:
+def test_lost_stopped_terminated_and_outdated_machines_are_named_by_pool() -> None:
     assert changes(*SERVERS[1:], *WEB) == {"server": "1 missing"}
-    assert changes(*SERVERS, WEB[0], replace(WEB[1], state="stopped")) == {"web": "1 missing, 1 stopped"}
+    assert changes(*SERVERS, WEB[0], replace(WEB[1], state="stopped")) == {"web": "1 stopped"}
+    assert changes(*SERVERS, WEB[0], replace(WEB[1], state="terminated")) == {"web": "1 missing, 1 terminated"}
     assert changes(*SERVERS, WEB[0], replace(WEB[1], bundle="b0")) == {"web": "1 of 2 outdated (b0 -> b2)"}
 
 

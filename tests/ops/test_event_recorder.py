@@ -44,7 +44,7 @@ def test_a_machine_is_told_when_its_life_changes_and_once_when_it_is_gone(
 ) -> None:
     for client in (CLIENT, CLIENT, replace(CLIENT, draining=True), replace(CLIENT, state="leaving")):
         recorder.fleet(seen(SERVER, client))
-    recorder.fleet(seen(SERVER, replace(CLIENT, state="stopped")))
+    recorder.fleet(seen(SERVER, replace(CLIENT, state="terminated")))
     recorder.fleet(seen(SERVER))
     assert lives(told) == [
         ("server-1", "voter"),

@@ -18,6 +18,7 @@ from hashistack.ops.rollout.steps import (
     Drain,
     Grow,
     PruneMember,
+    Start,
     Step,
     Terminate,
     Uncordon,
@@ -60,7 +61,8 @@ WANTED = servers(S1, S2, S3)
 BOOTING: dict[str, object] = {"state": "booting", "healthy_seconds": 0}
 ILL: dict[str, object] = {"state": "unhealthy", "healthy_seconds": 0}
 LEAVING: dict[str, object] = {"state": "leaving"}
-STOPPED: dict[str, object] = {"state": "stopped"}
+STOPPED: dict[str, object] = {"state": "stopped", "healthy_seconds": 0}
+TERMINATED: dict[str, object] = {"state": "terminated"}
 
 
 # Servers
@@ -142,7 +144,7 @@ def test_a_server_of_a_bundle_that_was_taken_back_goes_though_it_never_became_he
 
 
 def test_the_replacement_of_a_dead_server_comes_before_its_remains_are_removed() -> None:
-    dead = server("server-3", **STOPPED)
+    dead = server("server-3", **TERMINATED)
     assert done(servers(S1, S2, dead)) == [(Grow, 1)]
     assert done(servers(S1, S2, dead, server("server-4", **BOOTING))) == [(Await, ("server-4",))]
     assert done(servers(S1, S2, dead, server("server-4"))) == [(Delete, ("server-3",))]
@@ -150,6 +152,20 @@ def test_the_replacement_of_a_dead_server_comes_before_its_remains_are_removed()
     (step,) = next_steps(servers(S1, S2, server("server-4"), stale_members=("server-3",)))
     assert isinstance(step, PruneMember)
     assert step.names == ("server-3",)
+
+
+def test_a_server_that_is_stopped_is_started_again_and_not_replaced() -> None:
+    held = server("server-3", **STOPPED)
+    assert done(servers(S1, S2, held)) == [(Start, ("server-3",))]
+    assert done(servers(S1, S2, replace(held, **BOOTING))) == [(Await, ("server-3",))]  # type: ignore[arg-type]
+    # Its vote counts: nobody else goes meanwhile, however old, and no dead name is removed from Raft.
+    assert done(servers(O1, O2, held, stale_members=("server-0",))) == [(Start, ("server-3",))]
+    assert done(servers(S1, S2, S3, server("server-4", OLD, **STOPPED))) == [(Start, ("server-4",))]
+    all_stopped = tuple(server(f"server-{number}", **STOPPED) for number in (1, 2, 3))
+    assert done(servers(*all_stopped)) == [(Start, ("server-1", "server-2", "server-3"))]
+    whole = plan(servers(*all_stopped))
+    assert [str(change) for change in whole.pools] == ["server: 3 stopped"]
+    assert not whole.snapshot, "nothing is removed"
 
 
 def test_a_peer_is_forgotten_before_the_next_change_of_the_servers() -> None:
@@ -363,8 +379,15 @@ def test_at_the_applications_pace_nothing_is_drained() -> None:
     assert done(clients(*left[1:], *two, count=3, policy=policy)) == [(Grow, 1)]
 
 
-def test_missing_clients_are_started_at_once_and_stopped_ones_discarded() -> None:
-    machines = (*some(2, NEW), *some(1, NEW, 3, **STOPPED), *some(1, NEW, 4, **BOOTING))
+def test_clients_that_are_stopped_are_started_again_before_anything_else() -> None:
+    machines = (*some(1, NEW), *some(1, NEW, 2, **STOPPED), *some(1, OLD, 3, **STOPPED), *some(1, NEW, 4, **TERMINATED))
+    assert done(clients(*machines, count=5)) == [(Delete, ("web-4",)), (Start, ("web-2", "web-3"))]
+    # Also where fewer are wanted: what is on their disks leaves by a drain.
+    assert done(clients(*machines[:3], count=1)) == [(Start, ("web-2", "web-3"))]
+
+
+def test_missing_clients_are_started_at_once_and_terminated_ones_discarded() -> None:
+    machines = (*some(2, NEW), *some(1, NEW, 3, **TERMINATED), *some(1, NEW, 4, **BOOTING))
     assert done(clients(*machines, count=5)) == [(Delete, ("web-3",)), (Grow, 2)]
 
 
@@ -422,11 +445,11 @@ def test_a_roll_takes_a_wave_for_the_canary_and_then_one_for_each_surge(
 
 
 def test_the_plan_names_the_pools_that_change_and_why() -> None:
-    before = servers(O1, O2, server("server-3", OLD, **STOPPED))
+    before = servers(O1, O2, server("server-3", OLD, **TERMINATED))
     fleet = clients(*some(3, NEW), count=3, before=before)
     whole = plan(fleet)
     assert [str(change) for change in whole.pools] == [
-        "server: 2 of 2 outdated (3f2a0000 -> 91bc0000), 1 missing, 1 stopped; 3 waves"
+        "server: 2 of 2 outdated (3f2a0000 -> 91bc0000), 1 missing, 1 terminated; 3 waves"
     ]
     assert whole.snapshot
     assert whole.extra == 1

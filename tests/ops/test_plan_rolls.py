@@ -21,6 +21,7 @@ from hashistack.ops.rollout.steps import (
     Grow,
     OfMachines,
     PruneMember,
+    Start,
     Step,
     Terminate,
     Uncordon,
@@ -36,7 +37,7 @@ ROUNDS = 600
 def machines(draw: st.DrawFn, pool: str, most: int) -> tuple[Machine, ...]:
     found = []
     for number in range(draw(st.integers(0, most))):
-        state = draw(st.sampled_from(["healthy"] * 5 + ["booting", "unhealthy", "leaving", "stopped"]))
+        state = draw(st.sampled_from(["healthy"] * 5 + ["booting", "unhealthy", "leaving", "stopped", "terminated"]))
         client, alive = pool != "server", state in ("healthy", "unhealthy")
         work = draw(st.integers(0, 3)) if client and alive else 0
         eligible = draw(st.booleans()) if client and alive else True
@@ -118,18 +119,23 @@ class World:
         machine = next(each for each in pool.machines if each.name == name)
         others = [each for each in pool.machines if each.name != name]
         if isinstance(step, Delete):
-            assert machine.state == "stopped"
+            assert machine.state == "terminated"
             self.haunt(pool, name)
             self.put(pool, others)
             return
         if isinstance(step, Wait):
             return
-        current = [each for each in others if each.bundle == NEW and each.state not in ("leaving", "stopped")]
+        if isinstance(step, Start):
+            assert machine.state == "stopped"
+            booting = replace(machine, state="booting", healthy_seconds=0)
+            self.put(pool, [booting if each.name == name else each for each in pool.machines])
+            return
+        current = [each for each in others if each.bundle == NEW and each.state not in ("leaving", "terminated")]
         if pool.role == "server":
             assert isinstance(step, Terminate)
-            running = [each for each in others if each.state not in ("leaving", "stopped")]
+            running = [each for each in others if each.state not in ("leaving", "terminated")]
             assert len(running) >= pool.count
-            assert len(running) == len(others) - sum(each.state == "stopped" for each in others)
+            assert len(running) == len(others) - sum(each.state == "terminated" for each in others)
             assert machine.state != "healthy" or sum(map(pool.proven, running)) >= pool.count
         elif machine.bundle != NEW:
             assert all(map(pool.proven, current))
@@ -202,7 +208,7 @@ def placed(pool: Pool) -> int:
     """Machines that the policy counts: one on its way out only with work, or where nothing may come before it goes."""
     leaving = [machine for machine in pool.machines if machine.state == "leaving"]
     held = [machine for machine in leaving if machine.work or not pool.policy.max_surge]
-    return sum(machine.state not in ("leaving", "stopped") for machine in pool.machines) + len(held)
+    return sum(machine.state not in ("leaving", "terminated") for machine in pool.machines) + len(held)
 
 
 def usable(machine: Machine) -> bool:
@@ -224,12 +230,14 @@ def held_to_the_order(fleet: Fleet, steps: tuple[Step, ...]) -> None:
     ready = all(settled(pool) for pool in fleet.pools if pool.role == "server")
     for pool in fleet.pools:
         own = [step for step in steps if not isinstance(step, PruneMember) and step.pool == pool.name]  # type: ignore[attr-defined]
-        changes = [step for step in own if not isinstance(step, Delete)]
+        changes = [step for step in own if not isinstance(step, Delete | Start)]
+        if any(machine.state == "stopped" for machine in pool.machines):
+            assert changes == []
         if as_declared(pool):
             assert own == []
         if pool.role == "server":
             assert len(own) <= 1
-        elif not ready and any(m.bundle != NEW and m.state != "stopped" for m in pool.machines):
+        elif not ready and any(m.bundle != NEW and m.state != "terminated" for m in pool.machines):
             assert changes == []
 
 

@@ -39,7 +39,7 @@ _LINES = 40
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\S\n]*\r|[^\x20-\x7e\n\t]")
 
 
-class AwsDriver:
+class AwsDriver(machines.NeverStopped):
     """The machines of one cluster on AWS, by their tags and their Auto Scaling groups. See `ops.driver.PoolDriver`.
 
     session: the operator's credentials; None takes those of the environment.

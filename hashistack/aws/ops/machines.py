@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from hashistack.aws import tags
 from hashistack.aws.ops import groups as asg
 from hashistack.aws.ops.groups import Box, Group
+from hashistack.ops.rollout.driver import DriverFailed
 
 if TYPE_CHECKING:
     from types_boto3_autoscaling import AutoScalingClient
     from types_boto3_ec2 import EC2Client
+
+
+class NeverStopped:
+    """A driver's side of machines that are not stopped and started by command."""
+
+    cannot_stop = (
+        "on AWS an Auto Scaling group replaces instances that stop, and with them their data. Next: give pools a "
+        "smaller `desired`; or hashistack snapshot save and down, and later hashistack up and snapshot restore"
+    )
+
+    def start(self, names: Sequence[str]) -> None:
+        """Raises DriverFailed."""
+        raise DriverFailed(self.cannot_stop)
+
+    def stop(self, names: Sequence[str]) -> None:
+        """Raises DriverFailed."""
+        raise DriverFailed(self.cannot_stop)
 
 
 @dataclass(frozen=True)
@@ -32,10 +50,10 @@ class Seen:
         group = self.groups.get(box.group)
         return group.lifecycles.get(box.id, "") if group else ""
 
-    def state(self, box: Box) -> Literal["running", "leaving", "stopped"]:
-        """A rollout's word. What waits for its launch hook runs, and boots."""
+    def state(self, box: Box) -> Literal["running", "leaving", "terminated"]:
+        """A rollout's word. What waits for its launch hook runs, and boots. A group replaces what somebody stops."""
         if box.state in ("stopping", "stopped"):
-            return "stopped"
+            return "terminated"
         return "leaving" if box.state == "shutting-down" or asg.going(self.lifecycle(box)) else "running"
 
     def held(self, group: str) -> tuple[Box, ...]:

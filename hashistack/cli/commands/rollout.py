@@ -16,14 +16,16 @@ from hashistack.cli.output import Output, Show
 from hashistack.cli.project import Project
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection
+from hashistack.ops.api.http import ApiError
 from hashistack.ops.readiness.checks import Update, readiness, wait
+from hashistack.ops.rollout.desired import listed
 from hashistack.ops.rollout.disruptions import HOMELESS, disruptions, homeless
 from hashistack.ops.rollout.event_log import EventLog, place, recorded
 from hashistack.ops.rollout.event_recorder import SINGLE
 from hashistack.ops.rollout.events import Event, MachineEvent, NoticeEvent, RolloutEvent, StepEvent
 from hashistack.ops.rollout.executor import Outcome, Rollout
 from hashistack.ops.rollout.ignored_jobs import ignored_jobs
-from hashistack.ops.rollout.observer import Observer
+from hashistack.ops.rollout.observer import Observation, Observer
 from hashistack.ops.rollout.regressions import BROKEN, broken_now
 from hashistack.ops.rollout.upgrade import intended, steps_to
 from hashistack.platforms import driver
@@ -78,10 +80,17 @@ def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] |
     from hashistack.ops.rollout.plan import plan
 
     connection = _connection(project)
+    platform = driver(connection)
     with Cluster(connection) as cluster:
-        seen = Observer(cluster, driver(connection), roll).look()
-        restarted = tuple(cluster.nomad.restarted())
-        node_pools = cluster.nomad.node_pools()
+        try:
+            seen = Observer(cluster, platform, roll).look()
+            restarted = tuple(cluster.nomad.restarted())
+            node_pools = cluster.nomad.node_pools()
+        except ApiError:
+            if not any(one.state == "stopped" for one in platform.instances()):
+                raise
+            # They are started first, and only the platform knows of them.
+            seen, restarted, node_pools = Observation(listed(connection, platform, roll)), (), {}
     fleet = intended(seen.fleet, to or {})
     whole = plan(fleet)
     alone = disruptions(seen.placed, fleet)

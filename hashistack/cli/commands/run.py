@@ -15,6 +15,7 @@ from hashistack.cli.errors import Refusal
 from hashistack.cli.events import Condenser, Line, clean
 from hashistack.cli.output import Show
 from hashistack.cli.project import Project
+from hashistack.component.anew import ANEW
 from hashistack.errors import HashistackError
 from hashistack.ops.api.connection import Connection
 from hashistack.platforms import PlatformOperations, Stack, every, with_sdk
@@ -23,13 +24,18 @@ TRIES = 3
 """How often an engine is begun again that gave way to another one, which is gone."""
 
 
-def up(project: Project, show: Show) -> None:
+def up(project: Project, show: Show, *, anew: bool = False) -> None:
     """Make or change the project's cluster, and wait until it is ready.
+
+    anew: after the loss of all its servers, and of what they kept, begin again with empty ones.
 
     Raises:
         Refusal: it did not become so; says why and what to do next.
     """
-    ended, condenser, seconds = _run(Engine(project, show.say), "up", Condenser(), show)
+    engine = Engine(project, show.say)
+    if anew and (site := _deployed(engine)):
+        engine.environment[ANEW] = site
+    ended, condenser, seconds = _run(engine, "up", Condenser(), show)
     # The engine that was told to stop with nothing left to do ends well; who pressed Ctrl-C wants nothing more begun.
     if ended.code or ended.interrupted:
         raise Refusal(_failure(ended, condenser, project, "up"))
@@ -44,6 +50,14 @@ def up(project: Project, show: Show) -> None:
   hashistack down{where}   leaves nothing behind"""
     data = {"ok": True, "seconds": round(seconds, 1), "changes": condenser.changes}
     show.result({**data, "project": str(project.directory), "stack": project.stack}, text)
+
+
+def _deployed(engine: Engine) -> str:
+    """The id of the stack's cluster, "" where it has none yet."""
+    try:
+        return engine.connection().name
+    except Refusal:
+        return ""
 
 
 def down(project: Project, show: Show) -> None:

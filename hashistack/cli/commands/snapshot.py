@@ -53,7 +53,7 @@ def save(
     from hashistack.cli import archive_store
     from hashistack.cli.events import Line
     from hashistack.cli.output import Show
-    from hashistack.ops.api.cluster import Cluster
+    from hashistack.cli.stopped import reached
     from hashistack.ops.rollout.event_log import stamp
     from hashistack.ops.snapshots import save as snapshot
     from hashistack.ops.snapshots.archive import look
@@ -61,7 +61,7 @@ def save(
 
     project = named_project(directory, stack, cluster)
     connection, started = _connection(project), time.monotonic()
-    with Cluster(connection) as opened, Show(output) as show:
+    with reached(connection) as opened, Show(output) as show:
         key = driver(connection).vault_init()
         with archive_store.written(target or str(_place(project)), f"{stamp()}.tar") as (file, where):
             snapshot.save(opened, file, key, lambda text: show.line(Line("done", text, time.monotonic() - started)))
@@ -140,7 +140,7 @@ def restore(
     from hashistack.cli import archive_store
     from hashistack.cli.errors import Refusal
     from hashistack.cli.output import Show
-    from hashistack.ops.api.cluster import Cluster
+    from hashistack.cli.stopped import reached
     from hashistack.ops.readiness.checks import NotReady
     from hashistack.ops.readiness.smoke import SmokeFailed
     from hashistack.ops.snapshots import archive, key_wrap
@@ -153,7 +153,7 @@ def restore(
         found = archive.verify(open_.enter_context(archive_store.fetched(file)))
         connection = _connection(named_project(directory, stack, cluster, changes=True))
         key = key_wrap.document(unseal_key_file.read_text()) if unseal_key_file else ""
-        opened = open_.enter_context(Cluster(connection))
+        opened = open_.enter_context(reached(connection))
         refuse_unfit(opened, found, key)
         question = f"Replace {contents(opened)} of {connection.name} by what it held on {found.manifest.taken}?"
         if not yes:
@@ -199,7 +199,7 @@ def schedule(
 
     from hashistack.cli.errors import Refusal
     from hashistack.cli.output import Show
-    from hashistack.ops.api.cluster import Cluster
+    from hashistack.cli.stopped import reached
     from hashistack.ops.snapshots import schedule as job
     from hashistack.ops.snapshots.destination import Bucket, Directory
     from hashistack.platforms import driver
@@ -221,7 +221,7 @@ def schedule(
     except ValueError as error:
         raise Refusal(f"--every {every}: {' '.join(error.args)}") from None
     connection = _connection(named_project(directory, stack, cluster, changes=True))
-    with Cluster(connection) as opened:
+    with reached(connection) as opened:
         if destination is None:
             job.unschedule(opened)
             Show(output).result({"ok": True, "every": None}, "snapshots are taken no more; the archives stay")

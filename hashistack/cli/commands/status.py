@@ -11,7 +11,8 @@ from hashistack.cli.commands.env import Shell, directory, export, variables, wri
 from hashistack.cli.engine import Engine
 from hashistack.cli.output import Output
 from hashistack.cli.project import Project
-from hashistack.cli.status import look, render
+from hashistack.cli.status import asleep, look, render
+from hashistack.cli.stopped import reached, stopped
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection
 
@@ -21,9 +22,11 @@ WATCH_SECONDS = 2.0
 def status(project: Project, watch: bool, output: Output) -> bool:
     """Show the cluster; with `watch`, again and again. Answers whether it was healthy at last."""
     console = Console(highlight=False, soft_wrap=True)
-    with Cluster(_connection(project)) as cluster:
+    connection = _connection(project)
+    with Cluster(connection) as cluster:
         while True:
-            seen = look(cluster)
+            machines, all_of_it = stopped(connection)
+            seen = asleep(connection, machines) if all_of_it else look(cluster, machines)
             if output is Output.JSON:
                 print(json.dumps(seen), flush=True)
             else:
@@ -43,7 +46,7 @@ def environment(project: Project, shell: Shell, output: Output) -> str:
 
     connection = _connection(project)
     files = write_certificates(connection, directory(connection.name))
-    with Cluster(connection) as cluster:
+    with reached(connection) as cluster:
         values = variables(connection, files, cluster.vault.login())
     if output is Output.JSON:
         return json.dumps(values)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from hashistack.component.specification import SpecificationHandler
 from hashistack.local import labels
 from hashistack.local.docker_client import DockerHandler, engine
 from hashistack.local.removal import sweep
 from hashistack.provider.handler import Context, Props, ResourceFailed
+
+if TYPE_CHECKING:
+    import docker
 
 
 class SiteHandler(DockerHandler, SpecificationHandler):
@@ -35,12 +39,20 @@ class SiteHandler(DockerHandler, SpecificationHandler):
 
     def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
         _refuse_unfit()
+        stack = f"{ctx.project}/{ctx.stack}"
+        if other := _same(engine(), {labels.NAME: news["name"], labels.PROJECT: news["project"], labels.STACK: stack}):
+            # To Pulumi, a resource of another name is a new one, and the old one is deleted after it.
+            raise ResourceFailed(
+                f"this stack has the cluster {other} already, and another one of the same name would take its place",
+                "keep the component's name in the program (or give it Pulumi's `aliases`). Where the stack's state was "
+                f"lost, remove what is left: docker rm -fv $(docker ps -aqf label={labels.SITE}={other})",
+            )
         site = f"{news['name']}-{secrets.token_hex(2)}"
         marks = {
             labels.SITE: site,
             labels.NAME: news["name"],
             labels.PROJECT: news["project"],
-            labels.STACK: f"{ctx.project}/{ctx.stack}",
+            labels.STACK: stack,
             labels.CREATED: datetime.now(UTC).isoformat(timespec="seconds"),
         }
         return site, {"site": site, "labels": marks}
@@ -56,3 +68,10 @@ def _refuse_unfit() -> None:
 
     if missing := [found for found in preflight(engine()) if found.ok is False]:
         raise ResourceFailed("\n".join(map(str, missing)))
+
+
+def _same(client: docker.DockerClient, marks: dict[str, str]) -> str:
+    """The site of a cluster with machines that carry these labels, "" when there is none."""
+    filters = {"label": [f"{name}={value}" for name, value in marks.items()]}
+    found = client.api.containers(all=True, filters=filters)
+    return str(found[0]["Labels"][labels.SITE]) if found else ""

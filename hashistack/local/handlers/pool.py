@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hashistack.local import labels, machines
+from hashistack.component.anew import starts_anew
+from hashistack.local import labels, machines, power
 from hashistack.local.docker_client import DockerHandler, engine
-from hashistack.local.listing import Listing, listing
+from hashistack.local.listing import listing
 from hashistack.local.ranges import SLOTS, ports
 from hashistack.local.removal import remove_containers, remove_volume
 from hashistack.machine.roles import SERVER, TOOLS
@@ -23,6 +24,8 @@ _REPLACED = "{pool}: its machines are to be replaced by new ones: {why}"
 
 class PoolHandler(DockerHandler):
     """Starts the machines of a pool that has none. Those of a pool that lives are the rollout's business.
+
+    Servers that are all gone took the cluster's data with them: new ones are made, and started by LocalReady alone.
 
     Inputs: site, labels, network, port_base, gateway, upstreams, image, tools, spec (JSON text), pool, count,
     secrets (the role document, secret). Outputs: bundle_sha256, renderer (the digest of what rendered it), template
@@ -55,7 +58,7 @@ class PoolHandler(DockerHandler):
             reasons.append("template")
         if olds.get("secrets") != news["secrets"]:
             reasons.append("secrets")
-        if news["count"] and not _running(listing(), news):
+        if news["count"] and not _alive(news):
             reasons.append("machines")
         return Diff(update=tuple(reasons))
 
@@ -75,7 +78,7 @@ class PoolHandler(DockerHandler):
             return {}
         started = (olds or {}).get("started")
         known = _outputs(news, started or [])
-        if started is None or (news["count"] and not _running(listing(), news)):
+        if started is None or (news["count"] and not _alive(news)):
             del known["started"]
         return known
 
@@ -85,7 +88,7 @@ class PoolHandler(DockerHandler):
         client, plan = engine(), blueprint(template(news))
         # What an `up` that was killed left of a pool that never was: other machines than these are of no use.
         found = machines.listed(client.api, plan.site, plan.pool)
-        useful = {machine.name for machine in found if machine.running and machine.bundle == plan.bundle}
+        useful = {one.name for one in power.alive(client, found) if one.bundle == plan.bundle}
         remove_containers(client, [{"Id": machine.id} for machine in found if machine.name not in useful])
         if not useful:
             remove_volume(client, plan.volume)  # its Vault is gone, so its keys are of no use
@@ -94,16 +97,19 @@ class PoolHandler(DockerHandler):
         return f"{news['site']}-{news['pool']}", _outputs(news, wanted)
 
     def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
-        client, started = engine(), olds.get("started", [])
-        if running := _running(client.api, news):
-            machines.put_secrets(client, running[0].id, _documents(news))
-        else:
-            found = machines.listed(client.api, news["site"], news["pool"])
-            remove_containers(client, [{"Id": machine.id} for machine in found])
-            if news["pool"] == SERVER:
-                remove_volume(client, f"{id}-secrets")
-            started = list(machines.fresh_names(news["pool"], news["count"]))
-            self._start(ctx, client, news, started)
+        client = engine()
+        found = machines.listed(client.api, news["site"], news["pool"])
+        if alive := power.alive(client, found):
+            machines.put_secrets(client, alive[0].id, _documents(news))
+            return _outputs(news, olds.get("started", []))
+        servers, anew = news["pool"] == SERVER, starts_anew(news["site"])
+        # One that never ran holds nothing. One that has left is the rollout's; of servers it may be all that is left.
+        remove_containers(client, [{"Id": one.id} for one in found if not one.started or (servers and anew)])
+        if servers and anew:
+            remove_volume(client, f"{id}-secrets")  # its Vault is gone, so its keys are of no use
+        started = list(machines.fresh_names(news["pool"], news["count"]))
+        # Whether the cluster was ready before is known to LocalReady: it refuses, or starts them.
+        self._start(ctx, client, news, started, started=anew or not servers)
         return _outputs(news, started)
 
     def delete(self, ctx: Context, id: str, olds: Props) -> None:
@@ -112,16 +118,20 @@ class PoolHandler(DockerHandler):
         remove_containers(client, client.api.containers(all=True, filters=filters))
         remove_volume(client, f"{id}-secrets")
 
-    def _start(self, ctx: Context, client: docker.DockerClient, news: Props, names: Sequence[str]) -> None:
+    def _start(
+        self, ctx: Context, client: docker.DockerClient, news: Props, names: Sequence[str], started: bool = True
+    ) -> None:
         from hashistack.local.blueprint import blueprint
 
         if names:
-            ctx.progress(f"starting {len(names)} {news['pool']} machines")
-            machines.start(client, blueprint(template(news)), names, _documents(news))
+            ctx.progress(f"{'starting' if started else 'making'} {len(names)} {news['pool']} machines")
+            machines.start(client, blueprint(template(news)), names, _documents(news), started=started)
 
 
-def _running(docker: Listing, news: Props) -> list[machines.Machine]:
-    return [machine for machine in machines.listed(docker, news["site"], news["pool"]) if machine.running]
+def _alive(news: Props) -> bool:
+    """Whether a machine of the pool runs, or is stopped and can be started again with what it holds."""
+    found = machines.listed(listing(), news["site"], news["pool"])
+    return any(machine.running for machine in found) or bool(found and power.alive(engine(), found))
 
 
 def template(news: Props) -> Props:

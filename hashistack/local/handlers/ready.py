@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hashistack.local import labels, machines
+from hashistack.component.anew import ANEW, starts_anew
+from hashistack.local import evidence, labels, machines, power
 from hashistack.local.docker_client import DockerFailed, DockerHandler, engine
 from hashistack.local.listing import listing
 from hashistack.local.removal import sweep_machines
-from hashistack.provider.handler import Context, Diff, Props, ResourceFailed, changed, is_known
+from hashistack.machine.roles import SERVER
+from hashistack.provider.handler import BEGAN, Context, Diff, Props, ResourceFailed, changed, is_known
 
 if TYPE_CHECKING:
     import docker
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from hashistack.ops.api.connection import Connection
     from hashistack.ops.readiness.checks import Result, Update
     from hashistack.ops.rollout.events import Event
+
+CLOCKS_SECONDS = 30.0
+"""What Docker's clock and ours may differ: see `preflight`."""
 
 TOKENS_SECONDS = 120.0
 """For tokens that were rotated in this `up`: machines look for them every 30 s, and ask again after as long."""
@@ -34,9 +40,13 @@ class ReadyHandler(DockerHandler):
 
     def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
         if not is_known(news):
+            if is_known(news["site"]):
+                _foretell(ctx, news["site"])
             return Diff(update=("connection",))
         if _as_declared(news):
             return Diff(update=changed(olds, news))
+        if not _foretell(ctx, news["site"]):
+            return Diff(update=("machines",))
         from hashistack.local.driver import LocalDriver
         from hashistack.ops.api.connection import Connection
         from hashistack.ops.rollout.desired import listed
@@ -49,15 +59,25 @@ class ReadyHandler(DockerHandler):
         return Diff(update=(*changed(olds, news), *(["machines"] if changes else [])))
 
     def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
-        connection = self._wait(ctx, news, kept=bool(news["keep_on_failure"]), converge=False)
-        return str(news["site"]), _outputs(connection)
+        client, site = engine(), news["site"]
+        kept = bool(news["keep_on_failure"]) or _older(client, site)
+        if not _servers(client, site):
+            # The pools made them anew after a create that failed, and did not know that nothing was lost.
+            power.start(client, site, [one for one in machines.listed(client.api, site) if not one.started])
+        return str(site), _outputs(self._wait(ctx, news, kept))
 
     def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
-        # A cluster that was ready once has jobs and data: late machines are no reason to remove it. After the loss of
-        # all servers their pool has started new ones: as declared, and there is nobody yet who could be asked.
-        return _outputs(self._wait(ctx, news, kept=True, converge=not _as_declared(news)))
+        # A cluster that was ready once has jobs and data: late machines are no reason to remove it.
+        if not _as_declared(news) and not _servers(engine(), news["site"]):
+            raise ResourceFailed(
+                f"{_LOST.format(site=news['site'])} They were not replaced.",
+                "`hashistack up --yes` makes new, empty servers, and `hashistack snapshot restore FILE` then "
+                "brings back what a snapshot has; or `hashistack down`. With pulumi alone, the first is "
+                f"`{ANEW}={news['site']} pulumi up`.",
+            )
+        return _outputs(self._wait(ctx, news, kept=True))
 
-    def _wait(self, ctx: Context, news: Props, kept: bool, converge: bool) -> Connection:
+    def _wait(self, ctx: Context, news: Props, kept: bool) -> Connection:
         from hashistack.local.driver import LocalDriver
         from hashistack.ops.api.cluster import Cluster
         from hashistack.ops.api.connection import Connection
@@ -65,6 +85,8 @@ class ReadyHandler(DockerHandler):
         from hashistack.ops.readiness.smoke import SmokeFailed
 
         connection = Connection.parse(news["connection"])
+        # Machines that were stopped and run again are as declared: nobody has to be asked what to do.
+        converge = not _as_declared(news) and not (_start_stopped(ctx, connection) and _as_declared(news))
         if news["wait"] == "none" and not converge:
             return connection
         booted = Check(f"{connection.machines()} machines have booted", Booted(engine(), connection.machines()))
@@ -89,7 +111,8 @@ class ReadyHandler(DockerHandler):
                 if not kept:
                     sweep_machines(client, news["site"])
                 after = (
-                    f"The machines are kept: `docker ps --filter label={labels.SITE}={news['site']}`."
+                    f"The machines are kept: `docker ps --filter label={labels.SITE}={news['site']}`. "
+                    "`pulumi up` goes on with them; `hashistack down` removes them."
                     if kept
                     else "The machines were removed; `pulumi up` makes new ones. To look at them: `keep_on_failure`."
                 )
@@ -112,7 +135,7 @@ class Booted:
 
         try:
             for machine in machines.listed(self._client.api, cluster.connection.name):
-                if machine.id not in self._booted and machines.has_booted(self._client, machine.id):
+                if machine.id not in self._booted and evidence.has_booted(self._client, machine.id):
                     self._booted.add(machine.id)
         except (DockerException, OSError) as error:
             return Result(False, f"Docker does not answer ({error})")
@@ -142,6 +165,48 @@ def _as_declared(news: Props) -> bool:
     return not told and not any(one["RestartCount"] for one in details)
 
 
+_LOST = "{site} has no server any more: all were removed, and with them what Nomad, Consul and Vault kept."
+
+
+def _foretell(ctx: Context, site: str) -> bool:
+    """Say what comes before anything else: machines that are stopped are started. False: lost servers end the `up`."""
+    client = engine()
+    lives = [(machine, power.life(client, machine)) for machine in machines.listed(client.api, site)]
+    if stopped := sum(life == "stopped" for _, life in lives):
+        ctx.info(f"{stopped} stopped machine{'' if stopped == 1 else 's'} will be started, with their data")
+    if not any(one.pool == SERVER and life != "terminated" for one, life in lives) and not starts_anew(site):
+        ctx.warn(f"{_LOST.format(site=site)} `up` does not replace them; it says what to do.")
+        return False
+    return True
+
+
+def _servers(client: docker.DockerClient, site: str) -> list[machines.Machine]:
+    """The servers that have what they had, running or stopped."""
+    return power.alive(client, machines.listed(client.api, site, SERVER))
+
+
+def _older(client: docker.DockerClient, site: str) -> bool:
+    """Whether there are machines that this `up` did not make: they may have been in use, whatever the state says."""
+    return any(one.created < BEGAN - CLOCKS_SECONDS for one in machines.listed(client.api, site) if one.started)
+
+
+def _start_stopped(ctx: Context, connection: Connection) -> bool:
+    """Start what is stopped; answers whether there was anything."""
+    from hashistack.local.driver import LocalDriver
+    from hashistack.ops.rollout.driver import DriverFailed
+    from hashistack.ops.rollout.stop import start
+
+    def during(text: str, work: Callable[[], None]) -> None:
+        ctx.progress(text)
+        work()
+        ctx.info(text)
+
+    try:
+        return bool(start(LocalDriver(connection), during))
+    except DriverFailed as error:
+        raise ResourceFailed(error.what, error.remedy) from error
+
+
 def _rolls(news: Props) -> bool:
     return bool(news["rollout"] == "up")
 
@@ -157,9 +222,10 @@ def _converge(ctx: Context, cluster: Cluster, roll: bool, project: Path) -> None
     from hashistack.ops.rollout.events import MachineEvent, NoticeEvent, StepEvent
     from hashistack.ops.rollout.executor import Rollout, RolloutFailed
     from hashistack.ops.rollout.ignored_jobs import JobNameInvalid, ignored_jobs
+    from hashistack.ops.rollout.stop import WakeFailed, quorum_lost
     from hashistack.ops.snapshots.save import SnapshotFailed
 
-    event_log = EventLog(project)
+    event_log, driver = EventLog(project), LocalDriver(cluster.connection)
 
     def told(event: Event) -> None:
         event_log.write(event)
@@ -174,7 +240,7 @@ def _converge(ctx: Context, cluster: Cluster, roll: bool, project: Path) -> None
         wait(cluster, (tokens(),), TOKENS_SECONDS, lambda news: ctx.progress(str(news)), ctx.cancelled)
         outcome = Rollout(
             cluster,
-            LocalDriver(cluster.connection),
+            driver,
             roll=roll,
             tell=told,
             snapshots=place(project, "snapshots"),
@@ -183,7 +249,9 @@ def _converge(ctx: Context, cluster: Cluster, roll: bool, project: Path) -> None
         ).run()
     except JobNameInvalid as error:
         raise ResourceFailed(str(error)) from error
-    except (ApiError, DriverFailed, Locked, NotReady, RolloutFailed, SnapshotFailed) as error:
+    except (ApiError, DriverFailed, Locked, NotReady, RolloutFailed, SnapshotFailed, WakeFailed) as error:
+        if lost := quorum_lost(cluster.connection, driver):
+            raise ResourceFailed(f"{error.what}\n{lost.what}", lost.remedy) from error
         again = "repeat `pulumi up`, which goes on from here"
         raise ResourceFailed(error.what, f"{error.remedy}; then {again}" if error.remedy else again) from error
     if outcome.replaced:
@@ -199,5 +267,5 @@ def _outputs(connection: Connection) -> Props:
 
 def _evidence(client: docker.DockerClient, site: str) -> str:
     """Who is not well, and the last words of the service that is late."""
-    told = (machines.evidence(client, machine.id) for machine in machines.listed(client.api, site))
+    told = (evidence.evidence(client, machine.id) for machine in machines.listed(client.api, site))
     return "\n".join(text for text in told if text)

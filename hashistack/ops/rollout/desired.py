@@ -26,7 +26,7 @@ def pool_of(declared: Declared, machines: tuple[Machine, ...], roll: bool = True
     """
     count = declared.count
     if not roll and any(machine.bundle != declared.bundle for machine in machines):
-        count = max(count, sum(machine.state not in ("leaving", "stopped") for machine in machines))
+        count = max(count, sum(machine.state not in ("leaving", "terminated") for machine in machines))
         machines = tuple(replace(machine, bundle=declared.bundle) for machine in machines)
     return Pool(declared.name, declared.role, count, declared.bundle, declared.policy, machines)
 

@@ -14,14 +14,15 @@ from hashistack.ops.api.connection import Pool
 class Instance:
     """A machine as its platform lists it. `name` is its name in Nomad, Consul and Vault too.
 
-    state: running; leaving (it was told to go and drains, leaves and stops by itself); stopped.
+    state: running; leaving (it was told to go and drains, leaves and stops by itself); stopped (nobody told it to go:
+    it keeps its data, and `start` brings it back); terminated (it can only be removed).
     age: seconds since it was started.
     """
 
     name: str
     pool: str
     bundle: str
-    state: Literal["running", "leaving", "stopped"]
+    state: Literal["running", "leaving", "stopped", "terminated"]
     age: float = 0.0
 
 
@@ -38,6 +39,10 @@ class PoolDriver(Protocol):
     @property
     def leave_seconds(self) -> float: ...
 
+    @property
+    def cannot_stop(self) -> str:
+        """Why machines here are not stopped and started by command, and what to do instead; "" where they are."""
+
     def instances(self) -> tuple[Instance, ...]:
         """Every machine of the cluster that the platform has, oldest first in each pool."""
 
@@ -53,11 +58,20 @@ class PoolDriver(Protocol):
     def grow(self, pool: str, count: int) -> tuple[str, ...]:
         """Start `count` more machines from what the pool declares; answers their names at once, they boot meanwhile."""
 
+    def start(self, names: Sequence[str]) -> None:
+        """Start machines that are stopped, with their data, names and addresses. Returns at once, they boot meanwhile.
+
+        Raises DriverFailed, which says for each machine that can't be started what is in the way.
+        """
+
+    def stop(self, names: Sequence[str]) -> None:
+        """Stop machines as a reboot would: services end in order, and nothing leaves the cluster. Returns when done."""
+
     def terminate(self, names: Sequence[str]) -> None:
         """Tell machines to go: each drains, leaves the cluster and stops by itself. Returns at once."""
 
     def discard(self, names: Sequence[str]) -> None:
-        """Remove machines outright: those that have stopped, or that nobody can reach any more."""
+        """Remove machines outright: those that are terminated, or that were told to go and hang."""
 
     def vault_init(self) -> str:
         """What unseals the cluster's Vault, out of the platform's secret store; "" where a key service does."""

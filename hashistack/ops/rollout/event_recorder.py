@@ -98,8 +98,10 @@ class EventRecorder:
 
 
 def _life(pool: Pool, machine: Machine) -> Life:
-    if machine.state == "stopped":
+    if machine.state == "terminated":
         return "gone"
+    if machine.state == "stopped":
+        return "unhealthy"
     if machine.draining and machine.state == "healthy":
         return "draining"
     if machine.state == "healthy":

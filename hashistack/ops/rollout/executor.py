@@ -6,6 +6,7 @@ It remembers nothing that it needs: stopped anywhere, the next run goes on from 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.http import ApiError
 from hashistack.ops.api.lock import Lock
 from hashistack.ops.rollout import steps as step
+from hashistack.ops.rollout import stop
 from hashistack.ops.rollout.clock import Clock
 from hashistack.ops.rollout.disruptions import HOMELESS, disruptions, homeless
 from hashistack.ops.rollout.driver import PoolDriver
@@ -92,6 +94,7 @@ class Rollout:
         self._since: dict[str, tuple[str, float]] = {}
         self._transfers: dict[str, int] = {}
         self._silent_since: float | None = None
+        self._starts = Counter[str]()
 
     def run(self) -> Outcome:
         """Until nothing is left to do, or only the applications can go on.
@@ -99,11 +102,17 @@ class Rollout:
         Raises:
             Locked: another rollout is at work.
             RolloutFailed: it can't go on.
-            DriverFailed: the platform refused.
+            DriverFailed: the platform refused, also to start a machine that is stopped.
             ApiError: an API was silent for too long.
         """
         started = self._clock.monotonic()
-        with self._lock(self._cluster.nomad.api, "a rollout") as lock:
+        # Before anything else: a cluster that is stopped as a whole has no lock to take.
+        self._starts.update(stop.wake(self._cluster, self._driver, self._recorder.during, self._cancelled))
+        self._changed = bool(self._starts)
+        with (
+            stop.quorum_counted(self._cluster.connection, self._driver),
+            self._lock(self._cluster.nomad.api, "a rollout") as lock,
+        ):
             try:
                 waiting = self._converge(lock)
             except Exception as error:
@@ -211,6 +220,8 @@ class Rollout:
                 ready = (self._let_go_of_leadership, self._work_is_settled)
                 going = [name for name in one.machines if all(may_go(name, seen) for may_go in ready)]
                 self._driver.terminate(going)
+            case step.Start():
+                stop.start_again(self._driver, one.machines, self._starts)
             case step.Delete():
                 self._driver.discard(one.machines)
             case step.PruneMember():

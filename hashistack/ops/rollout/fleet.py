@@ -9,12 +9,12 @@ from hashistack.ops.api.policy import Policy
 
 Role = Literal["server", "client"]
 
-State = Literal["booting", "healthy", "unhealthy", "leaving", "stopped"]
+State = Literal["booting", "healthy", "unhealthy", "leaving", "stopped", "terminated"]
 """Where a machine is in its life.
 
 booting: it runs, and has never called itself healthy. healthy: a voter in all three products and unsealed, or a ready
 client. unhealthy: it was healthy, and is not now. leaving: it is being taken away and goes by itself. stopped: it
-runs no more and can only be removed.
+does not run, keeps its data, and is started again. terminated: it has left, or never ran, and can only be removed.
 """
 
 

@@ -64,7 +64,8 @@ class PoolChange:
     waves: int
 
     def __str__(self) -> str:
-        return f"{self.pool}: {self.why}; {self.waves} wave{'' if self.waves == 1 else 's'}"
+        waves = f"; {self.waves} wave{'' if self.waves == 1 else 's'}" if self.waves else ""
+        return f"{self.pool}: {self.why}{waves}"
 
 
 @dataclass(frozen=True)
@@ -112,21 +113,23 @@ def plan(fleet: Fleet) -> Plan:
 
 
 def _machines(pool: Pool) -> int:
-    return len([machine for machine in pool.machines if machine.state not in ("leaving", "stopped")])
+    return len([machine for machine in pool.machines if machine.state not in ("leaving", "terminated")])
 
 
 def _why(pool: Pool) -> str:
     """In what a pool differs from what is declared, "" when in nothing."""
+    terminated = sum(machine.state == "terminated" for machine in pool.machines)
     stopped = sum(machine.state == "stopped" for machine in pool.machines)
-    staying = [machine for machine in pool.machines if machine.state not in ("leaving", "stopped")]
+    staying = [machine for machine in pool.machines if machine.state not in ("leaving", "terminated")]
     old = Counter(machine.bundle for machine in staying if pool.outdated(machine))
     parts = [f"{count} of {len(staying)} outdated ({short(b)} -> {short(pool.bundle)})" for b, count in old.items()]
-    late = sum(machine.state != "healthy" for machine in staying if not pool.outdated(machine))
+    late = sum(machine.state not in ("healthy", "stopped") for machine in staying if not pool.outdated(machine))
     counts = {
         "missing": pool.count - len(staying),
         "surplus": len(staying) - pool.count,
-        "leaving": len(pool.machines) - len(staying) - stopped,
+        "leaving": len(pool.machines) - len(staying) - terminated,
         "stopped": stopped,
+        "terminated": terminated,
         "not healthy yet": late,
     }
     return ", ".join([*parts, *(f"{count} {what}" for what, count in counts.items() if count > 0)])

@@ -24,6 +24,7 @@ from hashistack.ops.rollout.steps import (
     Delete,
     Drain,
     Grow,
+    Start,
     Step,
     Terminate,
     Uncordon,
@@ -35,13 +36,17 @@ from hashistack.ops.rollout.steps import (
 def client_steps(pool: Pool, servers_settled: bool, servers_outdated: bool) -> tuple[Step, ...]:
     """The next steps of a client pool; its waits are told only when it has nothing to do.
 
+    A client that is stopped is started again before anything else: what is on its disk may be nowhere else.
+
     Until the servers are settled, nothing changes in a pool with outdated machines, and a pool without any machine
     waits for outdated servers: a client may not be newer than the servers.
     """
     seen = _look(pool)
     steps: list[Step] = []
+    if seen.terminated:
+        steps.append(Delete(pool.name, named(seen.terminated), "gone; Nomad starts their work elsewhere"))
     if seen.stopped:
-        steps.append(Delete(pool.name, named(seen.stopped), "stopped; Nomad starts their work elsewhere"))
+        return (*steps, Start(pool.name, named(seen.stopped), "stopped, with their data"))
     newer = bool(seen.old or seen.leaving_old) or (servers_outdated and not seen.new)
     if newer and not servers_settled:
         return tuple(steps)
@@ -66,6 +71,7 @@ class _PoolState:
     new: list[Machine] = field(default_factory=list)
     leaving: list[Machine] = field(default_factory=list)
     stopped: list[Machine] = field(default_factory=list)
+    terminated: list[Machine] = field(default_factory=list)
     leaving_old: int = 0
     held: list[Machine] = field(default_factory=list)
     working: int = 0
@@ -98,6 +104,8 @@ def _look(pool: Pool) -> _PoolState:
         state = machine.state
         if state == "stopped":
             seen.stopped.append(machine)
+        elif state == "terminated":
+            seen.terminated.append(machine)
         elif state == "leaving":
             seen.leaving.append(machine)
             seen.leaving_old += machine.bundle != bundle

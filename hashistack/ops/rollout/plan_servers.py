@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hashistack.ops.rollout.fleet import Machine, Pool
-from hashistack.ops.rollout.steps import Await, AwaitGone, Delete, Grow, Step, Terminate, named, short
+from hashistack.ops.rollout.steps import Await, AwaitGone, Delete, Grow, Start, Step, Terminate, named, short
 
 
 def settled(pool: Pool) -> bool:
     """The servers are exactly those declared, and have been healthy for long enough; one that goes is out of Raft."""
-    alive = [m for m in pool.machines if m.state != "stopped" and (m.peer or m.state != "leaving")]
+    alive = [m for m in pool.machines if m.state != "terminated" and (m.peer or m.state != "leaving")]
     return len(alive) == pool.count and all(pool.proven(m) and not pool.outdated(m) for m in alive)
 
 
@@ -24,16 +24,20 @@ def enough(pool: Pool) -> bool:
 
 
 def server_steps(pool: Pool) -> tuple[Step, ...]:
-    """The next step of the server pool; () when it is settled and nothing of it has stopped.
+    """The next step of the server pool; () when it is settled and nothing of it is terminated.
+
+    A server that is stopped is started again before anything else: it holds a vote, and data.
 
     An outdated server that is ill blocks nothing while the rest has a quorum: its replacement is the cure. A current
     one that is ill or boots blocks every change, as does anything that is leaving.
     """
     leaving = [machine for machine in pool.machines if machine.state == "leaving"]
-    stopped = [machine for machine in pool.machines if machine.state == "stopped"]
-    running = [machine for machine in pool.machines if machine.state not in ("leaving", "stopped")]
-    if stopped and enough(pool):
-        return (Delete(pool.name, named(stopped), f"stopped, and {pool.count} servers are healthy without it"),)
+    terminated = [machine for machine in pool.machines if machine.state == "terminated"]
+    running = [machine for machine in pool.machines if machine.state not in ("leaving", "terminated")]
+    if stopped := [machine for machine in pool.machines if machine.state == "stopped"]:
+        return (Start(pool.name, named(stopped), "stopped, with their data"),)
+    if terminated and enough(pool):
+        return (Delete(pool.name, named(terminated), f"gone, and {pool.count} servers are healthy without it"),)
     step = _change(pool, running)
     if leaving and not isinstance(step, Grow | Await):
         step = AwaitGone(pool.name, named(leaving), "servers go one at a time")

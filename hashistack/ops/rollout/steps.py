@@ -66,8 +66,14 @@ class Terminate(OfMachines):
     verb = "take away"
 
 
+class Start(OfMachines):
+    """Start machines again that are stopped; they keep their data."""
+
+    verb = "start again"
+
+
 class Delete(OfMachines):
-    """Remove machines that have stopped."""
+    """Remove machines that are terminated."""
 
     verb = "discard"
 

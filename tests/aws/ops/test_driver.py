@@ -90,7 +90,7 @@ def test_stopped_machines_are_listed_and_terminated_ones_are_not(cluster: Site, 
     cluster.ec2.stop_instances(InstanceIds=[instance_id(first)])
     cluster.ec2.terminate_instances(InstanceIds=[instance_id(second)])
     states = {one.name: one.state for one in cluster.driver().instances()}
-    assert states[first] == "stopped"
+    assert states[first] == "terminated"
     assert second not in states
 
 
