@@ -8,7 +8,11 @@ from hashistack.provider.resource import HashistackResource
 
 
 class NomadJob(HashistackResource):
-    """A job in a cluster that another stack may have made. When `up` ends, a service's deployment has succeeded.
+    """A job in a cluster that another stack may have made. When `up` ends it is where it is to be, and a line says so.
+
+    That is, a service's deployment has succeeded, a batch job has started, a periodic one is registered: see
+    `jobs.progress`. Meanwhile and in the error: why there is no place for it, exit codes, and the last lines of logs of
+    tasks that fail, without what looks like a secret. Where canaries wait for their promotion, how to give it.
 
     connection: the cluster's output of that name. job: HCL, or Nomad's own JSON. Another `connection` alone, as after
     a rotation, deploys nothing. Deleting it stops the job and forgets it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -51,7 +52,7 @@ def props(connection: Connection) -> Props:
 @pytest.fixture(autouse=True)
 def tidy(cluster: Cluster) -> Iterator[None]:
     yield
-    for name in ("first", "second"):
+    for name in ("first", "second", "batch", "sysbatch", "system", "periodic", "parameterized", "plain"):
         cluster.nomad.deregister(name)
 
 
@@ -114,3 +115,98 @@ def test_what_is_wrong_with_the_inputs() -> None:
     assert handler.check({"job": UNKNOWN}) == []
     with pytest.raises(ResourceFailed, match="pass the cluster stack's output `connection`"):
         handler.create(Context(), {"connection": "{}", "job": hcl("first")})
+
+
+def heard(ctx_texts: list[tuple[str, str]]) -> Context:
+    return Context(log=lambda severity, text: ctx_texts.append((severity, text)))
+
+
+def test_what_is_wrong_is_told_with_exit_code_and_last_words_and_without_secrets(
+    props: Props, cluster: Cluster
+) -> None:
+    secret = cluster.connection.nomad.secret
+    script = f"echo password=hunter2 >&2; echo {secret} >&2; echo out of ammunition >&2; exit 3"
+    texts: list[tuple[str, str]] = []
+    with pytest.raises(ResourceFailed) as caught:
+        JobHandler().create(heard(texts), {**props, "job": hcl("first", script, healthy="3s")})
+    said = str(caught.value)
+    assert "first.main[0] on server-1: task main: exit code: 3" in said
+    assert "    out of ammunition" in said
+    assert "password=<struck out>" in said
+    assert "hunter2" not in said + str(texts)
+    assert secret not in said + str(texts)
+
+
+def test_a_canary_says_that_it_waits_for_promotion_and_how_to_give_it(props: Props, cluster: Cluster) -> None:
+    promoted: list[str] = []
+    texts: list[tuple[str, str]] = []
+
+    def heard(severity: str, text: str) -> None:
+        texts.append((severity, text))
+        if "waits for its promotion, " in text:
+            found = cluster.nomad.deployment("first")
+            assert found
+            assert f"Next: nomad deployment promote {found.id[:8]}, or nomad deployment fail {found.id[:8]}" in text
+            body = {"DeploymentID": found.id, "All": True}
+            if found.id not in promoted:
+                promoted.append(found.id)
+                cluster.nomad.api.call("PUT", f"/v1/deployment/promote/{found.id}", body=body)
+
+    first = hcl("first").replace("update {", "update {\n      canary = 1")
+    handler = JobHandler()
+    id, made = handler.create(Context(log=heard), {**props, "job": first})
+    assert not any("promotion" in text for _, text in texts)
+    handler.update(Context(log=heard), id, {**props, **made}, {**props, "job": first.replace("600", "700")})
+    assert "waits for its promotion, 1 of 1 canaries healthy" in str(texts)
+    assert texts[-1] == ("info", "job first: running: 1 of 1 allocations healthy")
+
+
+def test_one_that_is_not_promoted_in_time_says_so(props: Props, cluster: Cluster) -> None:
+    first = hcl("first").replace("update {", "update {\n      canary = 1")
+    handler = JobHandler()
+    id, made = handler.create(Context(), {**props, "job": first})
+    with pytest.raises(ResourceFailed, match="not done after 10 s: waits for its promotion") as caught:
+        handler.update(Context(timeout=10), id, {**props, **made}, {**props, "job": first.replace("600", "700")})
+    assert "nomad deployment promote" in caught.value.remedy
+
+
+def test_a_job_that_has_no_room_says_of_what(props: Props) -> None:
+    big = hcl("first").replace('driver = "raw_exec"', 'driver = "raw_exec"\n resources { memory = 9000000 }')
+    with pytest.raises(ResourceFailed, match="group main can't be placed on any of 1 nodes: too little memory on 1"):
+        JobHandler().create(Context(timeout=2), {**props, "job": big})
+
+
+KINDS = {
+    "batch": ('type = "batch"', "true", r"(completed|running): 1( of 1)? allocations"),
+    "sysbatch": ('type = "sysbatch"', "true", r"(completed|running): 1( of 1)? allocations"),
+    "system": ('type = "system"', "exec sleep 600", "running: 1 of 1 allocations"),
+    "periodic": ('type = "batch"\n periodic { crons = ["@yearly"] }', "true", "registered: Nomad runs it at its times"),
+    "parameterized": ('type = "batch"\n parameterized {}', "true", "registered: it runs when it is dispatched"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_job_ends_in_its_own_words(kind: str, props: Props) -> None:
+    lines, script, said = KINDS[kind]
+    text = hcl(kind, script).replace('node_pool = "web"', f'node_pool = "web"\n {lines}')
+    if kind != "system":
+        text = re.sub(r"update \{.*?\}", "", text, flags=re.DOTALL)
+    text = re.sub(r"reschedule \{.*?\}", "", text, flags=re.DOTALL)
+    texts: list[tuple[str, str]] = []
+    JobHandler().create(heard(texts), {**props, "job": text})
+    assert texts[-1][0] == "info"
+    assert re.fullmatch(f"job {kind}: {said}.*", texts[-1][1]), texts
+
+
+def test_a_batch_job_that_fails_is_an_error(props: Props) -> None:
+    text = re.sub(r"(update) \{.*?\}", "", hcl("batch", "echo no >&2; exit 9"), flags=re.DOTALL)
+    text = text.replace('node_pool = "web"', 'node_pool = "web"\n type = "batch"')
+    try:
+        JobHandler().create(Context(), {**props, "job": text})  # it may be seen while it still runs
+    except ResourceFailed as failed:
+        assert "exit code: 9" in str(failed)
+
+
+def test_what_nomad_does_not_take_is_told_in_its_words(props: Props) -> None:
+    with pytest.raises(ResourceFailed, match=r"job first: Nomad does not take it: .*Task group"):
+        JobHandler().create(Context(), {**props, "job": json.dumps({"ID": "first", "TaskGroups": [{"Name": "x"}]})})

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hashistack.ops.api.attempts import RESTARTED, Attempt, of_family
+from hashistack.ops.api.deployments import Deployment
+from hashistack.ops.api.evaluations import unplaced
 from hashistack.ops.api.http import Api
 from hashistack.ops.api.raft import Peer, Raft
 
@@ -34,15 +36,6 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Deployment:
-    """A job version's deployment; `status` is Nomad's word (running, successful, failed, …)."""
-
-    status: str
-    description: str
-    job_version: int
-
-
-@dataclass(frozen=True)
 class Allocation:
     """An allocation.
 
@@ -50,6 +43,7 @@ class Allocation:
     healthy: what its deployment says; None while that is undecided.
     succeeded: tasks that have ended well.
     events: task -> texts, oldest first.
+    name: `job.group[index]`. restarts: task -> how often it was started again. again: it failed, and Nomad tries anew.
     """
 
     id: str
@@ -59,6 +53,9 @@ class Allocation:
     healthy: bool | None
     succeeded: frozenset[str]
     events: Mapping[str, tuple[str, ...]]
+    name: str = ""
+    restarts: Mapping[str, int] = field(default_factory=dict)
+    again: bool = False
 
 
 PLACED = 'ClientStatus == "running" or ClientStatus == "pending" or ClientStatus == "failed"'
@@ -213,20 +210,19 @@ class Nomad:
         found: dict[str, Any] = self.api.call("POST", "/v1/jobs/parse", body={"JobHCL": hcl, "Canonicalize": True}).data
         return found
 
+    def job(self, job_id: str) -> dict[str, Any]:
+        """The job as Nomad has it."""
+        found: dict[str, Any] = self.api.call("GET", f"/v1/job/{job_id}").data
+        return found
+
     def deregister(self, job_id: str) -> None:
         """Stop a job and forget it; one that is not there is no error."""
         self.api.call("DELETE", f"/v1/job/{job_id}", params={"purge": "true"}, accept=(404,))
 
-    def deploys(self, job_id: str) -> bool:
-        """Whether changes of the job are deployments: a service with an update strategy, that is not stopped."""
-        job = self.api.call("GET", f"/v1/job/{job_id}").data
-        groups = job.get("TaskGroups") or []
-        return job["Type"] == "service" and not job["Stop"] and any(g.get("Update") and g["Count"] for g in groups)
-
     def deployment(self, job_id: str) -> Deployment | None:
         """The job's newest deployment, None while it has none."""
         data = self.api.call("GET", f"/v1/job/{job_id}/deployment").data
-        return Deployment(data["Status"], data["StatusDescription"], data["JobVersion"]) if data else None
+        return Deployment.parse(data) if data else None
 
     def allocations(self, job_id: str, index: int = 0, hold: float = 0.0) -> tuple[tuple[Allocation, ...], int]:
         """The job's allocations, newest first, and the index to wait from.
@@ -245,9 +241,9 @@ class Nomad:
             count[allocation["NodeName"]] = count.get(allocation["NodeName"], 0) + 1
         return count
 
-    def stderr(self, allocation_id: str, task: str, characters: int = 400) -> str:
-        """The end of a task's error output, "" when it has none."""
-        params: dict[str, str | int] = {"task": task, "type": "stderr", "plain": "true", "origin": "end"}
+    def stderr(self, allocation_id: str, task: str, characters: int = 400, kind: str = "stderr") -> str:
+        """The end of a task's error output (or of `kind` stdout), "" when it has none."""
+        params: dict[str, str | int] = {"task": task, "type": kind, "plain": "true", "origin": "end"}
         params["offset"] = characters
         path = f"/v1/client/fs/logs/{allocation_id}"
         answer = self.api.call("GET", path, params=params, accept=(400, 404, 500))
@@ -255,16 +251,7 @@ class Nomad:
 
     def blocked(self, job_id: str) -> str:
         """Why the job can't be placed, "" when it can."""
-        for evaluation in self.api.call("GET", f"/v1/job/{job_id}/evaluations").data:
-            for group, metric in (evaluation.get("FailedTGAllocs") or {}).items():
-                reasons = {
-                    **(metric.get("ConstraintFiltered") or {}),
-                    **(metric.get("DimensionExhausted") or {}),
-                }
-                seen = ", ".join(f"{reason} on {count}" for reason, count in reasons.items())
-                nodes = metric["NodesEvaluated"]
-                return f"group {group} can't be placed on any of {nodes} nodes: {seen or 'none fits'}"
-        return ""
+        return unplaced(self.api.call("GET", f"/v1/job/{job_id}/evaluations").data)
 
 
 def _placed(listed: Mapping[str, Any]) -> Placed:
@@ -309,4 +296,7 @@ def _allocation(listed: Mapping[str, Any]) -> Allocation:
             task: tuple(event["DisplayMessage"] or event["Type"] for event in state.get("Events") or ())
             for task, state in states.items()
         },
+        name=listed["Name"],
+        restarts={task: state["Restarts"] for task, state in states.items() if state["Restarts"]},
+        again=bool(listed["FollowupEvalID"] or listed["NextAllocation"]),
     )
