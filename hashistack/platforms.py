@@ -48,7 +48,10 @@ class Running:
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack that was destroyed: its project's directory, its name as `project/stack`, the clusters that it had."""
+    """A stack that was destroyed: its project's directory, its name as `project/stack`, and the clusters that it had.
+
+    clusters: () for a stack that never came to say them.
+    """
 
     directory: Path
     name: str
@@ -106,8 +109,6 @@ class PlatformOperations:
     """The resource type whose messages are shown as lines of their own: it waits for the cluster."""
     archive_scheme: ClassVar[str] = ""
     """How URLs of its archive store begin, `s3://`."""
-    proof: ClassVar[str] = "the stack is empty"
-    """What `down` says when nothing is left."""
 
     def driver(self, connection: Connection) -> PoolDriver:
         """The driver of the cluster's pools."""
@@ -116,6 +117,10 @@ class PlatformOperations:
     def left(self, stack: Stack) -> Sequence[str]:
         """What is there of a stack after `down`, one text each. Raises HashistackError where it can't be seen."""
         return ()
+
+    def proof(self, stack: Stack) -> str:
+        """What `down` says when `left` found nothing."""
+        return "the stack is empty"
 
     def running(self) -> Sequence[Running]:
         """The clusters that can be seen from here without being told where they are."""

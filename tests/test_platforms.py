@@ -134,9 +134,9 @@ class PondOperations(PlatformOperations):
     functions: ClassVar = {"hashistack:index:pondPreflight": f"{__name__}:preflight"}
     phases: ClassVar = {"hashistack:index:PondPool": MACHINES}
     archive_scheme = "pond://"
-    proof = "no duck of it is left"
     ducks: ClassVar[list[str]] = []
     silent: ClassVar[bool] = False
+    project: ClassVar[Path] = Path("/pond")
 
     def driver(self, connection: Connection) -> Any:
         return PondDriver(connection)
@@ -146,8 +146,11 @@ class PondOperations(PlatformOperations):
             raise HashistackError("the pond does not answer", "break the ice")
         return [f"duck {name} of {stack.name}" for name in self.ducks]
 
+    def proof(self, stack: Stack) -> str:
+        return "no duck of it is left"
+
     def running(self) -> Sequence[Running]:
-        return [Running("mallard-1", "mallard", Path("/pond"), "dev")]
+        return [Running("mallard-1", "mallard", self.project, "dev")]
 
     def findings(self) -> Sequence[Finding]:
         return [Finding("the water is warm", None, "4 degrees")]
@@ -171,12 +174,14 @@ def pond(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("pond")
-def test_a_third_platform_is_a_line_in_the_list() -> None:
+def test_a_third_platform_is_a_line_in_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: pond\nruntime: python\n")
+    monkeypatch.setattr(PondOperations, "project", tmp_path)
     made = platforms.driver(connection("mallard-1", "pond"))
     assert isinstance(made, PondDriver)
     assert platforms.archive_store("pond://deep") == "pond://deep"
     assert platforms.archive_store("s3://bucket") is None
-    assert resolve(None, None, "mallard", platforms.running) == Project(Path("/pond"), "dev")
+    assert resolve(None, None, "mallard", platforms.running) == Project(tmp_path, "dev")
     assert [one.sentence for one in of_machine()] == ["the water is warm"]
 
 
@@ -201,14 +206,14 @@ def test_the_display_counts_a_third_platforms_machines() -> None:
 @pytest.mark.usefixtures("pond")
 def test_down_proves_for_each_platform_that_the_stack_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
-    project, used = Project(tmp_path, "dev"), {PondOperations.component}
-    assert run._left(project, used) == []
+    stack, used = run._stack(Project(tmp_path, "dev")), {PondOperations.component}
+    assert run._left(stack, used) == []
     monkeypatch.setattr(PondOperations, "ducks", ["donald"])
-    assert run._left(project, used) == ["duck donald of shop/dev"]
+    assert run._left(stack, used) == ["duck donald of shop/dev"]
     monkeypatch.setattr(PondOperations, "silent", True)
-    assert run._left(project, {OtherOperations.component}) == []  # nothing of it was in the stack
+    assert run._left(stack, {OtherOperations.component}) == []  # nothing of it was in the stack
     with pytest.raises(HashistackError, match="the pond does not answer"):
-        run._left(project, used)
+        run._left(stack, used)
 
 
 # Several clusters in one stack.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from hashistack.platforms import ArchiveStore, PlatformOperations
+from hashistack.platforms import ArchiveStore, PlatformOperations, Stack
 
 if TYPE_CHECKING:
     from hashistack.ops.api.connection import Connection
@@ -25,7 +25,19 @@ class AwsOperations(PlatformOperations):
 
         return AwsDriver(connection)
 
+    def left(self, stack: Stack) -> Sequence[str]:
+        from hashistack.aws.ops.leftovers import left
+
+        return [text for cluster in _ours(stack) for text in left(cluster)]
+
+    def proof(self, stack: Stack) -> str:
+        return "no instance or volume of it is left" if _ours(stack) else super().proof(stack)
+
     def archives(self, url: str) -> ArchiveStore:
         from hashistack.aws.ops.bucket import Bucket
 
         return Bucket(url)
+
+
+def _ours(stack: Stack) -> list[Connection]:
+    return [cluster for cluster in stack.clusters if cluster.provider == "aws"]

@@ -38,7 +38,6 @@ class LocalOperations(PlatformOperations):
         "hashistack:index:LocalClientPool": MACHINES,
     }
     ready = "hashistack:index:LocalReady"
-    proof = "no container, network or volume of it is left"
 
     def driver(self, connection: Connection) -> PoolDriver:
         from hashistack.local.driver import LocalDriver
@@ -49,6 +48,9 @@ class LocalOperations(PlatformOperations):
         from hashistack.local.discovery import left
 
         return left(stack.directory, stack.name, [cluster.name for cluster in stack.clusters])
+
+    def proof(self, stack: Stack) -> str:
+        return "no container, network or volume of it is left"
 
     def running(self) -> Sequence[Running]:
         from hashistack.local.discovery import clusters

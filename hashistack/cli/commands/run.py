@@ -66,7 +66,7 @@ def down(project: Project, show: Show) -> None:
     Raises:
         Refusal: the engine failed, or something is left; says what.
     """
-    if project.backend and project.stack not in project.stacks() and not _left(project, set()):
+    if project.backend and project.stack not in project.stacks() and not _left(_stack(project), set()):
         text = f"nothing to do: {project.directory} has no stack {project.stack}"
         show.result({"ok": True, "seconds": 0.0, "left": []}, text)
         return
@@ -88,11 +88,12 @@ def down(project: Project, show: Show) -> None:
     if ended.code:
         raise Refusal(_failure(ended, condenser, project, "down"))
     used = [platform for platform in every() if platform.component in condenser.types]
-    left = _left(project, condenser.types, tuple(clusters.values()))
+    stack = _stack(project, tuple(clusters.values()))
+    left = _left(stack, condenser.types)
     left += [f"directory {place}" for one in clusters.values() for place in kept(one.name)]
     if left:
         raise Refusal("\n  ".join(["destroyed, but this is left:", *left]))
-    proof = "; ".join(dict.fromkeys(platform.proof for platform in used)) or PlatformOperations.proof
+    proof = "; ".join(dict.fromkeys(platform.proof(stack) for platform in used or [PlatformOperations()]))
     show.result({"ok": True, "seconds": round(seconds, 1), "left": []}, f"gone in {seconds:.1f} s · {proof}")
 
 
@@ -157,12 +158,16 @@ def _clusters(engine: Engine, project: Project) -> Mapping[str, Connection]:
         return {}
 
 
-def _left(project: Project, types: Collection[str], clusters: Sequence[Connection] = ()) -> list[str]:
+def _stack(project: Project, clusters: Sequence[Connection] = ()) -> Stack:
+    return Stack(project.directory, f"{project.name}/{project.stack}", clusters)
+
+
+def _left(stack: Stack, types: Collection[str]) -> list[str]:
     """What is there of the stack on any platform. One of which it had no cluster may be silent, or its SDK missing.
 
     types: the resource types that the stack had.
     """
-    stack, found = Stack(project.directory, f"{project.name}/{project.stack}", clusters), list[str]()
+    found: list[str] = []
     for platform in every():
         try:
             found += with_sdk(platform, partial(platform.left, stack))
