@@ -219,6 +219,12 @@ class Nomad:
         """Stop a job and forget it; one that is not there is no error."""
         self.api.call("DELETE", f"/v1/job/{job_id}", params={"purge": "true"}, accept=(404,))
 
+    def deploys(self, job_id: str) -> bool:
+        """Whether changes of the job are deployments: a service with an update strategy, that is not stopped."""
+        job = self.job(job_id)
+        groups = job.get("TaskGroups") or []
+        return job["Type"] == "service" and not job["Stop"] and any(g.get("Update") and g["Count"] for g in groups)
+
     def deployment(self, job_id: str) -> Deployment | None:
         """The job's newest deployment, None while it has none."""
         data = self.api.call("GET", f"/v1/job/{job_id}/deployment").data
