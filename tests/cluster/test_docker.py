@@ -151,14 +151,12 @@ def test_a_container_has_the_memory_that_its_task_asks_for(shop: Datacenter) -> 
     assert machine.sh(f"cat {limits.replace('%s', full)} 2>/dev/null || :").strip() == str(32 << 20)
 
 
-def test_a_container_outlives_its_daemon(shop: Datacenter) -> None:
-    machine, container = place(shop, "container")
-    began = machine.sh(f"docker inspect -f '{{{{.State.StartedAt}}}}' {container}")
+def test_a_daemon_that_dies_is_started_again(shop: Datacenter) -> None:
+    machine, _ = place(shop, "container")
     daemon = machine.sh("pgrep -x dockerd").strip()
     machine.sh(f"kill -9 {daemon}")
     until(lambda: machine.run(f"[ $(pgrep -x dockerd) != {daemon} ] && docker info")[0] == 0, 60, "dockerd runs again")
-    assert machine.sh(f"docker inspect -f '{{{{.State.StartedAt}}}}' {container}") == began
-    assert machine.get("http://container.service.consul:18081/") == (200, "of a container\n")
+    until(lambda: not machine.complains(), 30, machine.complains)
 
 
 def test_an_artifact_comes_by_git(datacenter: Datacenter, tmp_path: Path) -> None:
@@ -204,7 +202,7 @@ job "fetches" {{
         assert datacenter.vendor("nomad", "alloc", "logs", "-job", "fetches") == "fetched\n"
     finally:
         datacenter.vendor("nomad", "job", "stop", "-purge", "fetches")
-        machine.sh("pkill -f 127.0.0.1:18084; rm -rf /srv/git")
+        machine.sh("pkill -f '[1]27.0.0.1:18084'; rm -rf /srv/git")
 
 
 def test_an_image_of_this_host_runs_and_stays(shop: Datacenter, docker_client: docker.DockerClient) -> None:

@@ -19,7 +19,7 @@ def docker(spec: ClusterSpec) -> Fragments:
         "20-base.json": {
             "data-root": "/var/lib/docker",
             "bip": f"{bridge[1]}/{bridge.prefixlen}",
-            # Tasks outlive the daemon, as those of other drivers outlive Nomad: it may crash or be started again.
+            # What runs does not end with the daemon. Nomad, which loses sight of it, starts the task anew.
             "live-restore": True,
             "log-level": "warn",
             # For containers that say nothing of logs. What Nomad starts has limits of its own.
