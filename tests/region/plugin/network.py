@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hashistack.provider.handler import Props
 
 from .resource import Echo, client
+
+
+def _tags(kind: str, news: Props) -> list[Any]:
+    """By a VPC's and a security group's tags, a preflight sees that the cluster is there."""
+    tags = [{"Key": key, "Value": value} for key, value in (news.get("tags") or {}).items()]
+    return [{"ResourceType": kind, "Tags": tags}] if tags else []
 
 
 class Vpc(Echo):
@@ -12,7 +20,8 @@ class Vpc(Echo):
 
     def make(self, region: str, name: str, news: Props) -> tuple[str, Props]:
         ec2 = client("ec2", region)
-        vpc = ec2.create_vpc(CidrBlock=news["cidrBlock"])["Vpc"]["VpcId"]
+        tagged = _tags("vpc", news)
+        vpc = ec2.create_vpc(CidrBlock=news["cidrBlock"], TagSpecifications=tagged)["Vpc"]["VpcId"]
         groups = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"]
         return vpc, {"defaultSecurityGroupId": groups[0]["GroupId"]}
 
@@ -40,7 +49,10 @@ class SecurityGroup(Echo):
     def make(self, region: str, name: str, news: Props) -> tuple[str, Props]:
         description = news.get("description") or "Managed by Pulumi"
         made = client("ec2", region).create_security_group(
-            GroupName=name, Description=description, **({"VpcId": news["vpcId"]} if news.get("vpcId") else {})
+            GroupName=name,
+            Description=description,
+            TagSpecifications=_tags("security-group", news),
+            **({"VpcId": news["vpcId"]} if news.get("vpcId") else {}),
         )
         return made["GroupId"], {"name": name}
 
