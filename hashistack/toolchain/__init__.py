@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hashistack.toolchain.cache import entries
-    from hashistack.toolchain.resolution import build, resolve
+    from hashistack.toolchain.resolution import resolve
     from hashistack.toolchain.tool import DigestRefused, Tool, ToolError, host_arch
     from hashistack.toolchain.verification import Verification, verify
 
@@ -16,7 +16,6 @@ _MODULES = {
     "Tool": "hashistack.toolchain.tool",
     "ToolError": "hashistack.toolchain.tool",
     "Verification": "hashistack.toolchain.verification",
-    "build": "hashistack.toolchain.resolution",
     "entries": "hashistack.toolchain.cache",
     "host_arch": "hashistack.toolchain.tool",
     "resolve": "hashistack.toolchain.resolution",
@@ -28,7 +27,6 @@ __all__ = [
     "Tool",
     "ToolError",
     "Verification",
-    "build",
     "entries",
     "host_arch",
     "resolve",

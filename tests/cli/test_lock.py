@@ -103,7 +103,7 @@ class GivesWay:
 
 def test_ctrl_c_after_the_last_resource_still_ends_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The engine has nothing left to stop, and ends well."""
-    monkeypatch.setattr(run, "refuse_unfit", lambda project, show: None)
+    (tmp_path / "Pulumi.yaml").write_text('{"name": "x", "runtime": "python"}')
     monkeypatch.setattr(run, "Engine", lambda project, say: None)
     monkeypatch.setattr(run, "_run", lambda *given: (Ended(0, "", True), Condenser(), 1.0))
     with pytest.raises(Refusal, match=r"interrupted; .*\nGo on: hashistack up"):

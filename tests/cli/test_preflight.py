@@ -127,7 +127,7 @@ def test_all_that_stands_against_it_is_one_error_of_pulumi_too(project: Project)
     engine = Engine(project, lambda text: None)
     engine.make_stack()
     tool = [engine._pulumi, "preview", "--stack", "prod", "--non-interactive", "--color", "never"]
-    done = subprocess.run(tool, cwd=project.directory, env=engine._environment, capture_output=True, text=True)
+    done = subprocess.run(tool, cwd=project.directory, env=engine.environment, capture_output=True, text=True)
     said = done.stdout + done.stderr
     assert done.returncode != 0
     assert 'spec.clients[0].zones[0]: is not in region eu-central-1 (got "us-east-1a")' in said

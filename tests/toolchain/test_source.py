@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from hashistack.spec import catalog
-from hashistack.toolchain import build, elf, running, verify
+from hashistack.toolchain import elf, running, verify
 from hashistack.toolchain.build import compilers, recipe
+from hashistack.toolchain.resolution import build
 from hashistack.toolchain.ticker import Ticker
 from hashistack.toolchain.tool import ToolError, Unavailable, host_arch
 

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from hashistack.cli.output import Output
-from hashistack.toolchain import Tool, ToolError, build, entries, host_arch, resolve, verify
+from hashistack.toolchain import Tool, ToolError, entries, host_arch, resolve, verify
 from hashistack.toolchain.build import recipe
+from hashistack.toolchain.resolution import build
 from hashistack.toolchain.tool import NAMES, Progress
 
 app = typer.Typer(no_args_is_help=True, help="Pinned nomad, consul, vault, pulumi and CNI plugins.")
