@@ -29,7 +29,7 @@ def test_version_and_help() -> None:
 
     assert run("--version").stdout == f"hashistack {VERSION}\n"
     shown = run("--help").stdout
-    for command in ("up", "down", "status", "env", "doctor", "schema", "snapshot", "toolchain"):
+    for command in ("up", "down", "stop", "start", "status", "env", "doctor", "schema", "snapshot", "toolchain"):
         assert f" {command} " in shown
 
 
