@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hashistack.jobs.excerpt import excerpt
 from hashistack.jobs.progress import Progress, failures, progress, told
 from hashistack.provider.handler import Context, Diff, Failure, Handler, Props, ResourceFailed, changed, is_known
 
@@ -116,6 +115,9 @@ class _Log:
         if task and key not in self._read:
             said = self._nomad.stderr(one.id, task, CHARACTERS)
             said = said or self._nomad.stderr(one.id, task, CHARACTERS, kind="stdout")
+            # Imported here, with the specification: every `up` loads this module, and few jobs fail.
+            from hashistack.jobs.excerpt import excerpt
+
             self._read[key] = excerpt(said, self._secrets)
         return self._read.get(key, [])
 

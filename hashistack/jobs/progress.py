@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hashistack.ops.api.deployments import Deployment
-from hashistack.ops.api.nomad import Allocation
+if TYPE_CHECKING:
+    from hashistack.ops.api.deployments import Deployment
+    from hashistack.ops.api.nomad import Allocation
 
 
 @dataclass(frozen=True)
