@@ -182,7 +182,7 @@ def test_all_three_products_on_every_machine_under_load_killed_and_resumed(
     seed = int(os.environ.get(SEED) or secrets.randbits(32))
     chance = random.Random(seed)  # noqa: S311
     print(f"{SEED}={seed}")
-    deploy(rolled, job("work", rolled.connection.datacenter, rolled.connection.region))
+    deploy(rolled, job(rolled.connection.datacenter, rolled.connection.region))
     rolled.nomad("/v1/jobs", {"Job": EVERYWHERE})
     before = names(rolled)
     to = [word for product, version in NEW.items() for word in ("--to", f"{product}={version}")]
@@ -238,7 +238,7 @@ def test_work_that_fails_on_new_machines_stops_the_roll_at_the_canary(
     rolled: Datacenter, docker_client: docker.DockerClient
 ) -> None:
     old = sorted(machine.name for machine in rolled.clients)
-    picky = job("work", rolled.connection.datacenter, rolled.connection.region)
+    picky = job(rolled.connection.datacenter, rolled.connection.region)
     picky |= {"ID": "picky", "Name": "picky"}
     group = picky["TaskGroups"][0]
     group["Name"] = "picky"
@@ -282,7 +282,7 @@ def test_at_their_pace_applications_move_by_their_own_deploys(
     rolled: Datacenter, docker_client: docker.DockerClient
 ) -> None:
     old = names_of(rolled.clients)
-    web = job("work", rolled.connection.datacenter, rolled.connection.region)
+    web = job(rolled.connection.datacenter, rolled.connection.region)
     deploy(rolled, web)
     pool = rolled.project.configuration()["cluster"]["clients"][0]
     pace = {"pace": "applications", "max_surge": 2, "min_healthy_time": "2s"}
