@@ -220,7 +220,8 @@ def test_an_image_of_this_host_runs_and_stays(shop: Datacenter, docker_client: d
             shop.project.run("load", name)
         assert f"loaded {name}:1 into 2 machines" in shop.project.run("load", f"{name}:1")
     finally:
-        docker_client.images.remove(f"{name}:1")
+        for tag in (f"{name}:1", IMAGE):
+            docker_client.images.remove(tag)
     for client in shop.clients:
         client.sh(f"docker image inspect {name}:1")
     # As on a machine that comes later: its Docker has only what it loads when it starts.
