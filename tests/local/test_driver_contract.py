@@ -45,7 +45,7 @@ class Docker:
 
     def inspect_network(self, name: str) -> dict[str, Any]:
         self._answer()
-        return {"IPAM": {"Config": [{"Subnet": "10.0.0.0/24", "Gateway": "10.0.0.1"}]}}
+        return {"Id": "n", "IPAM": {"Config": [{"Subnet": "10.0.0.0/24", "Gateway": "10.0.0.1"}]}}
 
     def create_host_config(self, **given: Any) -> dict[str, Any]:
         return given
@@ -80,11 +80,19 @@ class Docker:
     def start(self, container: str) -> None:
         self._look(container)["State"] = "running"
 
+    def stop(self, container: str, timeout: int) -> None:
+        self._look(container)["State"] = "exited"
+
+    def get_archive(self, container: str, path: str) -> Any:
+        self._look(container)
+        raise NotFound("no such file")
+
     def inspect_container(self, container: str) -> dict[str, Any]:
         found = self._look(container)
         return {
             "RestartCount": 0,
             "HostConfig": {"RestartPolicy": {"Name": found["Policy"]}},
+            "NetworkSettings": {"Networks": {SITE: {"NetworkID": "n"}}},
             "Config": {"Labels": found["Labels"]},
             "State": {"Running": found["State"] == "running", "Status": found["State"]},
         }

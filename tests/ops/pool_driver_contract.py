@@ -65,6 +65,27 @@ class PoolDriverContract:
         driver.terminate([name])
         assert [one.name for one in driver.instances() if one.name == name and one.state == "running"] == []
 
+    def test_machines_stop_and_start_or_it_says_why_not(self, platform: Platform) -> None:
+        driver = platform.driver()
+        name = driver.instances()[0].name
+
+        def state() -> list[str]:
+            return [one.state for one in driver.instances() if one.name == name]
+
+        if why := driver.cannot_stop:
+            for refused in (driver.stop, driver.start):
+                with pytest.raises(DriverFailed) as caught:
+                    refused([name])
+                assert why in str(caught.value)
+            assert state() == ["running"]
+            return
+        driver.stop([name])
+        driver.stop([name])
+        assert state() == ["stopped"]
+        driver.start([name])
+        driver.start([name])
+        assert state() == ["running"]
+
     def test_a_machine_that_never_was_is_nobody(self, platform: Platform) -> None:
         driver = platform.driver()
         before = driver.instances()
@@ -80,8 +101,10 @@ class PoolDriverContract:
             lambda driver, name: driver.grow(POOL, 1),
             lambda driver, name: driver.terminate([name]),
             lambda driver, name: driver.discard([name]),
+            lambda driver, name: driver.start([name]),
+            lambda driver, name: driver.stop([name]),
         ],
-        ids=["instances", "grow", "terminate", "discard"],
+        ids=["instances", "grow", "terminate", "discard", "start", "stop"],
     )
     def test_a_platform_that_is_away_is_one_error(
         self, platform: Platform, call: Callable[[PoolDriver, str], object]
@@ -93,7 +116,7 @@ class PoolDriverContract:
             call(driver, name)
         assert isinstance(caught.value, HashistackError)
         assert caught.value.what
-        assert caught.value.remedy
+        assert caught.value.remedy or caught.value.what == driver.cannot_stop
         assert "Traceback" not in str(caught.value)
 
     def test_evidence_never_stands_in_the_way_of_the_reason(self, platform: Platform) -> None:
