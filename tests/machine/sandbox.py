@@ -71,6 +71,35 @@ esac
 """A platform whose answers are files; what was asked is in `verbs`. `fetch` fails once for each line of `failures`."""
 
 CURL = """
+case "$*" in *--rate*)
+  # One that stays: it asks for each block of its configuration, and an answer may have the index of a blocking query.
+  file= limit=
+  while read -r key _ value; do
+    value=${value#?}
+    value=${value%?}
+    case $key in
+    url) url=$value ;;
+    max-time) limit=$value ;;
+    upload-file) file=$value ;;
+    write-out)
+      echo "--max-time $limit $url" >>/standin/asked
+      answer=/standin/answers/$(printf %s "${url#*://}" | sed 's/[^A-Za-z0-9.]/_/g')
+      if [ -n "$file" ]; then
+        cp "$file" /standin/copy
+        [ -e "/standin/first.${answer##*/}" ] || cp "$file" "/standin/first.${answer##*/}"
+        mv /standin/copy "/standin/sent.${answer##*/}"
+      fi
+      code=000
+      if [ -e "$answer" ]; then read -r code <"$answer"; sed 1d "$answer"; fi
+      printf '\\n=poll %s %s\\n' "$code" "$(cat /standin/index 2>/dev/null)"
+      file=
+      /usr/bin/sleep 0.05
+      ;;
+    esac
+  done
+  exit
+  ;;
+esac
 for url; do :; done
 echo "$*" >>/standin/asked
 answer=/standin/answers/$(printf %s "${url#*://}" | sed 's/[^A-Za-z0-9.]/_/g')
