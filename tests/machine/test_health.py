@@ -260,7 +260,7 @@ def test_where_nothing_answers_it_says_so_soon(machine: Sandbox, role: str) -> N
 def test_a_look_at_those_who_do_not_answer_is_over_before_its_check_expires(either: Sandbox, role: str) -> None:
     said(either)
     asked = [int(seconds) for seconds in re.findall(r"--max-time (\d+)", either.read("/standin/asked"))]
-    resolver, pause, ttl = 3, 10, 30
+    resolver, pause, ttl = 3, 5, 30
     assert len(asked) == {"server": 4, "client": 4}[role]
     assert sum(asked) + resolver + pause < ttl
 
