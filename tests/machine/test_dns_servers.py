@@ -14,7 +14,10 @@ from .sandbox import CURL, USERS, Sandbox
 
 PROGRAM = "/opt/hashistack/current/bin/dns-servers"
 STUB = "/run/hashistack/unbound/stub.conf"
-HEALTHY = "127.0.0.1:8500/v1/health/service/hashistack?passing&filter=Service.Meta.pool%3D%3D%22server%22"
+HEALTHY = (
+    "127.0.0.1:8500/v1/health/service/hashistack?passing&filter=Service.Meta.pool%3D%3D%22server%22"
+    "&stale&wait=10s&index=1"
+)
 OWN = "stub-zone:\n  name: consul.\n  stub-no-cache: yes\n  stub-addr: 127.0.0.1@8600\n"
 CONTROL = """\
 echo "$*" >>/standin/control
@@ -86,7 +89,8 @@ def test_it_follows_consul_and_before_consul_the_platform(rendered: Sandbox, sta
     wait_for(lambda: rendered.said() == said)
     assert "the-secret" not in "".join(log(rendered, "asked"))
     # Then it waits for the list to change, by a question that Consul answers when it does.
-    wait_for(lambda: any(f"{HEALTHY}&stale&wait=10s&index=1" in asked for asked in log(rendered, "asked")))
+    rendered.write("/standin/index", "7")
+    wait_for(lambda: any("&stale&wait=10s&index=7" in asked for asked in log(rendered, "asked")))
 
 
 def test_nothing_is_done_while_nothing_changes(rendered: Sandbox, start: Start) -> None:
