@@ -113,6 +113,8 @@ class Agents:
     def inside(self, program: str) -> list[str]:
         """The command that runs a program of the machine in its agents' namespaces."""
         enter = ["nsenter", f"--target={self._entered}", "--mount", "--net", "--uts"]
+        # Whatever it leaves behind (join-vault's curl that stays) ends with the machine.
+        enter.append(f"--pid=/proc/{self._entered}/ns/pid_for_children")
         return [*enter, "chroot", str(self.machine.root), f"{BIN}/{program}"]
 
     def _run(self, *command: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
@@ -220,7 +222,7 @@ def agents(
         found = Agents(machine, running[0].pid, secrets, signer)
         wait_for(lambda: found.consul("GET", "status/leader")[1])
         enter = ["nsenter", f"--target={running[0].pid}", "--net"]
-        for command in ([*enter, sys.executable, "-c", _JWKS, str(pair), signer.jwks], found.inside("unseal")):
+        for command in ([*enter, sys.executable, "-c", _JWKS, str(pair), signer.jwks], found.inside("join-vault")):
             bound = ["setpriv", "--pdeathsig=KILL", *command]  # a test run that is killed takes them with it
             running.append(subprocess.Popen(bound, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         yield found
