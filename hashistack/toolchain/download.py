@@ -102,5 +102,8 @@ def _reason(url: str, error: Exception) -> str:
 
 def _shown(url: str) -> str:
     """`url` without a user and password, which a mirror may ask for."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # it is no URL, and nobody's
+        return "the mirror's address"
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))

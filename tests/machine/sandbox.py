@@ -56,7 +56,11 @@ echo "$*" >>/standin/verbs
 case $1 in
 identity) cat /standin/identity ;;
 peers) cat /standin/peers ;;
-secret) cat "/standin/secrets/$2" ;;
+secret)
+  [ ! -e /standin/store-is-away ] || exit 1
+  [ -e "/standin/secrets/$2" ] || exit 3
+  cat "/standin/secrets/$2"
+  ;;
 fetch)
   echo "$2" >>/standin/fetched
   if [ -s /standin/failures ]; then sed -i 1d /standin/failures; exit 1; fi

@@ -122,7 +122,7 @@ def test_storing_again_replaces(machine: Sandbox) -> None:
 
 def test_a_document_that_is_not_there_yet_is_a_failure_at_once(machine: Sandbox, aws: Aws) -> None:
     done = machine.run(PLATFORM, "secret", "vault-init")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (3, "")
     assert LINE.fullmatch(done.stderr), done.stderr
     assert "ResourceNotFoundException" in done.stderr
     assert aws.operations == ["GetSecretValue"], "asking again would not help"

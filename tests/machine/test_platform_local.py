@@ -73,7 +73,7 @@ def test_the_newest_archives_are_kept_as_the_directorys_owner_and_what_others_pu
 
 def test_a_document_that_is_not_there_is_a_failure(container: Sandbox) -> None:
     done = container.run(PLATFORM, "secret", "server")
-    assert done.returncode != 0
+    assert done.returncode == 3, "which a store that is away is not"
     assert done.stdout == ""
 
 

@@ -330,6 +330,23 @@ def test_an_initialisation_that_fails_half_way_is_begun_again(server: Sandbox, s
     assert not [line for line in lines(server, "slept") if line == "0.5"], "its claim is its own"
 
 
+@only_dash
+def test_a_store_that_is_away_is_no_empty_one(server: Sandbox, start: Start) -> None:
+    uninitialised(server)
+    server.write(BEGUN, "")
+    server.write(
+        "/standin/secrets/vault-init", json.dumps({"initialised_by": "web-1", "keys_base64": ["the-secret-key=="]})
+    )
+    server.write("/standin/store-is-away", "")
+    start(f"{BIN}/bootstrap-vault")
+    pass_by(server, "slept", 3)
+    assert server.tree("/var/lib/hashistack/vault"), "the only Vault that these keys open"
+    server.path("/standin/store-is-away").unlink()
+    wait_for(lambda: not server.path(BEGUN).exists())
+    assert server.tree("/var/lib/hashistack/vault")
+    assert lines(server, "sv") == []
+
+
 def told_already(machine: Sandbox) -> None:
     """The cluster's Vault lets this server in, and was told all that its bundle and CA say."""
     files = (machine.bundle_path("bootstrap.json"), machine.path(f"{RUN}/api/ca.pem"))
