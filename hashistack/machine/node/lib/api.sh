@@ -56,8 +56,6 @@ requests() {
 poll() {
   end_poll
   trap 'end_poll; exit 143' TERM
-  rm -f "$api/poll.$$"
-  mkfifo "$api/poll.$$"
   block=$(printf '%s\n' "$2" | while read -r with address upload; do
     printf 'next\nurl = "%s"\nheader = "@%s"\ncacert = "%s"\nmax-time = "%s"\n' \
       "$address" "$api/$with" "$api/ca.pem" "${answer_within:-30}"
@@ -71,10 +69,16 @@ poll() {
       printf '%s\n' "$block"
       rounds=$((rounds - 1))
     done
-  } | curl -sN --rate "$1/m" -K - >"$api/poll.$$" 2>/dev/null &
+  } >"$api/asks.$$"
+  # No open may wait and no child but curl may end meanwhile: in busybox that interrupts an open, and a read loses its line.
+  rm -f "$api/poll.$$"
+  mkfifo "$api/poll.$$"
+  # shellcheck disable=SC2094 # a pipe
+  exec 4<>"$api/poll.$$" 3<"$api/poll.$$" 5>"$api/poll.$$" 4<"$api/asks.$$"
+  rm "$api/poll.$$" "$api/asks.$$"
+  curl -sN --rate "$1/m" -K - <&4 >&5 2>/dev/null 3<&- 4<&- 5>&- &
   poller=$!
-  exec 3<"$api/poll.$$"
-  rm "$api/poll.$$"
+  exec 4<&- 5>&-
 }
 poller=
 
