@@ -120,7 +120,7 @@ def test_the_preview_at_a_later_release_replaces_nothing(
     later = tmp_path / "hashistack"
     shutil.copytree(Path(hashistack.__file__).parent, later, ignore=shutil.ignore_patterns("__pycache__"))
     (later / "version.py").write_text('VERSION = "99.0.0"\n')
-    with (later / "machine" / "node" / "boot").open("a") as program:
+    with (later / "machine" / "node" / "boot" / "boot").open("a") as program:
         program.write("# of a later release\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     steps = json.loads(prod.project.pulumi("preview", "--json"))["steps"]
