@@ -42,15 +42,13 @@ _TASK = """
 """
 
 
-def _job(
-    namespace: str, name: str, pool: str, kind: str, groups: tuple[str, ...], tasks: tuple[str, ...], script: str
-) -> str:
+def _job(namespace: str, name: str, kind: str, groups: tuple[str, ...], tasks: tuple[str, ...], script: str) -> str:
     """A job whose tasks begin once they have read their own secret, a key and a service."""
     told = {"namespace": namespace, "job": name, "key": KEY, "script": script}
     text = "".join(
         f'group "{group}" {{\n' + "".join(_TASK.format(task=task, **told) for task in tasks) + "}\n" for group in groups
     )
-    return f'job "{name}" {{\nnamespace = "{namespace}"\nnode_pool = "{pool}"\n{kind}\n{text}}}\n'
+    return f'job "{name}" {{\nnamespace = "{namespace}"\n{kind}\n{text}}}\n'
 
 
 class Tenants:
@@ -66,8 +64,7 @@ class Tenants:
         self.datacenter.vendor("vault", "kv", "put", f"kv/{namespace}/{name}", f"value=of {namespace}/{name}")
         groups, tasks = shape or (GROUPS[:1], TASKS[:1])
         file = self._directory / f"{namespace}-{name}.nomad.hcl"
-        pool = next(pool.name for pool in self.datacenter.connection.pools if pool.role == "client")
-        file.write_text(_job(namespace, name, pool, kind, groups, tasks, script))
+        file.write_text(_job(namespace, name, kind, groups, tasks, script))
         self.jobs.append((namespace, name))
         self.datacenter.vendor("nomad", "job", "run", "-detach", str(file))
 
