@@ -18,6 +18,7 @@ from bench.load import Load
 from bench.web_job import BODY, JOB, job
 from bench.writes import Writes
 from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.rollout.regressions import BROKEN
 
 from .conftest import finish
 from .datacenter import Datacenter, Machine
@@ -48,6 +49,30 @@ EVERYWHERE = {
     ],
 }
 """A job that is on each client, as agents for logs and metrics are."""
+LOOPING = {
+    "ID": "looping",
+    "Name": "looping",
+    "Type": "service",
+    "Datacenters": ["*"],
+    "TaskGroups": [
+        {
+            "Name": "looping",
+            "Count": 2,
+            "Migrate": {"MaxParallel": 2, "HealthCheck": "task_states", "HealthyDeadline": 15 * 10**9},
+            "RestartPolicy": {"Attempts": 10, "Delay": 10**9, "Interval": 60 * 10**9, "Mode": "delay"},
+            "Tasks": [
+                {
+                    "Name": "looping",
+                    "Driver": "exec",
+                    "Config": {"command": "/bin/false"},
+                    "Resources": {"CPU": 20, "MemoryMB": 16},
+                    "LogConfig": {"MaxFiles": 1, "MaxFileSizeMB": 1},
+                }
+            ],
+        }
+    ],
+}
+"""A job that is broken whatever a roll does."""
 SEED = "HASHISTACK_TESTS_SEED"
 
 
@@ -254,12 +279,19 @@ def test_work_that_fails_on_new_machines_stops_the_roll_at_the_canary(
     where = "|".join(old)
     task["Config"]["args"] = ["-c", f"case $NODE in {where}) ;; *) exit 1 ;; esac; {task['Config']['args'][1]}"]
     deploy(rolled, picky)
+    rolled.nomad("/v1/jobs", {"Job": LOOPING})
+    with Cluster(rolled.connection) as asked:
+        restarted = asked.nomad.restarted
+        until(lambda: any(one.job == "looping" and len(one.restarts) > 1 for one in restarted()), 60, "it loops")
     cluster = rolled.project.configuration()["cluster"]
     declare(rolled, clients=[{**cluster["clients"][0], "meta": {"another": "bundle"}}])
     said = rolled.project.run("rollout", "--no-snapshot", code=2, seconds=300)
     assert "work does not come up on the new machines" in said
     assert "default/picky" in said
     assert "Next: " in said
+    # What was broken before is named, and is no reason.
+    assert f"{BROKEN}: default/looping" in said
+    assert "default/looping" not in said.partition("work does not come up")[2]
     assert set(old) <= names(rolled)
     nodes = {node["Name"]: node for node in rolled.nomad("/v1/nodes")}
     assert all(nodes[name]["SchedulingEligibility"] == "eligible" and not nodes[name]["Drain"] for name in old)
@@ -274,7 +306,8 @@ def test_work_that_fails_on_new_machines_stops_the_roll_at_the_canary(
     rolled.project.run("rollout", "--no-snapshot", seconds=300)
     assert set(old) <= names(rolled)
     assert len(rolled.clients) == 2
-    rolled.vendor("nomad", "job", "stop", "-purge", "-detach", "picky")
+    for name in ("picky", "looping"):
+        rolled.vendor("nomad", "job", "stop", "-purge", "-detach", name)
     rolled.healthy()
 
 
