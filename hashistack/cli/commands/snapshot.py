@@ -118,7 +118,8 @@ def list_(
             versions = (manifest.part(product).version for product in archive.PRODUCTS)
             taken = manifest.taken[:16].replace("T", " ")
             table.add_row(taken, *versions, archive.readable(one.size), one.archive.file.name)
-        Console(highlight=False, soft_wrap=True).print(table)
+        # As wide as it needs: a name in two lines can neither be copied nor found.
+        Console(highlight=False, soft_wrap=True, width=1000).print(table)
     for text in bad or ([] if found else [f"{where} holds no snapshot archive"]):
         typer.echo(text)
 
