@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import json
 import shlex
+import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import docker
@@ -21,6 +24,7 @@ from .conftest import wait_for
 from .documents import DOCUMENTS
 
 pytestmark = pytest.mark.cluster
+ROOT = Path(__file__).resolve().parents[2]
 RUN = "/run/hashistack"
 CONF = f"{RUN}/unbound/unbound.conf"
 IP = "127.0.0.2"  # an address that a container without a network has
@@ -92,6 +96,22 @@ def test_unbound_checkconf_finds_a_misspelt_setting(container: Container) -> Non
     render(container, "minimal", "workers")
     inside(container, f"sed -i s/prefetch:/pre-fetch:/ {CONF}")
     assert run(container, "unbound-checkconf", CONF)[0] != 0
+
+
+def test_an_answer_that_comes_late_is_not_dropped(container: Container) -> None:
+    render(container, "minimal", "workers")
+    servers = [f"127.0.0.{last}" for last in range(11, 15)]
+    inside(container, f"printf '  stub-addr: %s@8600\\n' {' '.join(servers)} >>{RUN}/unbound/stub.conf")
+    container.exec_run(["unbound", "-d", "-c", CONF], detach=True)
+    control = ["unbound-control", "-c", CONF]
+    wait_for(lambda: run(container, *control, "status")[0] == 0)
+    container.reload()
+    within = ["nsenter", "--net", "--target", str(container.attrs["State"]["Pid"])]
+    # Later than the 1.9 s after which unbound would by itself drop what it has found.
+    asked = [sys.executable, "-m", "tests.machine.late_names", "2.1", "web.service.consul", *servers]
+    done = subprocess.run([*within, *asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "192.0.2.9" in done.stdout, done.stdout
+    assert run(container, *control, "stop")[0] == 0
 
 
 def test_a_running_unbound_is_reached_after_its_configuration_was_rendered_again(container: Container) -> None:
