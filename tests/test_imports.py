@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ops": {"spec"},
     "component": {"spec", "provider", "secrets", "ops"},
     "jobs": {"spec", "provider", "ops"},
-    "cli": {"spec", "component", "ops", "toolchain", "provider", "platforms"},
+    "cli": {"spec", "component", "jobs", "ops", "toolchain", "provider", "platforms"},
     "testing": {"spec", "provider"},
     **{
         each: {"spec", "machine", "secrets", "provider", "toolchain", "component", "ops", "platforms"}

@@ -20,11 +20,19 @@ from pathlib import Path
 from typing import Annotated
 
 from hashistack import call_log
+from hashistack.cli.commands.job import EXAMPLES, run
 from hashistack.cli.commands.load import load as load_command
 from hashistack.cli.commands.report import report as report_command
 from hashistack.cli.commands.snapshot import app as snapshot
 from hashistack.cli.commands.toolchain import app as toolchain
-from hashistack.cli.options import ClusterOption, DirectoryOption, OutputOption, StackOption, named_project
+from hashistack.cli.options import (
+    ClusterOption,
+    DirectoryOption,
+    IgnoreJobOption,
+    OutputOption,
+    StackOption,
+    named_project,
+)
 from hashistack.cli.output import Output
 from hashistack.cli.streams import read_utf_8, write_anywhere
 from hashistack.errors import expected
@@ -42,6 +50,7 @@ app.add_typer(snapshot, name="snapshot")
 app.add_typer(toolchain, name="toolchain")
 app.command("report")(report_command)
 app.command("load")(load_command)
+app.command(epilog=EXAMPLES)(run)
 
 
 @app.callback(invoke_without_command=True)
@@ -58,17 +67,6 @@ def _root(
     if version:
         typer.echo(f"hashistack {VERSION}")
         raise typer.Exit
-
-
-IgnoreJobOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--ignore-job",
-        metavar="NAMESPACE/JOB",
-        help="go on although this job fails on new machines; again for more",
-        show_default=False,
-    ),
-]
 
 
 @app.command()

@@ -29,6 +29,25 @@ ClusterOption = Annotated[
     str | None,
     typer.Option("--cluster", help="a cluster that runs here, or one of several in the stack", show_default=False),
 ]
+NamespaceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace",
+        "-namespace",
+        envvar="NOMAD_NAMESPACE",
+        help="Nomad's namespace; else the job's own, else `default`",
+        show_default=False,
+    ),
+]
+IgnoreJobOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ignore-job",
+        metavar="NAMESPACE/JOB",
+        help="go on although this job fails on new machines; again for more",
+        show_default=False,
+    ),
+]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text, or json (one object a line)")]
 
 

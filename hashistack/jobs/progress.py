@@ -4,7 +4,7 @@
 |---|---|---|
 | periodic, parameterized, stopped, of count 0 | it is submitted | registered |
 | service, system | its deployment has succeeded; without one, its allocations run | running |
-| batch, sysbatch | its allocations run, or have ended well | running, completed |
+| batch, sysbatch | its allocations run, or have ended well; with `to_end` they have to have | running, completed |
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hashistack.ops.api.allocations import Allocation
     from hashistack.ops.api.deployments import Deployment
-    from hashistack.ops.api.nomad import Allocation
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ def progress(
     deployment: Deployment | None,
     allocations: Sequence[Allocation],
     unplaced: str = "",
+    to_end: bool = False,
 ) -> Progress:
     """How this version of `job` (Nomad's JSON) is doing. `unplaced`: why it has no place, "" when it has."""
     if job.get("Periodic"):
@@ -52,7 +53,7 @@ def progress(
     if deployment and deployment.job_version == version:
         return _deployed(deployment, unplaced)
     if kind in ("batch", "sysbatch"):
-        return _batch(kind, mine, count, unplaced)
+        return _batch(kind, mine, count, unplaced, to_end)
     running = sum(one.status == "running" for one in mine)
     deploys = kind == "service" and any(group.get("Update") and group["Count"] for group in groups)
     if deploys:
@@ -106,7 +107,7 @@ def _deployed(deployment: Deployment, unplaced: str) -> Progress:
     return Progress(None, unplaced or f"deploying: {healthy}")
 
 
-def _batch(kind: str, mine: Sequence[Allocation], count: int, unplaced: str) -> Progress:
+def _batch(kind: str, mine: Sequence[Allocation], count: int, unplaced: str, to_end: bool) -> Progress:
     wanted = count if kind == "batch" else max(len(mine), 1)
     if failed := [one for one in mine if one.status == "failed" and not one.again]:
         return Progress(False, f"{len(failed)} of {wanted} allocations failed, and Nomad does not try again")
@@ -115,5 +116,5 @@ def _batch(kind: str, mine: Sequence[Allocation], count: int, unplaced: str) -> 
         return Progress(True, f"completed: {completed} allocations")
     running = sum(one.status == "running" for one in mine)
     if running + completed >= wanted:
-        return Progress(True, f"running: {running} of {wanted} allocations")
+        return Progress(None if to_end else True, f"running: {running} of {wanted} allocations")
     return Progress(None, unplaced or f"{running} of {wanted} allocations run")

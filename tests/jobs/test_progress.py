@@ -8,9 +8,9 @@ import pytest
 
 from hashistack.jobs.excerpt import STRUCK, excerpt
 from hashistack.jobs.progress import Progress, failures, progress, told
+from hashistack.ops.api.allocations import Allocation
 from hashistack.ops.api.deployments import Deployment
 from hashistack.ops.api.evaluations import unplaced
-from hashistack.ops.api.nomad import Allocation
 
 
 def job(kind: str = "service", count: int = 2, update: bool = False, **more: Any) -> dict[str, Any]:

@@ -28,6 +28,8 @@ from hashistack.ops.api.http import Api, ApiError, tls_context
 from hashistack.spec.versions import Versions
 from hashistack.toolchain import resolve
 
+from .commands import Command
+
 START_SECONDS = 120
 
 
@@ -330,3 +332,27 @@ def cluster(connection: Connection) -> Iterator[Cluster]:
     """An open client of the three."""
     with Cluster(connection) as opened:
         yield opened
+
+
+@pytest.fixture
+def command(connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs `hashistack ARGUMENTS` in a project whose stack has these agents as its cluster."""
+    from typer.testing import CliRunner
+
+    from hashistack.cli.main import app
+
+    class Deployed:
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def connection(self) -> Connection:
+            return connection
+
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "Pulumi.yaml").write_text("name: agents\nruntime: python\n")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("HASHISTACK_PROJECT", str(project))
+    monkeypatch.setattr("hashistack.cli.engine.Engine", Deployed)
+    monkeypatch.chdir(project)
+    return lambda *arguments: CliRunner().invoke(app, list(arguments))

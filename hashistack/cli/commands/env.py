@@ -77,25 +77,30 @@ def write_certificates(connection: Connection, place: Path) -> dict[str, str]:
 
 def variables(connection: Connection, files: Mapping[str, str], vault_token: str) -> dict[str, str]:
     """The environment of the vendor's commands. `files`: paths of ca, cert and key."""
-    apis = {"nomad": connection.nomad, "consul": connection.consul, "vault": connection.vault}
-    addresses = {product: tunnel.addresses([api.address])[0] for product, api in apis.items()}
     return {
-        "NOMAD_ADDR": addresses["nomad"],
-        "NOMAD_TOKEN": connection.nomad.secret,
-        "NOMAD_CACERT": files["ca"],
-        "NOMAD_REGION": connection.region,
-        "NOMAD_TLS_SERVER_NAME": connection.server_name,
-        "CONSUL_HTTP_ADDR": addresses["consul"],
+        **nomad_variables(connection, files),
+        "CONSUL_HTTP_ADDR": tunnel.addresses([connection.consul.address])[0],
         "CONSUL_HTTP_SSL": "true",
         "CONSUL_HTTP_TOKEN": connection.consul.secret,
         "CONSUL_CACERT": files["ca"],
         "CONSUL_CLIENT_CERT": files["cert"],
         "CONSUL_CLIENT_KEY": files["key"],
         "CONSUL_TLS_SERVER_NAME": connection.server_name,
-        "VAULT_ADDR": addresses["vault"],
+        "VAULT_ADDR": tunnel.addresses([connection.vault.address])[0],
         "VAULT_TOKEN": vault_token,
         "VAULT_CACERT": files["ca"],
         "VAULT_TLS_SERVER_NAME": connection.server_name,
+    }
+
+
+def nomad_variables(connection: Connection, files: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the nomad command alone."""
+    return {
+        "NOMAD_ADDR": tunnel.addresses([connection.nomad.address])[0],
+        "NOMAD_TOKEN": connection.nomad.secret,
+        "NOMAD_CACERT": files["ca"],
+        "NOMAD_REGION": connection.region,
+        "NOMAD_TLS_SERVER_NAME": connection.server_name,
     }
 
 

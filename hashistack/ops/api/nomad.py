@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
+from hashistack.ops.api.allocations import Allocation
 from hashistack.ops.api.attempts import RESTARTED, Attempt, of_family
 from hashistack.ops.api.deployments import Deployment
 from hashistack.ops.api.evaluations import unplaced
-from hashistack.ops.api.http import Api
+from hashistack.ops.api.http import Answer, Api
 from hashistack.ops.api.raft import Peer, Raft
 
 
@@ -33,29 +35,6 @@ class Node:
     def usable(self) -> bool:
         """Ready, eligible and not being drained."""
         return self.status == "ready" and self.eligible and not self.draining
-
-
-@dataclass(frozen=True)
-class Allocation:
-    """An allocation.
-
-    status: Nomad's word (pending, running, complete, failed, lost).
-    healthy: what its deployment says; None while that is undecided.
-    succeeded: tasks that have ended well.
-    events: task -> texts, oldest first.
-    name: `job.group[index]`. restarts: task -> how often it was started again. again: it failed, and Nomad tries anew.
-    """
-
-    id: str
-    node: str
-    status: str
-    job_version: int
-    healthy: bool | None
-    succeeded: frozenset[str]
-    events: Mapping[str, tuple[str, ...]]
-    name: str = ""
-    restarts: Mapping[str, int] = field(default_factory=dict)
-    again: bool = False
 
 
 PLACED = 'ClientStatus == "running" or ClientStatus == "pending" or ClientStatus == "failed"'
@@ -99,10 +78,14 @@ class Placed:
 
 
 class Nomad:
-    """Typed calls over one `Api`."""
+    """Typed calls over one `Api`. Those of a job ask in `namespace`."""
 
-    def __init__(self, api: Api) -> None:
-        self.api = api
+    def __init__(self, api: Api, namespace: str = "default") -> None:
+        self.api, self.namespace = api, namespace
+
+    def within(self, namespace: str) -> Nomad:
+        """The same for the jobs of another namespace."""
+        return Nomad(self.api, namespace)
 
     def raft(self) -> Raft:
         """Peers with autopilot's verdict. A server's name is without the region that Nomad appends."""
@@ -143,6 +126,10 @@ class Nomad:
             )
             for n in self.api.call("GET", "/v1/nodes", params=params).data
         )
+
+    def namespaces(self) -> list[str]:
+        """The names of all namespaces, sorted."""
+        return sorted(one["Name"] for one in self.api.call("GET", "/v1/namespaces").data)
 
     def node_pools(self) -> dict[tuple[str, str], str]:
         """(namespace, job) -> the node pool that the job asks for; of all jobs that are not over."""
@@ -202,8 +189,14 @@ class Nomad:
 
     def register(self, job: Mapping[str, Any]) -> int:
         """Submit a job (the JSON of Nomad's job API); answers the version that it now has."""
-        self.api.call("PUT", "/v1/jobs", body={"Job": job})
-        return int(self.api.call("GET", f"/v1/job/{job['ID']}").data["Version"])
+        self.api.call("PUT", "/v1/jobs", body={"Job": job}, params=self._here)
+        return int(self.job(job["ID"])["Version"])
+
+    def plan(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """What `register` would do (Nomad's answer, with the difference), without doing it."""
+        path, body = f"/v1/job/{quote(job['ID'], safe='')}/plan", {"Job": job, "Diff": True}
+        found: dict[str, Any] = self.api.call("PUT", path, body=body, params=self._here).data
+        return found
 
     def parse(self, hcl: str) -> dict[str, Any]:
         """A job written in HCL as the JSON of Nomad's job API. Raises ApiError with Nomad's words for a bad one."""
@@ -212,12 +205,13 @@ class Nomad:
 
     def job(self, job_id: str) -> dict[str, Any]:
         """The job as Nomad has it."""
-        found: dict[str, Any] = self.api.call("GET", f"/v1/job/{job_id}").data
+        found: dict[str, Any] = self._of(job_id).data
         return found
 
     def deregister(self, job_id: str) -> None:
         """Stop a job and forget it; one that is not there is no error."""
-        self.api.call("DELETE", f"/v1/job/{job_id}", params={"purge": "true"}, accept=(404,))
+        path = f"/v1/job/{quote(job_id, safe='')}"
+        self.api.call("DELETE", path, params={"purge": "true", **self._here}, accept=(404,))
 
     def deploys(self, job_id: str) -> bool:
         """Whether changes of the job are deployments: a service with an update strategy, that is not stopped."""
@@ -227,7 +221,7 @@ class Nomad:
 
     def deployment(self, job_id: str) -> Deployment | None:
         """The job's newest deployment, None while it has none."""
-        data = self.api.call("GET", f"/v1/job/{job_id}/deployment").data
+        data = self._of(job_id, "/deployment").data
         return Deployment.parse(data) if data else None
 
     def allocations(self, job_id: str, index: int = 0, hold: float = 0.0) -> tuple[tuple[Allocation, ...], int]:
@@ -235,9 +229,9 @@ class Nomad:
 
         With `hold`, a blocking query: answers after that many seconds, or when they changed since `index`.
         """
-        answer = self.api.call("GET", f"/v1/job/{job_id}/allocations", index=index, hold=hold)
+        answer = self._of(job_id, "/allocations", index, hold)
         newest = sorted(answer.data, key=lambda listed: int(listed["CreateIndex"]), reverse=True)
-        return tuple(_allocation(listed) for listed in newest), answer.index
+        return tuple(map(Allocation.parse, newest)), answer.index
 
     def running(self) -> dict[str, int]:
         """Allocations that run, per machine."""
@@ -257,7 +251,15 @@ class Nomad:
 
     def blocked(self, job_id: str) -> str:
         """Why the job can't be placed, "" when it can."""
-        return unplaced(self.api.call("GET", f"/v1/job/{job_id}/evaluations").data)
+        return unplaced(self._of(job_id, "/evaluations").data)
+
+    @property
+    def _here(self) -> dict[str, str | int]:
+        return {"namespace": self.namespace}
+
+    def _of(self, job_id: str, what: str = "", index: int = 0, hold: float = 0.0) -> Answer:
+        path = f"/v1/job/{quote(job_id, safe='')}{what}"
+        return self.api.call("GET", path, params=self._here, index=index, hold=hold)
 
 
 def _placed(listed: Mapping[str, Any]) -> Placed:
@@ -287,22 +289,3 @@ def _fault(driver: Mapping[str, Any]) -> str:
 
 def _machine(server: str) -> str:
     return server.rpartition(".")[0] or server
-
-
-def _allocation(listed: Mapping[str, Any]) -> Allocation:
-    states: Mapping[str, Any] = listed.get("TaskStates") or {}
-    return Allocation(
-        id=listed["ID"],
-        node=listed["NodeName"],
-        status=listed["ClientStatus"],
-        job_version=listed["JobVersion"],
-        healthy=(listed.get("DeploymentStatus") or {}).get("Healthy"),
-        succeeded=frozenset(t for t, state in states.items() if state["State"] == "dead" and not state["Failed"]),
-        events={
-            task: tuple(event["DisplayMessage"] or event["Type"] for event in state.get("Events") or ())
-            for task, state in states.items()
-        },
-        name=listed["Name"],
-        restarts={task: state["Restarts"] for task, state in states.items() if state["Restarts"]},
-        again=bool(listed["FollowupEvalID"] or listed["NextAllocation"]),
-    )

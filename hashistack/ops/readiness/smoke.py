@@ -10,8 +10,8 @@ import secrets
 from typing import Any
 
 from hashistack.errors import HashistackError
+from hashistack.ops.api.allocations import Allocation
 from hashistack.ops.api.cluster import Cluster
-from hashistack.ops.api.nomad import Allocation
 
 JOB = "smoke"
 PORT = 18080
