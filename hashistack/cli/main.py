@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Annotated
 
 from hashistack import call_log
-from hashistack.cli.commands.job import EXAMPLES, run
+from hashistack.cli.commands import execute, job, logs, ui
 from hashistack.cli.commands.load import load as load_command
 from hashistack.cli.commands.report import report as report_command
 from hashistack.cli.commands.snapshot import app as snapshot
 from hashistack.cli.commands.toolchain import app as toolchain
+from hashistack.cli.examples import EXAMPLES
 from hashistack.cli.options import (
     ClusterOption,
     DirectoryOption,
@@ -50,7 +51,8 @@ app.add_typer(snapshot, name="snapshot")
 app.add_typer(toolchain, name="toolchain")
 app.command("report")(report_command)
 app.command("load")(load_command)
-app.command(epilog=EXAMPLES)(run)
+for one in (job.run, logs.logs, execute.execute, ui.ui):
+    app.command({"execute": "exec"}.get(one.__name__), epilog=EXAMPLES[one.__name__])(one)
 
 
 @app.callback(invoke_without_command=True)
@@ -287,14 +289,14 @@ def schema(
     typer.echo(form() if connection else text(), nl=False)
 
 
-_INTERRUPTED = 128 + signal.SIGINT
-"""What typer makes of Ctrl-C."""
+_INTERRUPTED = 128 + signal.SIGINT  # what typer makes of Ctrl-C
 
 
 def _verbose_first(arguments: list[str]) -> list[str]:
-    """`--verbose` is an option of all commands, so it may stand behind theirs."""
-    flag = "--verbose"
-    return [flag, *(one for one in arguments if one != flag)] if flag in arguments else arguments
+    """`--verbose` is an option of all commands, so it may stand behind theirs; not behind `--`."""
+    flag, end = "--verbose", arguments.index("--") if "--" in arguments else len(arguments)
+    ours, others = arguments[:end], arguments[end:]
+    return [flag, *(one for one in ours if one != flag), *others] if flag in ours else arguments
 
 
 def main() -> None:

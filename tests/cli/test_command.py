@@ -29,8 +29,30 @@ def test_version_and_help() -> None:
 
     assert run("--version").stdout == f"hashistack {VERSION}\n"
     shown = run("--help").stdout
-    for command in ("up", "down", "stop", "start", "status", "env", "doctor", "schema", "snapshot", "toolchain"):
+    for command in (
+        "up",
+        "down",
+        "stop",
+        "start",
+        "status",
+        "env",
+        "doctor",
+        "schema",
+        "snapshot",
+        "toolchain",
+        "run",
+        "logs",
+        "exec",
+        "ui",
+    ):
         assert f" {command} " in shown
+
+
+def test_what_stands_behind_two_dashes_is_not_ours() -> None:
+    from hashistack.cli.main import _verbose_first
+
+    assert _verbose_first(["exec", "web", "--", "curl", "--verbose"]) == ["exec", "web", "--", "curl", "--verbose"]
+    assert _verbose_first(["exec", "--verbose", "web", "--", "ls"]) == ["--verbose", "exec", "web", "--", "ls"]
 
 
 def test_schema_is_json() -> None:

@@ -27,18 +27,6 @@ if TYPE_CHECKING:
 UNPLACED_SECONDS = 30.0
 """How long a job may find no place: a task that is being replaced may hold it until its `kill_timeout`."""
 
-EXAMPLES = """\b
-Examples:
-  hashistack run web.nomad.hcl
-  hashistack run web.nomad.hcl -var image=nginx:1.27 -var-file prod.hcl
-  hashistack run web.nomad.hcl --dry-run
-  nomad-pack render web | hashistack run -
-
-\b
-Exit codes: 0 healthy (a batch job: ended well), 1 it failed, 2 the file or
-the cluster is not as it has to be. With --dry-run, 1: there is something to do.
-"""
-
 
 def run(
     file: Annotated[str, typer.Argument(metavar="FILE", help="a Nomad job file, HCL or JSON; - is standard input")],

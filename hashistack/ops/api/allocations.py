@@ -15,6 +15,7 @@ class Allocation:
     healthy: what its deployment says; None while that is undecided.
     succeeded: tasks that have ended well.
     events: task -> texts, oldest first.
+    running: tasks that run.
     name: `job.group[index]`. restarts: task -> how often it was started again. again: it failed, and Nomad tries anew.
     """
 
@@ -28,6 +29,7 @@ class Allocation:
     name: str = ""
     restarts: Mapping[str, int] = field(default_factory=dict)
     again: bool = False
+    running: frozenset[str] = frozenset()
 
     @classmethod
     def parse(cls, listed: Mapping[str, Any]) -> Allocation:
@@ -47,4 +49,5 @@ class Allocation:
             name=listed["Name"],
             restarts={task: state["Restarts"] for task, state in states.items() if state["Restarts"]},
             again=bool(listed["FollowupEvalID"] or listed["NextAllocation"]),
+            running=frozenset(task for task, state in states.items() if state["State"] == "running"),
         )

@@ -127,6 +127,20 @@ class Nomad:
             for n in self.api.call("GET", "/v1/nodes", params=params).data
         )
 
+    def jobs(self) -> list[str]:
+        """The ids of the namespace's jobs, sorted."""
+        return sorted(job["ID"] for job in self.api.call("GET", "/v1/jobs", params=self._here).data)
+
+    def allocations_by_id(self, start: str) -> list[Allocation]:
+        """The namespace's allocations whose id begins so, an even number of hexadecimal digits."""
+        return [
+            *map(Allocation.parse, self.api.call("GET", "/v1/allocations", params={"prefix": start, **self._here}).data)
+        ]
+
+    def one_time_token(self) -> str:
+        """A secret that a browser can change for this token, once and within ten minutes."""
+        return str(self.api.call("PUT", "/v1/acl/token/onetime").data["OneTimeToken"]["OneTimeSecretID"])
+
     def namespaces(self) -> list[str]:
         """The names of all namespaces, sorted."""
         return sorted(one["Name"] for one in self.api.call("GET", "/v1/namespaces").data)

@@ -1,0 +1,41 @@
+"""What stands below the options in `--help`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+EXAMPLES: Final = {
+    "run": """\b
+Examples:
+  hashistack run web.nomad.hcl
+  hashistack run web.nomad.hcl -var image=nginx:1.27 -var-file prod.hcl
+  hashistack run web.nomad.hcl --dry-run
+  nomad-pack render web | hashistack run -
+
+\b
+Exit codes: 0 healthy (a batch job: ended well), 1 it failed, 2 the file or
+the cluster is not as it has to be. With --dry-run, 1: there is something to do.
+""",
+    "logs": """\b
+Examples:
+  hashistack logs web                 all that runs of job web
+  hashistack logs web -f -n 20        go on; also with allocations that come later
+  hashistack logs 1f6c --stderr       one allocation, by the start of its id
+""",
+    "execute": """\b
+Examples:
+  hashistack exec web                 a shell in the first allocation of job web
+  hashistack exec web --task proxy -- nginx -T
+  hashistack exec 1f6c -- ls -l       one allocation, by the start of its id
+
+\b
+The exit code is that of CMD.
+""",
+    "ui": """\b
+Examples:
+  hashistack ui                       all three, and Nomad's in the browser
+  hashistack ui consul --token        Consul's, with the token to log in
+  hashistack ui --print               the clusters' own addresses, and how a browser trusts them
+""",
+}
+"""Function of a command to its examples."""
