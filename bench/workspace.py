@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hashistack.spec.versions import newest
+from hashistack.spec.versions import newest_proven
 from hashistack.toolchain import host_arch, resolve
 
 STACK = "bench"
@@ -32,7 +32,7 @@ class Workspace:
         runtime = {"name": "python", "options": {"virtualenv": sys.prefix}}
         (self._directory / "Pulumi.yaml").write_text(json.dumps({"name": name, "runtime": runtime}))
         (self._directory / "__main__.py").write_text(program)
-        tool = resolve("pulumi", newest("pulumi"), host_arch())
+        tool = resolve("pulumi", newest_proven("pulumi"), host_arch())
         self._pulumi = str(tool.path)
         root = str(Path(__file__).resolve().parents[1])
         # Where Python may not keep what it compiled, each run would compile our sources again: no warm cache.

@@ -38,12 +38,12 @@ class Engine:
     """The engine for one project; `pulumi` is the pinned one, from PATH or the toolchain's cache."""
 
     def __init__(self, project: Project, say: Callable[[str], None]) -> None:
-        from hashistack.spec.versions import newest
+        from hashistack.spec.versions import newest_proven
         from hashistack.toolchain import host_arch, resolve
 
         self.project = project
         self._say = say
-        tool = resolve("pulumi", newest("pulumi"), host_arch(), progress=say)
+        tool = resolve("pulumi", newest_proven("pulumi"), host_arch(), progress=say)
         self._pulumi = str(tool.path)
         environment = project.environment()
         # The engine looks for its language host beside itself on PATH.

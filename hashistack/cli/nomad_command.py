@@ -21,10 +21,10 @@ from hashistack.ops.api.connection import Connection
 
 def program() -> str:
     """The pinned executable."""
-    from hashistack.spec.versions import newest
+    from hashistack.spec.versions import newest_proven
     from hashistack.toolchain import host_arch, resolve
 
-    return str(resolve("nomad", newest("nomad"), host_arch()).path)
+    return str(resolve("nomad", newest_proven("nomad"), host_arch()).path)
 
 
 def environment(connection: Connection) -> dict[str, str]:

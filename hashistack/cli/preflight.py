@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import UTC, date, datetime
+from typing import Any, Final
 
 from hashistack.cli.engine import Engine
+from hashistack.cli.errors import Refusal
 from hashistack.cli.events import Condenser
 from hashistack.cli.project import Project
-from hashistack.component.findings import Finding
+from hashistack.component.findings import WORTH_KNOWING, Finding
 from hashistack.platforms import every, with_sdk
+from hashistack.spec import catalog
+from hashistack.spec.release_warnings import of_releases
+
+CATALOG_DAYS: Final = 90
+"""Three monthly cycles of the vendor's releases."""
 
 
 def of_machine() -> list[Finding]:
     """What this machine must have for a cluster of a platform whose machines it makes itself."""
-    return [one for platform in every() for one in with_sdk(platform, platform.findings)]
+    return [*(one for platform in every() for one in with_sdk(platform, platform.findings)), *of_catalog()]
 
 
 def of_project(project: Project) -> list[Finding]:
@@ -39,4 +46,27 @@ def of_project(project: Project) -> list[Finding]:
         told = condenser.errors or [line for line in ended.output.splitlines() if line.strip()][-8:]
         detail = "\n     ".join(line for text in told for line in text.splitlines())
         found.append(Finding("the program runs to its end", False, detail, "repair it; pulumi preview shows more"))
-    return found
+    if all(one.sentence != WORTH_KNOWING for one in found):  # an unchanged specification says nothing in a preview
+        found += of_releases_of(engine)
+    return [*found, *of_catalog()]
+
+
+def of_catalog() -> list[Finding]:
+    """Whether the releases' vulnerabilities are still known as well as they can be."""
+    if (datetime.now(UTC).date() - date.fromisoformat(catalog.CHECKED)).days <= CATALOG_DAYS:
+        return []
+    sentence = f"the catalog of releases was made within {CATALOG_DAYS} days"
+    return [Finding(sentence, None, f"on {catalog.CHECKED}", "a newer hashistack may know more vulnerabilities")]
+
+
+def of_releases_of(engine: Engine) -> list[Finding]:
+    """What is known of the releases of the clusters that the stack has."""
+    try:
+        connections = engine.connections()
+    except Refusal:
+        return []
+    return [
+        Finding(WORTH_KNOWING, None, f"{connection.name}: {told.what}", told.remedy.removeprefix("Next: "))
+        for connection in connections.values()
+        if (told := of_releases(connection.versions))
+    ]

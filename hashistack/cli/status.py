@@ -20,6 +20,7 @@ from hashistack.ops.api.raft import Raft
 from hashistack.ops.readiness.checks import missing_drivers
 from hashistack.ops.rollout.driver import Instance
 from hashistack.ops.snapshots.last import last_snapshot
+from hashistack.spec.release_warnings import of_releases
 
 _COLUMNS = ("node", "role", "nomad", "consul", "vault", "dns", "allocs")
 
@@ -110,6 +111,7 @@ def look(cluster: Cluster, stopped: Sequence[Instance] = ()) -> dict[str, Any]:
         "snapshot": snapshot
         and {**asdict(snapshot), **{key: _iso(getattr(snapshot, key)) for key in ("taken", "since")}},
         "snapshot_told": snapshot.describe(now) if snapshot else "none at intervals",
+        "releases": _releases(where),
         "problems": problems,
     }
 
@@ -140,6 +142,7 @@ def asleep(connection: Connection, stopped: Sequence[Instance]) -> dict[str, Any
         "certificate_days": connection.certificate_days(),
         "snapshot": None,
         "snapshot_told": "nobody can be asked",
+        "releases": _releases(connection),
         "problems": [
             f"the cluster is stopped, with its data: {len(rows)} machines. Next: hashistack start"
             if rows
@@ -160,7 +163,14 @@ def render(status: Mapping[str, Any]) -> RenderableType:
     lose = ", ".join(f"{name} {count}" for name, count in status["can_lose"].items()) or "unknown"
     foot = f"quorum: servers that may still fail: {lose} · certificates: valid {status['certificate_days']} days"
     kept = f"snapshots: {status['snapshot_told']}"
-    return Group(Text(head), table, Text(foot), Text(kept), *(Text(f"! {problem}") for problem in status["problems"]))
+    below = [foot, kept, *status["releases"], *(f"! {problem}" for problem in status["problems"])]
+    return Group(Text(head), table, *map(Text, below))
+
+
+def _releases(connection: Connection) -> list[str]:
+    """What is to be said of the releases, and the command that clears it: two lines, or none."""
+    told = of_releases(connection.versions)
+    return [f"releases: {told.what}", told.remedy] if told else []
 
 
 def _role(raft: Raft | None, machine: str, leader: str = "leader", follower: str = "follower") -> str:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
+WORTH_KNOWING = "what is specified is current and safe"
+"""The sentence of what is known of the releases and choices of a specification."""
 _MARK = "hashistack found: "
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,9 +74,6 @@ class LocalCluster(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         with plugin_starts():
             spec = outline(args.spec)
-        if spec.pinned:
-            for problem in _warnings(spec.text):
-                pulumi.log.warn(problem, self)
         # Where Pulumi.yaml is; an inline program has none.
         project = pulumi.get_root_directory() or str(Path.cwd())
         site = LocalSite(f"{name}-site", spec.subject.name, spec.text, project, child)
@@ -168,12 +164,6 @@ class LocalCluster(pulumi.ComponentResource):
         self.vault_address = ready.addresses["vault"]
         self.ca_pem = secrets.ca_pem
         self.register_outputs({"connection": self.connection, "ca_pem": self.ca_pem})
-
-
-def _warnings(text: str) -> list[str]:
-    from hashistack.spec import ClusterSpec, warnings
-
-    return [str(problem) for problem in warnings(ClusterSpec.parse(json.loads(text)))]
 
 
 def _declared(pool: PoolOutline, made: LocalServerPool | LocalClientPool) -> DeclaredPool:

@@ -49,8 +49,7 @@ class PoolOutline:
 class Outline:
     """A good specification's own text (JSON), and what of it the program passes on. The servers are the first pool.
 
-    digests: of pinned binaries for `arch`; upstreams: () for the host's own. pinned: versions are other than the
-    newest, so that there may be something to warn of.
+    digests: of pinned binaries for `arch`; upstreams: () for the host's own.
     """
 
     text: str
@@ -61,7 +60,6 @@ class Outline:
     upstreams: tuple[str, ...]
     versions: dict[str, str]
     digests: dict[str, str]
-    pinned: bool
     subject: Subject
     pools: tuple[PoolOutline, ...]
 
@@ -86,7 +84,7 @@ def outline(spec: ClusterSpec | Mapping[str, Any]) -> Outline:
 
 def _of(spec: ClusterSpec) -> Outline:
     from hashistack.ops.api.policy import Policy
-    from hashistack.spec import SpecError, Versions
+    from hashistack.spec import SpecError
 
     if lacking := tuple(_lacking_drivers(spec)):
         raise SpecError(lacking)
@@ -112,7 +110,6 @@ def _of(spec: ClusterSpec) -> Outline:
         upstreams=tuple(spec.dns.upstreams),
         versions={tool: versions.of(tool) for tool in TOOLS},
         digests={tool: versions.digests(tool)[arch] for tool in TOOLS if versions.digests(tool)},
-        pinned=versions != Versions(),  # the defaults are the newest there is
         subject=Subject.of(spec),
         pools=(servers, *clients),
     )

@@ -1,34 +1,50 @@
-"""What is allowed but worth a warning: old releases, and choices that give up some safety."""
+"""What is allowed but worth a warning: releases with known vulnerabilities, and choices that give up some safety."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import get_args
 
+from hashistack.spec.catalog import Product
 from hashistack.spec.cluster import ClusterSpec
 from hashistack.spec.problems import Problem
-from hashistack.spec.versions import PRODUCTS, newest, parse, release
+from hashistack.spec.versions import known, parse, path, release, vulnerabilities
+
+_UPGRADED: tuple[Product, ...] = ("nomad", "consul", "vault")
 
 
 def warnings(spec: ClusterSpec) -> tuple[Problem, ...]:
     """What an operator should know about a valid specification; nothing here stops a deployment."""
-    return (*_versions(spec), *_zones(spec))
+    versions = {product: spec.versions.of(product) for product in get_args(Product)}
+    return (*filter(None, [of_releases(versions)]), *_zones(spec))
 
 
-def _versions(spec: ClusterSpec) -> Iterator[Problem]:
-    for product in PRODUCTS:
-        version, path = spec.versions.of(product), f"versions.{product}"
-        facts = release(product, version)
-        if facts is None:
-            yield Problem(path, f"{version} is not in the catalog: it is not tested", "Prefer one that is.")
+def of_releases(versions: Mapping[str, str]) -> Problem | None:
+    """All that is to be said of a cluster's releases, with the one command that clears it; None: nothing.
+
+    versions: product to version; what is no product of ours is passed over.
+    """
+    told, to, proven = [], [], True
+    for product in _UPGRADED:
+        if (version := versions.get(product)) is None:
             continue
-        if facts.ended:
-            yield Problem(path, f"{facts.ended}: no more fixes", "Plan the move to a later series.")
-        if facts.vulnerabilities:
-            flaws = ", ".join(f"{flaw.id} (fixed in {flaw.fixed_in})" for flaw in facts.vulnerabilities)
-            yield Problem(path, f'is vulnerable to {flaws} (got "{version}")', "Read them, and plan the move.")
-        latest = newest(product)
-        if parse(version) < parse(latest):
-            yield Problem(path, f'is not the newest in the catalog (got "{version}")', f'Go to "{latest}".')
+        fact, newest = release(product, version), known(product)[0]
+        if flaws := vulnerabilities(product, version):
+            told.append(f"{product} {version} has {', '.join(flaw.id for flaw in flaws)}")
+        elif fact and fact.ended:
+            told.append(f"{product} {version} gets no more fixes (ended {fact.ended})")
+        else:
+            if not (fact and fact.proven):
+                told.append(f"{product} {version} is not proven by hashistack's own tests")
+            continue
+        if parse(version) < parse(newest) and path(product, version, newest):
+            to.append(f"--to {product}={newest}")
+            facts = release(product, newest)
+            proven = proven and facts is not None and facts.proven
+    if not told:
+        return None
+    command = f"hashistack upgrade {' '.join(to)}{'' if proven else ' (not proven by our own tests)'}"
+    return Problem("versions", "; ".join(told), f"Next: {command}" if to else "Try them on a copy of the cluster first")
 
 
 def _zones(spec: ClusterSpec) -> Iterator[Problem]:

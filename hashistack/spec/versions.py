@@ -9,11 +9,13 @@ from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import AfterValidator, BeforeValidator
 
-from hashistack.spec.catalog import RELEASES, Product, Release
+from hashistack.spec.catalog import MINORS, RELEASES, STEPS, VULNERABILITIES, Product, Release, Vulnerability
 from hashistack.spec.problems import FieldError, show
 from hashistack.spec.section import Section
 
 PRODUCTS: tuple[Product, ...] = get_args(Product)
+SIGNED: tuple[Product, ...] = ("nomad", "consul", "vault")
+"""Products whose releases the vendor signs, so that any can be named: in the catalog or not, without a digest."""
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:[-+][0-9A-Za-z.+-]+)?", re.ASCII)
 
 
@@ -22,9 +24,9 @@ def known(product: Product) -> tuple[str, ...]:
     return tuple(release.version for release in RELEASES if release.product == product)
 
 
-def newest(product: Product) -> str:
-    """The newest version of a product in the catalog."""
-    return known(product)[0]
+def newest_proven(product: Product) -> str:
+    """The newest version of a product that our own tests have run: the default."""
+    return next(release.version for release in RELEASES if release.product == product and release.proven)
 
 
 def release(product: Product, version: str) -> Release | None:
@@ -38,6 +40,20 @@ def parse(version: str) -> tuple[int, int, int]:
     if not match:
         raise FieldError("is not a version", 'Write three numbers in quotes: "1.11.3".')
     return int(match[1]), int(match[2]), int(match[3])
+
+
+def vulnerabilities(product: Product, version: str) -> tuple[Vulnerability, ...]:
+    """The known vulnerabilities of a community release, in the catalog or not; () for Enterprise, not known here."""
+    if "+ent" in version:
+        return ()
+    own = parse(version)
+    return tuple(flaw for flaw in VULNERABILITIES if flaw.product == product and own < parse(flaw.fixed_in))
+
+
+def series(version: str) -> str:
+    """The series of a version: "1.11" for "1.11.3"."""
+    major, minor, _ = parse(version)
+    return f"{major}.{minor}"
 
 
 @dataclass(frozen=True)
@@ -59,21 +75,48 @@ def supported_step(product: Product, old: str, new: str) -> Reason | None:
         return None
     if after < before:
         return Reason(f"{name} cannot be downgraded", _NO_WAY_BACK[product])
+    if _is_step(product, old, new):
+        return None
+    between = path(product, old, new)[:-1]
     if after[0] != before[0]:
-        return Reason(f"{name} would cross a major release, a step not known here", "Keep the major release.")
-    most = _MOST_MINORS.get(product)
-    if most and after[1] - before[1] > most:
         return Reason(
-            f"{name} would skip too many minor releases, {most} at most are supported",
-            f"Go by way of {after[0]}.{before[1] + most}.",
+            f"{name} {series(old)} to {series(new)} is not a step that is known here",
+            f"Go by way of {', then '.join(between)}." if between else "Keep the major release.",
         )
-    return None
+    most = MINORS[product]
+    return Reason(
+        f"{name} would skip too many minor releases, {most} at most are supported",
+        f"Go by way of {', then '.join(between) or f'{after[0]}.{before[1] + most}'}.",
+    )
 
 
-_MOST_MINORS: Mapping[Product, int] = {
-    "nomad": 2,  # servers and clients work together across two minor releases
-    "consul": 1,  # our own limit: each minor release has upgrade notes to be read
-}
+def _is_step(product: Product, old: str, new: str) -> bool:
+    """Whether a newer version may be gone to in one step."""
+    before, after = parse(old), parse(new)
+    if after[0] != before[0]:
+        return any((step.product, step.before, step.after) == (product, series(old), series(new)) for step in STEPS)
+    return after[1] - before[1] <= MINORS.get(product, after[1])
+
+
+def path(product: Product, old: str, new: str) -> tuple[str, ...]:
+    """The versions that lead from one to another, each a supported step, `new` the last; () where none do.
+
+    What lies between is of the catalog, and as few as there can be.
+    """
+    ways: list[tuple[str, ...]] = [(old,)]
+    while ways:
+        for way in ways:
+            if parse(way[-1]) < parse(new) and _is_step(product, way[-1], new):
+                return (*way[1:], new)
+        ways = [
+            (*way, hop)
+            for way in ways
+            for hop in known(product)
+            if parse(way[-1]) < parse(hop) < parse(new) and _is_step(product, way[-1], hop)
+        ]
+    return ()
+
+
 _NO_WAY_BACK: Mapping[Product, str] = {
     "nomad": "Keep the version; going back means new servers, and clients drained and wiped.",
     "consul": "Keep the version; going back means a new cluster from a snapshot of the old version.",
@@ -137,9 +180,11 @@ def _cataloged(product: Product) -> BeforeValidator:
         if isinstance(value, Mapping):
             return Pin(**value)
         if not isinstance(_text(value), str):
-            raise FieldError("is not a version", f'Write it in quotes: "{newest(product)}".')
+            raise FieldError("is not a version", f'Write it in quotes: "{newest_proven(product)}".')
         _well_formed(value)
-        if release(product, value) is None:
+        if product in SIGNED and not re.fullmatch(r"\d+\.\d+\.\d+", value):
+            raise FieldError("is no release of the community edition", "Pin any other: {version, sha256}.")
+        if product not in SIGNED and release(product, value) is None:
             raise FieldError(
                 "is not in the catalog",
                 f"Known: {', '.join(known(product))}; any other needs {{version, sha256}}.",
@@ -150,17 +195,20 @@ def _cataloged(product: Product) -> BeforeValidator:
 
 
 class Versions(Section):
-    """The release of each tool: a version from the catalog, or a `Pin` with digests."""
+    """The release of each tool: a version, or a `Pin` with digests.
 
-    nomad: Annotated[str | Pin, _cataloged("nomad")] = newest("nomad")
+    Nomad, Consul and Vault: any that the vendor publishes, by its signature; the others: one of the catalog.
+    """
+
+    nomad: Annotated[str | Pin, _cataloged("nomad")] = newest_proven("nomad")
     """Nomad on all machines."""
-    consul: Annotated[str | Pin, _cataloged("consul")] = newest("consul")
+    consul: Annotated[str | Pin, _cataloged("consul")] = newest_proven("consul")
     """Consul on all machines."""
-    vault: Annotated[str | Pin, _cataloged("vault")] = newest("vault")
+    vault: Annotated[str | Pin, _cataloged("vault")] = newest_proven("vault")
     """Vault on the servers."""
-    pulumi: Annotated[str | Pin, _cataloged("pulumi")] = newest("pulumi")
+    pulumi: Annotated[str | Pin, _cataloged("pulumi")] = newest_proven("pulumi")
     """Pulumi's engine, where hashistack fetches it."""
-    cni: Annotated[str | Pin, _cataloged("cni")] = newest("cni")
+    cni: Annotated[str | Pin, _cataloged("cni")] = newest_proven("cni")
     """The CNI plugins on clients."""
 
     def of(self, product: Product) -> str:
@@ -169,6 +217,9 @@ class Versions(Section):
         return value.version if isinstance(value, Pin) else value
 
     def digests(self, product: Product) -> Mapping[str, str]:
-        """The pinned digests of a product by architecture; empty for a version of the catalog."""
+        """The archives' digests of a product by architecture, pinned or of the catalog; empty where none is known."""
         value: str | Pin = getattr(self, product)
-        return value.sha256 if isinstance(value, Pin) else {}
+        if isinstance(value, Pin):
+            return value.sha256
+        facts = release(product, value)
+        return facts.sha256 if facts else {}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from hashistack.home import expanded, home
-from hashistack.toolchain import digest, elf, modes
+from hashistack.toolchain import digest, elf, modes, signature
 from hashistack.toolchain.ticker import Ticker
 from hashistack.toolchain.tool import Tool, Unavailable, Wanted
 
@@ -27,12 +27,14 @@ class Origin:
     """Where a cached tool came from.
 
     source: "mirror", "official release" or "source build"; place: its directory or URL, or the recipe;
-    archive: the published archive's SHA-256, "" for a source build.
+    archive: the published archive's SHA-256, "" for a source build. signer: the fingerprint of the key that signed its
+    checksums, "" where nothing but them and a given digest was looked at.
     """
 
     source: str
     place: str
     archive: str = ""
+    signer: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ def find(wanted: Wanted) -> tuple[Tool, Origin] | None:
     """
     for tool, origin in _tools(_shelf(wanted)):
         if wanted.sha256 not in (None, tool.sha256, origin.archive):
+            continue
+        if not origin.signer and signature.needed(wanted):
             continue
         if wanted.static and not elf.is_static(tool.path):
             continue

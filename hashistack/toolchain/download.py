@@ -20,8 +20,8 @@ _TIMEOUT: Final = httpx.Timeout(20, connect=3)
 _FRUITLESS: Final = 3  # attempts in a row that brought nothing before we give up
 
 
-def text(url: str) -> str:
-    """A small text file. Raises Unavailable with the reason."""
+def content(url: str) -> bytes:
+    """A small file. Raises Unavailable with the reason."""
     try:
         with call_log.call("download", f"GET {_shown(url)}") as ended:
             answer = httpx.get(url, timeout=_TIMEOUT, follow_redirects=True)
@@ -29,7 +29,7 @@ def text(url: str) -> str:
         answer.raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Unavailable(_reason(url, error)) from None
-    return answer.text
+    return answer.content
 
 
 def archive(wanted: Wanted, url: str, sha256: str, ticker: Ticker) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from hashistack.toolchain import cache, on_path
+from hashistack.toolchain.build import recipe
 from hashistack.toolchain.pulumi_python import shim
 from hashistack.toolchain.ticker import Ticker
 from hashistack.toolchain.tool import Progress, Tool, ToolError, Unavailable, Wanted
@@ -30,7 +31,8 @@ def resolve(
     static: accept only executables that need no C library (the vendor's Nomad needs glibc; Alpine has none).
 
     A cached tool is found in milliseconds, without hashing and without asking a mirror. Two processes never
-    fetch or build the same tool at once. Raises DigestRefused for a wrong digest, ToolError when none has it.
+    fetch or build the same tool at once. Raises DigestRefused for a wrong digest, SignatureRefused for checksums that
+    the vendor did not sign, ToolError when none has it.
     """
     wanted = Wanted(name, version, arch, sha256, static)
     tried: list[str] = []
@@ -119,9 +121,11 @@ def _ready(tool: Tool) -> Tool:
 
 
 def _unavailable(wanted: Wanted, tried: list[str]) -> tuple[str, str]:
+    pinned = [version for name, version in recipe.available() if name == wanted.name and version != wanted.version]
+    instead = f', or declare one that is pinned here: versions: {{{wanted.name}: "{pinned[-1]}"}}' if pinned else ""
     attempts = "".join(f"\n  {number}. {attempt}" for number, attempt in enumerate(tried, 1))
     return (
         f"{wanted.label} is not to be had. Tried, in order:{attempts}",
         f"point {_MIRROR} at a directory or URL that has it, or mend the last of these and run "
-        f"`hashistack toolchain fetch {wanted.name} --version {wanted.version} --arch {wanted.arch}`",
+        f"`hashistack toolchain fetch {wanted.name} --version {wanted.version} --arch {wanted.arch}`{instead}",
     )

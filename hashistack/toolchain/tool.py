@@ -22,6 +22,10 @@ class DigestRefused(ToolError):
     """Bytes were offered whose digest is not the expected one; nothing of them was kept."""
 
 
+class SignatureRefused(ToolError):
+    """Checksums were offered that the vendor's key did not sign; nothing of them was kept."""
+
+
 class Unavailable(HashistackError):
     """One source doesn't have the tool: the next one is asked. The text is the reason, without full stop."""
 

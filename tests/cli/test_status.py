@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from hashistack.cli.status import look
+from hashistack.cli.status import look, render
 from hashistack.ops.api.connection import Pool
 from hashistack.ops.api.http import Answer
 from hashistack.ops.api.raft import Peer, Raft
@@ -36,6 +39,7 @@ def cluster(
             pools=(Pool("server", "server", servers),),
             machines=lambda role=None: servers,
             certificate_days=lambda: 300,
+            versions={"nomad": "1.11.3", "consul": "2.0.2"},
             vault=SimpleNamespace(addresses=places),
         ),
         consul=SimpleNamespace(
@@ -52,6 +56,17 @@ def cluster(
             ),
         ),
     )
+
+
+def test_the_releases_faults_are_named_in_two_lines_and_make_no_cluster_ill() -> None:
+    seen = look(cluster())
+    assert (seen["healthy"], seen["problems"]) == (True, [])
+    first, second = seen["releases"]
+    assert first.startswith("releases: nomad 1.11.3 has CVE-2026-6959, ")
+    assert second == "Next: hashistack upgrade --to nomad=2.0.4 (not proven by our own tests)"
+    screen = Console(width=400, record=True, file=StringIO())
+    screen.print(render(seen))
+    assert f"{first}\n{second}\n" in re.sub(" +\n", "\n", screen.export_text())
 
 
 def test_a_machine_in_the_catalog_that_is_not_ours_is_shown_as_such() -> None:

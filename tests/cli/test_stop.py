@@ -23,7 +23,7 @@ from hashistack.ops.rollout.driver import Instance
 
 POOLS = (Pool("server", "server", 1), Pool("web", "client", 1))
 CONNECTION: Any = SimpleNamespace(
-    name="shop-1a2b", provider="local", datacenter="dc1", pools=POOLS, certificate_days=lambda: 300
+    name="shop-1a2b", provider="local", datacenter="dc1", pools=POOLS, versions={}, certificate_days=lambda: 300
 )
 
 

@@ -16,7 +16,7 @@ from docker.models.containers import Container
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection, Endpoint
 from hashistack.ops.api.http import Method, tls_context
-from hashistack.spec.versions import newest
+from hashistack.spec.versions import newest_proven
 from hashistack.toolchain import resolve
 
 from .project import Left, Project, labelled, until
@@ -151,7 +151,7 @@ class Datacenter:
 
     def vendor(self, product: str, *arguments: str, code: int = 0, **environment: str) -> str:
         """Runs the vendor's own command against the cluster."""
-        binary = resolve(product, newest(product)).path  # type: ignore[arg-type]
+        binary = resolve(product, newest_proven(product)).path  # type: ignore[arg-type]
         done = subprocess.run(
             [binary, *arguments], env={**self.environment, **environment}, capture_output=True, text=True, timeout=60
         )

@@ -131,10 +131,10 @@ class Project:
     def pulumi(self, *arguments: str) -> str:
         """Runs the engine's own command line on the project's state."""
         from hashistack.cli.project import Project as Found
-        from hashistack.spec.versions import newest
+        from hashistack.spec.versions import newest_proven
         from hashistack.toolchain import resolve
 
-        tool = resolve("pulumi", newest("pulumi"))
+        tool = resolve("pulumi", newest_proven("pulumi"))
         state = {k: v for k, v in Found(self.directory, STACK).environment().items() if k.startswith("PULUMI_")}
         return subprocess.run(
             [tool.path, *arguments, "--stack", STACK, "--non-interactive"],

@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import docker
-import pytest
 
-from .conftest import finish
 from .datacenter import Datacenter, Machine
 from .project import Project, small, until
 from .service import Asking, Service
 
-ALL = ("rotate_ca", "rotate_certificates", "rotate_gossip", "rotate_tokens")
+ONCE = dict.fromkeys(("rotate_ca", "rotate_certificates", "rotate_gossip", "rotate_tokens"), "1")
 CONSUL_RING = "/var/lib/hashistack/consul/serf/local.keyring"
 NOMAD_RING = "/var/lib/hashistack/nomad/server/serf.keyring"
 
 
-@pytest.fixture(scope="module")
-def rotated(docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Datacenter]:
-    """A cluster of its own, as what it rotates is rotated for all that hold it."""
-    project = Project.of_program(tmp_path_factory.mktemp("rotated") / "project", "rotated")
-    project.configure(cluster=small(f"r{secrets.token_hex(2)}", clients=2))
-    try:
-        project.run("up")
-        yield Datacenter(docker_client, project)
-    finally:
-        finish(docker_client, project)
-
-
-def rotate(datacenter: Datacenter, *names: str) -> None:
-    """Declares that these are to be rotated, by a value that none of them had; the next `up` does it."""
-    arguments = datacenter.project.configuration().get("arguments", {})
-    datacenter.project.configure(arguments={**arguments, **dict.fromkeys(names, secrets.token_hex(2))})
+def brought_up(docker_client: docker.DockerClient, project: Project, clients: int) -> Datacenter:
+    project.configure(cluster=small(project.name, clients=clients))
+    project.run("up")
+    return Datacenter(docker_client, project)
 
 
 def taken_up(datacenter: Datacenter) -> bool:
@@ -82,14 +67,17 @@ def nomad_has_started_again(datacenter: Datacenter, before: dict[str, str]) -> N
     datacenter.healthy()
 
 
-def test_everything_rotates_under_load(rotated: Datacenter, docker_client: docker.DockerClient) -> None:
-    datacenter, project = rotated, rotated.project
+def test_everything_rotates_under_load(
+    docker_client: docker.DockerClient, make_project: Callable[[str], Project]
+) -> None:
+    datacenter = brought_up(docker_client, make_project("rotated"), clients=2)
+    project = datacenter.project
     documents = [datacenter.servers[0].role_document()]
     service = Service(datacenter, "kept").start()
     allocations, starts = service.allocations(), _starts(datacenter)
 
     with Asking(service) as asking:
-        rotate(datacenter, *ALL)
+        project.configure(arguments=ONCE)
         project.run("up")
         datacenter = Datacenter(docker_client, project)
         until(lambda: taken_up(datacenter), 120, "every machine has taken it up")
@@ -114,7 +102,7 @@ def test_everything_rotates_under_load(rotated: Datacenter, docker_client: docke
     assert lost.name not in {machine.name for machine in datacenter.machines()}
 
     starts = _starts(datacenter)
-    rotate(datacenter, "rotate_tokens")
+    project.configure(arguments={**ONCE, "rotate_tokens": "2"})
     project.run("up")
     datacenter = Datacenter(docker_client, project)
     until(lambda: taken_up(datacenter), 120, "every machine has taken it up")
@@ -129,17 +117,18 @@ def test_everything_rotates_under_load(rotated: Datacenter, docker_client: docke
 
 
 def test_servers_that_all_go_down_in_the_middle_of_a_rotation_end_it(
-    rotated: Datacenter, docker_client: docker.DockerClient
+    docker_client: docker.DockerClient, make_project: Callable[[str], Project]
 ) -> None:
     """Nobody has the old tokens any more: each server comes back with the new document alone."""
-    project, servers = rotated.project, rotated.servers
-    before = servers[0].role_document()
-    rotate(rotated, *ALL)
+    datacenter = brought_up(docker_client, make_project("cut"), clients=1)
+    project = datacenter.project
+    before = datacenter.servers[0].role_document()
+    project.configure(arguments=ONCE)
     with project.start("up") as process:
-        until(lambda: _another(servers[0], before), 60, "the document is there")
-        for server in servers:
+        until(lambda: _another(datacenter.servers[0], before), 60, "the document is there")
+        for server in datacenter.servers:
             server.container.kill()
-        for server in servers:
+        for server in datacenter.servers:
             server.container.start()
         said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said

@@ -54,7 +54,7 @@ def test_it_is_what_the_specification_says(kept: Path) -> None:
     ]
     assert [pool.policy["max_surge"] for pool in said.pools] == [1, 2, 1]
     assert {pool.policy["min_healthy_time"] for pool in said.pools} == {7.0}
-    assert (said.upstreams, said.cidr, said.pinned) == (("192.0.2.53", "192.0.2.54"), "10.9.0.0/24", False)
+    assert (said.upstreams, said.cidr) == (("192.0.2.53", "192.0.2.54"), "10.9.0.0/24")
     assert said.versions["nomad"] == Versions().of("nomad")
     assert (said.subject.name, said.subject.domain) == ("kept", "consul")
 
@@ -102,10 +102,6 @@ def test_keys_that_are_no_text_are_not_taken_for_their_text(kept: Path) -> None:
 def test_a_cache_that_cannot_be_written_costs_nothing_but_time(kept: Path) -> None:
     kept.parent.write_text("a file in its place")
     assert outline(SPEC) == outline(ClusterSpec.parse(SPEC))
-
-
-def test_old_versions_may_have_something_to_warn_of() -> None:
-    assert outline({**SPEC, "versions": {"nomad": "1.10.5"}}).pinned
 
 
 @pytest.mark.parametrize("given", [SPEC, ClusterSpec.parse(SPEC)], ids=["data", "specification"])

@@ -16,7 +16,7 @@ from hashistack.local.machines import Machine
 from hashistack.machine.source_digest import source_digest
 from hashistack.provider.handler import UNKNOWN, Context, Props
 from hashistack.spec import ClusterSpec
-from hashistack.spec.versions import newest
+from hashistack.spec.versions import newest_proven
 
 TOOLS = {
     name: {"version": "1", "sha256": f"{number:064x}", "path": f"/tools/{name}"}
@@ -86,21 +86,24 @@ def test_another_renderer_renders(olds: Props, news: Props, monkeypatch: pytest.
 def test_before_the_tools_are_here_their_versions_say_which_pool_rolls(
     olds: Props, news: Props, tools: str, spec: object, told: str
 ) -> None:
-    had = {name: {**tool, "version": newest(name) if tools == "wanted" else tools} for name, tool in TOOLS.items()}
+    had = {
+        name: {**tool, "version": newest_proven(name) if tools == "wanted" else tools} for name, tool in TOOLS.items()
+    }
     before = {**olds, "template": {**olds["template"], "tools": had}}
     text = spec.model_dump_json() if isinstance(spec, ClusterSpec) else spec
     said: list[str] = []
     context = Context(preview=True, log=lambda severity, text: said.append(text))
     diff = PoolHandler().diff(context, "test-0000-server", before, {**news, "tools": UNKNOWN, "spec": text})
     assert diff.update == ("bundle_sha256",)
-    wanted = {product: newest(product) for product in ("consul", "nomad", "vault")}
+    wanted = {product: newest_proven(product) for product in ("consul", "nomad", "vault")}
     assert said == ([f"server: its machines are to be replaced by new ones: {told.format(**wanted)}"] if told else [])
 
 
 def test_a_preview_knows_the_site_that_there_is() -> None:
     """Everything else would be replaced for one that may be another."""
     made = {"site": "test-0000", "labels": {"a": "b"}}
-    assert SiteHandler().preview(Context(preview=True), {**made, "spec": "old"}, {"spec": "new"}) == made
+    text = ClusterSpec(name="test").model_dump_json()
+    assert SiteHandler().preview(Context(preview=True), {**made, "spec": text}, {"spec": text}) == made
 
 
 class Docker:

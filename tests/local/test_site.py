@@ -15,6 +15,7 @@ from hashistack.local.handlers import cluster_id
 from hashistack.local.handlers.cluster_id import SiteHandler
 from hashistack.local.removal import remove_containers
 from hashistack.provider.handler import Context, ResourceFailed
+from hashistack.spec import ClusterSpec
 
 
 class Busy:
@@ -48,7 +49,7 @@ def test_what_this_machine_lacks_is_told_at_once_and_in_a_preview_too(monkeypatc
     ]
     monkeypatch.setattr(cluster_id, "engine", lambda: None)
     monkeypatch.setattr(preflight, "run", lambda client: found)
-    news = {"name": "shop", "spec": "", "project": "/p"}
+    news = {"name": "shop", "spec": ClusterSpec(name="shop").model_dump_json(), "project": "/p"}
     for call in (
         lambda: SiteHandler().preview(Context(preview=True), None, news),
         lambda: SiteHandler().create(Context(), news),

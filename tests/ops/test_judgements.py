@@ -107,10 +107,18 @@ DECLARED = {"nomad": "1.10.5", "consul": "1.21.0", "vault": "1.21.2", "cni": "1.
 
 def test_all_that_stands_against_other_versions_is_told_at_once() -> None:
     assert steps_to(DECLARED, {"nomad": "1.11.3", "consul": "1.22.3"}) == []
-    assert steps_to(DECLARED, {"nomad": "1.12.0", "vault": "1.21.0"}) == [
-        "nomad 1.12.0 is not in the catalog. Known: 1.11.3, 1.10.5.",
+    assert steps_to(DECLARED, {"cni": "1.12.0", "nomad": "1.12.0", "vault": "1.21.0"}) == [
+        "cni 1.12.0 is not in the catalog. Known: 1.9.0.",
         "vault 1.21.2 -> 1.21.0: Vault cannot be downgraded. Keep the version; going back means restoring the snapshot"
         " from before, with the old version.",
+    ]
+
+
+def test_any_release_that_is_a_step_away_can_be_gone_to_and_nothing_else() -> None:
+    assert steps_to(DECLARED, {"nomad": "1.11.9"}) == []
+    assert steps_to(DECLARED, {"nomad": "newest"}) == ["nomad newest is no version. Write three numbers: nomad=1.11.3."]
+    assert steps_to(DECLARED, {"nomad": "2.0.4"}) == [
+        "nomad 1.10.5 -> 2.0.4: Nomad 1.10 to 2.0 is not a step that is known here. Go by way of 1.11.3."
     ]
 
 

@@ -318,8 +318,13 @@ BAD: list[tuple[str, dict[Any, Any], str]] = [
     ),
     (
         "33",
-        {"versions": {"nomad": "1.10.99"}},
-        'spec.versions.nomad: is not in the catalog (got "1.10.99"). Known: 1.11.3, 1.10.5; any other needs {version, sha256}.',
+        {"versions": {"cni": "1.10.99"}},
+        'spec.versions.cni: is not in the catalog (got "1.10.99"). Known: 1.9.0; any other needs {version, sha256}.',
+    ),
+    (
+        "33",
+        {"versions": {"nomad": "1.10.9+ent"}},
+        'spec.versions.nomad: is no release of the community edition (got "1.10.9+ent"). Pin any other: {version, sha256}.',
     ),
     (
         "34",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from hashistack.spec import ClientPool, ClusterSpec, HostVolume, Pin, ServerPool, UpgradePolicy, warnings
+from hashistack.spec import ClientPool, ClusterSpec, HostVolume, Pin, ServerPool, UpgradePolicy, catalog, warnings
+from hashistack.spec.release_warnings import of_releases
+from hashistack.spec.versions import Versions, parse
 
 
 def test_a_name_is_enough() -> None:
@@ -97,20 +101,65 @@ def test_old_pins_and_single_zones_warn() -> None:
         {"versions": {"nomad": "1.10.5", "consul": "1.21.0"}, "servers": {"zones": ["a"]}, "name": "x"}
     )
     lines = [str(warning) for warning in warnings(spec)]
-    assert 'spec.versions.nomad: is not the newest in the catalog (got "1.10.5"). Go to "1.11.3".' in lines
-    assert (
-        "spec.versions.nomad: 1.10.5 (2025-09-09) is the last of the community edition's 1.10: no more fixes."
-        " Plan the move to a later series."
-    ) in lines
-    assert (
-        "spec.versions.consul: is vulnerable to CVE-2025-11374 (fixed in 1.22.0), CVE-2025-11375"
-        ' (fixed in 1.22.0) (got "1.21.0"). Read them, and plan the move.'
-    ) in lines
-    assert "spec.servers.zones: all servers share one zone and its fate. Give three zones." in lines
+    assert lines == [
+        "spec.versions: nomad 1.10.5 has CVE-2026-6959, CVE-2026-7474, CVE-2026-14891, CVE-2026-14896; "
+        "consul 1.21.0 has CVE-2025-11374, CVE-2025-11375; vault 1.21.2 has CVE-2026-5807, CVE-2026-12624. "
+        "Next: hashistack upgrade --to nomad=2.0.4 --to consul=2.0.2 --to vault=2.0.3 (not proven by our own tests)",
+        "spec.servers.zones: all servers share one zone and its fate. Give three zones.",
+    ]
+
+
+FIXED = {"nomad": "2.0.4", "consul": "2.0.2", "vault": "2.0.3"}
+
+
+@pytest.mark.parametrize(
+    ("versions", "what", "remedy"),
+    [
+        ({"consul": "1.22.3"}, "consul 1.22.3 gets no more fixes (ended 2026-10-31)", "--to consul=2.0.2 "),
+        ({"vault": "1.19.4"}, "vault 1.19.4 has CVE-2026-5807, CVE-2026-12624", "--to vault=2.0.3 "),
+        ({"nomad": "2.0.3"}, "nomad 2.0.3 has CVE-2026-14891, CVE-2026-14896", "--to nomad=2.0.4 "),
+        ({"nomad": "2.0.5"}, "nomad 2.0.5 is not proven by hashistack's own tests", "Try them on a copy"),
+        ({"vault": "1.20.9+ent"}, "vault 1.20.9+ent is not proven by hashistack's own tests", "Try them on a copy"),
+        (FIXED, "nomad 2.0.4 is not proven by hashistack's own tests; consul", "Try them on a copy"),
+    ],
+)
+def test_what_is_said_of_releases_names_the_command_that_clears_it(
+    versions: dict[str, str], what: str, remedy: str
+) -> None:
+    told = of_releases(versions)
+    assert told is not None
+    assert told.what.startswith(what)
+    assert remedy in told.remedy
+
+
+def test_nothing_is_said_of_proven_releases_without_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    proven = tuple(replace(release, proven=True) for release in catalog.RELEASES)
+    monkeypatch.setattr("hashistack.spec.versions.RELEASES", proven)
+    assert of_releases({**FIXED, "cni": "1.9.0"}) is None
+    told = of_releases({"consul": "1.22.3"})
+    assert told is not None
+    assert told.remedy == "Next: hashistack upgrade --to consul=2.0.2"
+
+
+def test_the_default_is_the_newest_that_our_tests_have_run() -> None:
+    for product, version in Versions():
+        mine = [release for release in catalog.RELEASES if release.product == product and release.proven]
+        assert version == mine[0].version
+
+
+def test_the_catalog_is_in_order_and_its_facts_are_whole() -> None:
+    for product in ("nomad", "consul", "vault", "pulumi", "cni"):
+        mine = [parse(release.version) for release in catalog.RELEASES if release.product == product]
+        assert mine == sorted(mine, reverse=True)
+    assert date.fromisoformat(catalog.CHECKED)
+    for release in catalog.RELEASES:
+        assert release.proven or set(release.sha256) == {"amd64", "arm64"}
+        assert release.released == "" or date.fromisoformat(release.released)
+    for fact in (*catalog.STEPS, *catalog.VULNERABILITIES):
+        assert fact.source
 
 
 def test_a_pin_outside_the_catalog_warns() -> None:
     spec = ClusterSpec.parse({"versions": {"vault": {"version": "1.21.9", "sha256": {"amd64": "0" * 64}}}})
-    assert "spec.versions.vault: 1.21.9 is not in the catalog: it is not tested. Prefer one that is." in [
-        str(warning) for warning in warnings(spec)
-    ]
+    (warning,) = warnings(spec)
+    assert "vault 1.21.9 has CVE-2026-5807, CVE-2026-12624. Next: hashistack upgrade" in str(warning)

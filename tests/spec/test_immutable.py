@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from hashistack.spec import ClusterSpec
+from hashistack.spec.catalog import RELEASES, Product
 from hashistack.spec.immutable import problems
-from hashistack.spec.versions import supported_pair, supported_step
+from hashistack.spec.versions import path, series, supported_pair, supported_step
 
 KEY = {"type": "awskms", "key": "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"}
 OTHER = {"type": "awskms", "key": "alias/other"}
@@ -45,7 +46,7 @@ CHANGES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         {"versions": {"nomad": pinned("1.8.4")}},
         {"versions": {"nomad": "1.11.3"}},
         "spec.versions.nomad: Nomad would skip too many minor releases, 2 at most are supported"
-        ' (was "1.8.4", got "1.11.3"). Go by way of 1.10.',
+        ' (was "1.8.4", got "1.11.3"). Go by way of 1.10.5.',
     ),
     (
         "39",
@@ -66,7 +67,7 @@ CHANGES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         {"versions": {"consul": pinned("1.20.2")}},
         {"versions": {"consul": "1.22.3"}},
         "spec.versions.consul: Consul would skip too many minor releases, 1 at most are supported"
-        ' (was "1.20.2", got "1.22.3"). Go by way of 1.21.',
+        ' (was "1.20.2", got "1.22.3"). Go by way of 1.21.0.',
     ),
     (
         "43",
@@ -134,11 +135,78 @@ def test_all_are_told_at_once() -> None:
     }
 
 
-def test_steps_within_the_catalog() -> None:
-    assert supported_step("nomad", "1.10.5", "1.11.3") is None
+STEPS: dict[Product, dict[tuple[str, str], tuple[str, ...]]] = {
+    "nomad": {
+        ("1.8.4", "1.9.7"): ("1.9.7",),
+        ("1.8.4", "1.10.5"): ("1.10.5",),
+        ("1.8.4", "1.11.3"): ("1.10.5", "1.11.3"),
+        ("1.8.4", "2.0.4"): ("1.10.5", "1.11.3", "2.0.4"),
+        ("1.9.7", "1.10.5"): ("1.10.5",),
+        ("1.9.7", "1.11.3"): ("1.11.3",),
+        ("1.9.7", "2.0.4"): ("1.11.3", "2.0.4"),
+        ("1.10.5", "1.11.3"): ("1.11.3",),
+        ("1.10.5", "2.0.4"): ("1.11.3", "2.0.4"),
+        ("1.11.3", "2.0.4"): ("2.0.4",),
+        ("2.0.4", "2.0.5"): ("2.0.5",),
+        ("2.0.4", "2.1.0"): ("2.1.0",),
+        ("1.11.3", "3.0.0"): (),
+    },
+    "consul": {
+        ("1.20.6", "1.21.0"): ("1.21.0",),
+        ("1.20.6", "1.22.3"): ("1.21.0", "1.22.3"),
+        ("1.20.6", "2.0.2"): ("1.21.0", "1.22.3", "2.0.2"),
+        ("1.21.0", "1.22.3"): ("1.22.3",),
+        ("1.21.0", "2.0.2"): ("1.22.3", "2.0.2"),
+        ("1.22.3", "2.0.2"): ("2.0.2",),
+        ("1.18.0", "2.0.2"): (),
+    },
+    "vault": {
+        ("1.19.5", "1.21.2"): ("1.21.2",),
+        ("1.19.5", "2.0.3"): ("1.21.2", "2.0.3"),
+        ("1.21.0", "1.21.2"): ("1.21.2",),
+        ("1.21.0", "2.0.3"): ("2.0.3",),
+        ("1.21.2", "2.0.3"): ("2.0.3",),
+    },
+}
+"""Pairs of versions to the versions that lead from one to the other; () where none do."""
+
+
+@pytest.mark.parametrize(
+    ("product", "old", "new", "way"),
+    [(product, *pair, way) for product, pairs in STEPS.items() for pair, way in pairs.items()],
+)
+def test_a_step_is_allowed_or_refused_with_the_way_round(
+    product: Product, old: str, new: str, way: tuple[str, ...]
+) -> None:
+    assert path(product, old, new) == way
+    reason = supported_step(product, old, new)
+    assert (reason is None) == (way == (new,))
+    if reason and way:
+        assert reason.remedy == f"Go by way of {', then '.join(way[:-1])}."
+    back = supported_step(product, new, old)
+    assert back is not None
+    assert back.what == f"{product.capitalize()} cannot be downgraded"
+    assert path(product, new, old) == ()
+
+
+def test_every_pair_of_series_of_the_catalog_is_in_the_table() -> None:
+    for product, pairs in STEPS.items():
+        known = [series(release.version) for release in RELEASES if release.product == product]
+        told = {(series(old), series(new)) for old, new in pairs}
+        wanted = {(old, new) for i, new in enumerate(known) for old in known[i + 1 :]}
+        assert wanted <= told
+
+
+def test_tools_of_ours_go_anywhere() -> None:
     assert supported_step("pulumi", "3.259.0", "3.200.0") is None
-    assert str(supported_step("nomad", "1.11.3", "2.0.4")) == (
-        "Nomad would cross a major release, a step not known here. Keep the major release."
+
+
+def test_a_step_that_no_release_of_the_catalog_leads_to_is_refused() -> None:
+    assert str(supported_step("nomad", "1.11.3", "3.0.0")) == (
+        "Nomad 1.11 to 3.0 is not a step that is known here. Keep the major release."
+    )
+    assert str(supported_step("consul", "1.18.0", "1.20.0")) == (
+        "Consul would skip too many minor releases, 1 at most are supported. Go by way of 1.19."
     )
 
 

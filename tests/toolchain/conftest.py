@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pysequoia import SignatureMode, Tsk, sign
 
 from hashistack.toolchain import release
 from hashistack.toolchain.build import source
 from hashistack.toolchain.tool import Unavailable
 
+VENDOR = Tsk.generate("Vendor <vendor@example.com>")
+"""The key with which the official site signs, in the real one's place."""
 MACHINES = {"amd64": 62, "arm64": 183}
 
 
@@ -79,7 +82,14 @@ class Site:
         listed = sha256 or hashlib.sha256(content).hexdigest()
         self.files[f"/{folder}/{archive}"] = content
         self.files[f"/{folder}/{sums}"] = f"{listed}  {archive}\n".encode()
+        if folder.startswith("official/"):
+            self.sign(folder, sums, VENDOR)
         return listed
+
+    def sign(self, folder: str, sums: str, key: Tsk) -> None:
+        """Put the signature beside published checksums."""
+        signed = sign(key.signer(), self.files[f"/{folder}/{sums}"], mode=SignatureMode.DETACHED, armor=False)
+        self.files[f"/{folder}/{sums}.sig"] = bytes(signed)
 
     def nomad(
         self,
@@ -151,7 +161,9 @@ class Site:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, no mirror, and none of this machine's own pulumi."""
+    """An empty cache, no mirror, the vendor's key, and none of this machine's own pulumi."""
+    (tmp_path / "vendor.asc").write_bytes(bytes(VENDOR.extract_certificate()))
+    monkeypatch.setenv("HASHISTACK_RELEASE_KEY", str(tmp_path / "vendor.asc"))
     monkeypatch.setenv("HASHISTACK_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("HASHISTACK_MIRROR", raising=False)
     monkeypatch.setattr("shutil.which", lambda name, *_, **__: None)

@@ -20,7 +20,6 @@ from hashistack.aws.pools.capacity import Needs, needs
 from hashistack.component.findings import Finding, marked, text
 from hashistack.provider.handler import Context, Props
 from hashistack.spec import ClusterSpec
-from hashistack.spec.release_warnings import warnings
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -122,7 +121,7 @@ def run(plan: Plan) -> list[Finding]:
         guess = get_close_matches(plan.region, known, 1)
         remedy = f"pulumi config set aws:region {guess[0] if guess else 'eu-central-1'}"
         return [Finding("the region is one of AWS's", False, f"{plan.region} is none that is known here", remedy)]
-    offline = [*_specification(plan), *_aging(plan)]
+    offline = list(_specification(plan))
     try:
         account = Account(plan, session.session(plan.region, plan.profile), _HOME[partition])
         first = _account(account)
@@ -154,11 +153,6 @@ def _specification(plan: Plan) -> Iterator[Finding]:
         yield Finding(sentence, True, str(plan.needs))
     for one in found:
         yield Finding(sentence, False, f"spec.{one.path}: {one.what}", one.remedy)
-
-
-def _aging(plan: Plan) -> Iterator[Finding]:
-    for one in warnings(plan.spec):
-        yield Finding("what is specified is current and safe", None, f"spec.{one.path}: {one.what}", one.remedy)
 
 
 def _account(account: Account) -> Finding:

@@ -41,7 +41,7 @@ def status(project: Project, watch: bool, output: Output) -> bool:
 def environment(project: Project, shell: Shell, output: Output) -> str:
     """The lines of `env`, or the same as one JSON object; writes the certificates first."""
     from hashistack.spec.catalog import Product
-    from hashistack.spec.versions import newest
+    from hashistack.spec.versions import newest_proven
     from hashistack.toolchain import host_arch, resolve
 
     connection = _connection(project)
@@ -51,7 +51,7 @@ def environment(project: Project, shell: Shell, output: Output) -> str:
     if output is Output.JSON:
         return json.dumps(values)
     products: tuple[Product, ...] = ("nomad", "consul", "vault")
-    tools = [resolve(name, newest(name), host_arch()).path for name in products]
+    tools = [resolve(name, newest_proven(name), host_arch()).path for name in products]
     return export(values, [tool.parent for tool in tools], shell)
 
 

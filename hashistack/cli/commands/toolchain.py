@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from hashistack.cli.output import Output
+from hashistack.spec.catalog import Product
+from hashistack.spec.versions import release
 from hashistack.toolchain import Tool, ToolError, entries, host_arch, resolve, verify
 from hashistack.toolchain.build import recipe
 from hashistack.toolchain.resolution import build
@@ -54,7 +56,14 @@ def fetch(
     _get(
         _chosen(names, version),
         output,
-        lambda name, number, say: resolve(name, number, arch or host_arch(), say, sha256=sha256, static=static),
+        lambda name, number, say: resolve(
+            name,
+            number,
+            arch or host_arch(),
+            say,
+            sha256=sha256 or _cataloged(name, number, arch or host_arch()),
+            static=static,
+        ),
     )
 
 
@@ -92,6 +101,12 @@ def verify_(output: OutputOption = Output.TEXT) -> None:
     _show(rows, output, empty="The cache is empty: `hashistack toolchain fetch`.")
     if not all(check.ok for check in found):
         raise typer.Exit(2)
+
+
+def _cataloged(name: str, version: str, arch: str) -> str | None:
+    """The digest of a release's archive where the catalog has it."""
+    facts = release(cast(Product, name), version)
+    return facts.sha256.get(arch) if facts else None
 
 
 def _chosen(names: Sequence[str] | None, version: str | None) -> list[tuple[str, str]]:

@@ -30,11 +30,14 @@ class SiteHandler(DockerHandler, SpecificationHandler):
     def preview(self, ctx: Context, olds: Props | None, news: Props) -> Props:
         # Or a preview would have everything else replaced, which a site that may be another one means.
         if olds:
+            self.tell(ctx, olds, news)
             return {"site": olds["site"], "labels": olds["labels"]}
         _refuse_unfit()
+        self.tell(ctx, None, news)
         return {}
 
     def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
+        self.tell(ctx, olds, news)
         return {"site": olds["site"], "labels": olds["labels"]}
 
     def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
@@ -47,6 +50,7 @@ class SiteHandler(DockerHandler, SpecificationHandler):
                 "keep the component's name in the program (or give it Pulumi's `aliases`). Where the stack's state was "
                 f"lost, remove what is left: docker rm -fv $(docker ps -aqf label={labels.SITE}={other})",
             )
+        self.tell(ctx, None, news)
         site = f"{news['name']}-{secrets.token_hex(2)}"
         marks = {
             labels.SITE: site,

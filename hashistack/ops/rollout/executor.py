@@ -26,7 +26,7 @@ from hashistack.ops.rollout.events import Event, ResultEvent
 from hashistack.ops.rollout.failed_moves import title
 from hashistack.ops.rollout.fleet import Machine, Pool
 from hashistack.ops.rollout.observer import Observation, Observer
-from hashistack.ops.rollout.plan import Plan, next_steps, plan
+from hashistack.ops.rollout.plan import next_steps, plan
 from hashistack.ops.rollout.regressions import BROKEN, REMEDY, Regressions, broken_now, stopped
 from hashistack.ops.rollout.steps import Step
 from hashistack.ops.snapshots.save import save
@@ -126,21 +126,16 @@ class Rollout:
         return Outcome(replaced, took, waiting, self._changed)
 
     def _converge(self, lock: Lock) -> str:
-        begun = False
+        first = True
         while True:
             if lock.lost.is_set():
                 raise RolloutFailed("the lock of this rollout was lost: another one may be at work", "repeat it")
             if self._cancelled.is_set():
                 raise RolloutFailed("cancelled. Repeating it goes on from here")
             seen = self._look()
-            if not begun:
-                try:
-                    whole, ill = self._prepare(seen)
-                except ApiError as error:
-                    self._bear(error)
-                    continue
-                self._begin(seen, whole, ill)
-                begun = True
+            if first:
+                self._begin(seen)
+                first = False
             todo = next_steps(seen.fleet)
             self._recorder.steps(todo)
             if not todo and not seen.settling:
@@ -160,14 +155,7 @@ class Rollout:
             if not any(isinstance(one, _AT_ONCE) for one in todo):
                 self._clock.wait(self._cancelled, POLL_SECONDS)
 
-    def _prepare(self, seen: Observation) -> tuple[Plan, list[str]]:
-        """What must hold before anything is changed: the plan, and the work that is broken already.
-
-        Raises:
-            ApiError: an API did not answer.
-            DriverFailed: the platform refuses what the plan will ask of it.
-            RolloutFailed: work would be left without a place.
-        """
+    def _begin(self, seen: Observation) -> None:
         whole = plan(seen.fleet)
         for pool in {one.pool: one for steps in whole.rounds for one in steps if isinstance(one, step.Grow)}:
             self._driver.check(pool)  # a pool without surge is made smaller before it grows
@@ -183,12 +171,9 @@ class Rollout:
         servers = connection.machines("server")
         self._cluster.consul.set_quorum(servers // 2 + 1)
         self._cluster.vault.set_quorum(servers)
+        self._recorder.begin(connection.name, seen, whole, disruptions(seen.placed, seen.fleet))
         restarted = self._cluster.nomad.restarted() if whole.pools else ()
-        return whole, broken_now(seen.placed, restarted, seen.fleet, self._clock.now())
-
-    def _begin(self, seen: Observation, whole: Plan, ill: Sequence[str]) -> None:
-        self._recorder.begin(self._cluster.connection.name, seen, whole, disruptions(seen.placed, seen.fleet))
-        if ill:
+        if ill := broken_now(seen.placed, restarted, seen.fleet, self._clock.now()):
             self._recorder.warn(f"{BROKEN}: {', '.join(ill)}")
         if unknown := set(self._ignored) - {title(one.namespace, one.job) for one in seen.placed}:
             self._recorder.warn(f"to be ignored, but no job of the cluster: {', '.join(sorted(unknown))}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
 
 from hashistack.ops.rollout.fleet import Fleet
 from hashistack.spec.catalog import Product
-from hashistack.spec.versions import known, release, supported_step
+from hashistack.spec.versions import SIGNED, known, newest_proven, release, supported_step
 
 _ON_SERVERS_ALONE = frozenset({"vault"})
 _ON_CLIENTS_ALONE = frozenset({"cni"})
@@ -19,7 +20,9 @@ def steps_to(declared: Mapping[str, str], to: Mapping[str, str]) -> list[str]:
     problems = []
     for product, version in to.items():
         name = cast(Product, product)
-        if release(name, version) is None:
+        if not re.fullmatch(r"\d+\.\d+\.\d+", version):
+            problems.append(f"{product} {version} is no version. Write three numbers: {product}={newest_proven(name)}.")
+        elif name not in SIGNED and release(name, version) is None:
             problems.append(f"{product} {version} is not in the catalog. Known: {', '.join(known(name))}.")
         elif product not in declared:
             problems.append(f"{product}: the cluster does not say which version it has. Next: hashistack up")
