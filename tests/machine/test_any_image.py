@@ -150,14 +150,18 @@ def test_until_unbound_runs_names_are_asked_where_the_image_asks_them(server: Sa
 
 
 def test_no_dhcp_client_writes_the_resolvers_again(server: Sandbox) -> None:
-    for directory in ("udhcpc", "dhcp/dhclient-enter-hooks.d"):
-        server.path(f"/etc/{directory}").mkdir(parents=True)
+    """That they heed it: see test_dhcp. Here are those whose scripts Debian does not have."""
+    server.path("/etc/NetworkManager").mkdir()
+    server.stand_in("nmcli", 'echo "$*" >>/tmp/told; cat /etc/NetworkManager/conf.d/*.conf >>/tmp/told')
+    provision = server.bundle_path("bin/provision")
+    provision.write_text(provision.read_text().replace("/usr/share/udhcpc/", "/standin/"))  # /usr is this machine's
+    server.write("/standin/default.script", "")
     server.write("/etc/dhcpcd.conf", "hostname\n")
     for _ in range(2):
-        provision(server)
+        assert server.run(f"{BIN}/provision").returncode == 0
     assert server.read("/etc/udhcpc/udhcpc.conf") == "RESOLV_CONF=no\n"
-    assert server.read("/etc/dhcpcd.conf") == "hostname\nnohook resolv.conf\n"
-    assert server.read("/etc/dhcp/dhclient-enter-hooks.d/hashistack") == "make_resolv_conf() { :; }\n"
+    assert server.read("/etc/dhcpcd.enter-hook") == 'skip_hooks="$skip_hooks resolv.conf"\n'
+    assert server.read("/tmp/told") == "general reload conf\n[main]\ndns=none\nrc-manager=unmanaged\n" * 2
 
 
 def test_what_a_task_sends_to_the_metadata_service_is_dropped(client: Sandbox) -> None:
