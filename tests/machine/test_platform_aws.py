@@ -258,10 +258,25 @@ def _member(aws: Aws) -> str:
     return str(group["Instances"][0]["InstanceId"])
 
 
-@pytest.mark.parametrize("verb", HOOKS)
-def test_a_group_that_does_not_wait_is_fine(machine: Sandbox, aws: Aws, verb: str) -> None:
-    run(machine, verb)
+def test_a_group_that_has_the_machine_in_service_is_fine(machine: Sandbox, aws: Aws) -> None:
+    run(machine, "arrived")
     assert aws.operations == ["CompleteLifecycleAction"]
+
+
+@pytest.mark.parametrize(("verb", "state"), [("let_go", "Terminated"), ("await_service", "Warmed:Terminated")])
+def test_a_machine_tells_its_group_until_the_group_waits(
+    machine: Sandbox, aws: Aws, start: Start, verb: str, state: str
+) -> None:
+    """A group drains its load balancers before it comes to its hook."""
+    instance = aws.instances["127.0.0.1"]
+    instance.lifecycle_state = state
+    process = start(PLATFORM, verb)
+    wait_for(lambda: "CompleteLifecycleAction" in aws.operations)
+    aws.waiting.add((ASG, HOOKS["let_go"], instance.id))
+    wait_for(lambda: not aws.waiting)
+    instance.lifecycle_state = None
+    assert process.wait(timeout=20) == 0
+    assert aws.operations == ["CompleteLifecycleAction"] * 2
 
 
 @pytest.mark.parametrize("verb", HOOKS)
