@@ -241,7 +241,7 @@ def held_to_the_order(fleet: Fleet, steps: tuple[Step, ...]) -> None:
             assert changes == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(fleets(), st.integers(0, 2**32))
 def test_from_any_fleet_killed_anywhere_it_ends_as_declared(fleet: Fleet, seed: int) -> None:
     world = World(fleet, seed)
@@ -258,7 +258,7 @@ def test_from_any_fleet_killed_anywhere_it_ends_as_declared(fleet: Fleet, seed: 
     assert world.fleet.stale_members == ()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(fleets())
 def test_a_plan_ends_and_says_what_it_needs(fleet: Fleet) -> None:
     whole = plan(fleet)
