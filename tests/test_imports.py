@@ -32,9 +32,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "component": {"spec", "provider", "secrets", "ops"},
     "jobs": {"spec", "provider", "ops"},
     "cli": {"spec", "component", "jobs", "ops", "toolchain", "provider", "platforms"},
+    "cloud": {"spec", "machine", "provider", "toolchain", "component"},
     "testing": {"spec", "provider"},
     **{
-        each: {"spec", "machine", "secrets", "provider", "toolchain", "component", "ops", "platforms"}
+        each: {"spec", "machine", "secrets", "provider", "toolchain", "component", "cloud", "ops", "platforms"}
         for each in PROVIDERS
     },
 }
@@ -47,7 +48,19 @@ SDKS = {
     "pulumi_gcp": {"gcp"},
     "google.cloud": {"gcp"},
     "docker": {"local"},
-    "pulumi": {"aws", "gcp", "local", "secrets", "provider", "component", "jobs", "toolchain", "cli", "testing"},
+    "pulumi": {
+        "aws",
+        "gcp",
+        "local",
+        "cloud",
+        "secrets",
+        "provider",
+        "component",
+        "jobs",
+        "toolchain",
+        "cli",
+        "testing",
+    },
     "typer": {"cli"},
     "rich": {"cli"},
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Final
 
 import pulumi
@@ -11,10 +10,11 @@ from pulumi_aws import config
 
 from hashistack.aws import cluster_id
 from hashistack.aws.access.policies import Scope
+from hashistack.cloud.cluster_id import site
+from hashistack.cloud.refusal import refuse
 from hashistack.component.findings import Finding
 from hashistack.component.preflight import preflight
 from hashistack.spec import ClusterSpec
-from hashistack.spec.problems import Problem
 
 PREFLIGHT: Final = "hashistack:index:awsPreflight"
 
@@ -40,7 +40,7 @@ def look(spec: ClusterSpec, region: str, account: str, own_vpc: bool, cluster: p
     explicit = cluster.get_provider("aws:index:x") is not None
     asked = {
         "spec": spec.model_dump_json(),
-        "site": cluster_id.site(spec.name),
+        "site": site(spec.name),
         "region": region,
         "account": account,
         "own_vpc": own_vpc,
@@ -49,12 +49,3 @@ def look(spec: ClusterSpec, region: str, account: str, own_vpc: bool, cluster: p
         "accounts": [] if explicit else json.loads(getattr(config, "allowed_account_ids", "") or "[]"),
     }
     return preflight(PREFLIGHT, asked)
-
-
-def refuse(problems: Sequence[Problem], found: Sequence[Finding]) -> None:
-    """Raises pulumi.RunError, which every language host shows without a traceback, with everything at once."""
-    told = [*map(str, problems), *map(str, found)]
-    if found:
-        told.append("Nothing was made.")
-    if told:
-        raise pulumi.RunError("\n".join(told))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
-
-import pulumi
+from typing import TYPE_CHECKING
 
 from hashistack.aws.pools import machine_types
 from hashistack.aws.tags import problems as tag_problems
@@ -14,7 +12,7 @@ from hashistack.spec import ClusterSpec
 from hashistack.spec.durations import seconds
 from hashistack.spec.names import foreign_zones
 from hashistack.spec.policy import UpgradePolicy
-from hashistack.spec.problems import Problem, SpecError, show
+from hashistack.spec.problems import Problem, show
 
 if TYPE_CHECKING:
     from hashistack.aws.pools.client_pool import AwsPoolOptions
@@ -37,15 +35,6 @@ def hook_seconds(policy: UpgradePolicy) -> int:
     would cut them off.
     """
     return round(seconds(policy.hook_timeout))
-
-
-def parsed(spec: ClusterSpec | Mapping[str, Any]) -> ClusterSpec:
-    """The specification, from plain data too. Raises pulumi.RunError with all its problems."""
-    try:
-        return spec if isinstance(spec, ClusterSpec) else ClusterSpec.parse(spec)
-    except SpecError as error:
-        # The one exception that every language host shows without a traceback.
-        raise pulumi.RunError(str(error)) from error
 
 
 def problems(

@@ -22,6 +22,7 @@ from hashistack.aws.pools.client_pool import AwsClientPool, AwsClientPoolArgs, A
 from hashistack.aws.pools.images import OFFICIAL
 from hashistack.aws.pools.launch import Launch, made_of
 from hashistack.aws.pools.server_pool import AwsServerPool, AwsServerPoolArgs
+from hashistack.cloud.refusal import parsed, refuse
 from hashistack.component.connection import DeclaredPool, connection
 from hashistack.component.resource import Specification
 from hashistack.machine.roles import SERVER, TOOLS
@@ -45,13 +46,13 @@ class AwsCluster(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AwsClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hashistack:index:AwsCluster", name, {}, opts)
-        spec = checks.parsed(args.spec)
+        spec = parsed(args.spec)
         with plugin_starts():
             scope = account.scope(spec, args.vpc_id is not None, self)
         distribution = args.image if args.image in OFFICIAL else ""
         found = account.look(spec, scope.region, scope.account, args.vpc_id is not None, self)
         problems = checks.problems(spec, scope.region, args.tags, args.pools, args.vpc_id is None, distribution)
-        account.refuse(problems, found)
+        refuse(problems, found)
         first = Specification(f"{name}-specification", spec.model_dump_json(), pulumi.ResourceOptions(parent=self))
         child = pulumi.ResourceOptions(parent=self, depends_on=[first])
         own, closed = tags.of_cluster(scope.site, {**spec.tags, **args.tags}), spec.network.nat == "none"

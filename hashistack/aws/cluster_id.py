@@ -1,19 +1,12 @@
-"""A stack's cluster: what it is called, and where it is."""
+"""Where a stack's cluster is."""
 
 from __future__ import annotations
-
-from hashlib import sha256
 
 import pulumi
 import pulumi_aws as aws
 
 from hashistack.aws.access.policies import Scope
-
-
-def site(cluster: str) -> str:
-    """The id of a stack's cluster: its name and four hex digits, the same on each run and known at preview."""
-    place = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}/{cluster}"
-    return f"{cluster}-{sha256(place.encode()).hexdigest()[:4]}"
+from hashistack.cloud.cluster_id import site
 
 
 def scope(cluster: str, parent: pulumi.Resource) -> Scope:

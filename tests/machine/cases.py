@@ -30,7 +30,7 @@ KMS = Platform(
     upstreams=("10.0.0.2", "169.254.169.253"),
     seal={"awskms": {"kms_key_id": "arn:aws:kms:eu-central-1:111122223333:alias/x", "region": "eu-central-1"}},
 )
-AWS = aws_platform("x", "eu-central-1", ("169.254.169.253",), "arn:aws:kms:eu-central-1:111122223333:key/x")
+AWS = aws_platform("eu-central-1", ("169.254.169.253",), "arn:aws:kms:eu-central-1:111122223333:key/x")
 STARTS = {"local": blueprint.START, "aws": first_fetch.START}
 """What user data has of a platform's own, by its name."""
 _SECRET = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:x-{}-AbCdEf"

@@ -13,10 +13,8 @@ import pulumi_aws as aws
 
 from hashistack.aws.names import BUCKET, prefix
 from hashistack.aws.tags import named
-from hashistack.machine.roles import SERVER
-from hashistack.machine.roles import tools as needed
+from hashistack.cloud.tool_upload import ToolUpload
 from hashistack.spec.durations import seconds
-from hashistack.toolchain.resources import Tools
 
 if TYPE_CHECKING:
     from hashistack.spec import ClusterSpec
@@ -65,18 +63,12 @@ class AwsArtifacts(pulumi.ComponentResource):
         self._object = pulumi.ResourceOptions(
             parent=self, retain_on_delete=True, depends_on=self._protected(bucket, args)
         )
-        self._binaries = {
-            (arch, tool): pushed for arch, tools in _wanted(args.spec).items() for tool, pushed in
-            self._pushed(args, arch, tools).items()
-        }  # fmt: skip
+        self._tools = ToolUpload(name, args.spec, args.static, self._put, self._child)
         self.register_outputs({"bucket": self.bucket, "bucket_arn": self.bucket_arn})
 
     def binaries(self, pool: str, arch: str) -> pulumi.Output[list[dict[str, str]]]:
         """What `machine.bundle.Binary` is made of, for the machines of a pool: known once it has been uploaded."""
-        found: pulumi.Output[list[dict[str, str]]] = pulumi.Output.all(
-            *(self._binaries[arch, tool] for tool in needed(pool))
-        )
-        return found
+        return self._tools.binaries(pool, arch)
 
     def bundle(self, pool: str, archive_base64: pulumi.Input[str]) -> pulumi.Output[str]:
         """Uploads a pool's bundle; returns its URL (``s3://<bucket>/bundles/<pool>.tar.gz?versionId=<id>``).
@@ -94,39 +86,16 @@ class AwsArtifacts(pulumi.ComponentResource):
         )
         return pulumi.Output.concat(_url(pushed), "?versionId=", pushed.version_id)
 
-    def _pushed(
-        self, args: AwsArtifactsArgs, arch: str, tools: tuple[Any, ...]
-    ) -> dict[str, pulumi.Output[dict[str, str]]]:
-        """The tools of one architecture, uploaded from the cache of the machine that runs Pulumi."""
-        versions = args.spec.versions
-        found = Tools(
-            f"{self._name}-tools-{arch}",
-            versions={tool: versions.of(tool) for tool in tools},
-            digests={tool: versions.digests(tool)[arch] for tool in tools if versions.digests(tool)},
-            arch=arch,
-            static=args.static,
-            packed=True,
-            opts=self._child,
-        ).tools
-        pushed = {}
-        for tool in tools:
-            facts = found[tool]
-            pushed[tool] = pulumi.Output.all(
-                name=tool,
-                version=facts["version"],
-                sha256=facts["sha256"],
-                url=_url(
-                    aws.s3.BucketObjectv2(
-                        f"{self._name}-{tool}-{arch}",
-                        bucket=self.bucket,
-                        key=facts.apply(_key(tool)),
-                        source=facts["path"].apply(pulumi.FileAsset),
-                        content_type="application/octet-stream",
-                        opts=self._object,
-                    )
-                ),
-            )
-        return pushed
+    def _put(self, name: str, key: pulumi.Output[str], content: pulumi.Output[pulumi.Asset]) -> pulumi.Output[str]:
+        pushed = aws.s3.BucketObjectv2(
+            name,
+            bucket=self.bucket,
+            key=key,
+            source=content,
+            content_type="application/octet-stream",
+            opts=self._object,
+        )
+        return _url(pushed)
 
     def _protected(self, bucket: aws.s3.Bucket, args: AwsArtifactsArgs) -> list[pulumi.Resource]:
         """Everything that makes the bucket safe."""
@@ -232,23 +201,6 @@ def tls_only(bucket_arn: str) -> dict[str, Any]:
             for sid, condition in conditions.items()
         ],
     }
-
-
-def _wanted(spec: ClusterSpec) -> dict[str, tuple[Any, ...]]:
-    """Architecture to the tools that the pools of it need, each once."""
-    wanted: dict[str, dict[str, None]] = {}
-    for pool, arch in ((SERVER, spec.servers.arch), *((each.name, each.arch) for each in spec.clients)):
-        wanted.setdefault(arch, {}).update(dict.fromkeys(needed(pool)))
-    return {arch: tuple(sorted(tools)) for arch, tools in wanted.items()}
-
-
-def _key(tool: str) -> Any:
-    """The object's key for what is known of a tool; a tool of several files is a tar."""
-
-    def key(facts: Mapping[str, str]) -> str:
-        return f"tools/{tool}/{facts['version']}/{facts['sha256']}/{facts['path'].rpartition('/')[2]}"
-
-    return key
 
 
 def _url(pushed: aws.s3.BucketObjectv2) -> pulumi.Output[str]:

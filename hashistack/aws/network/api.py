@@ -10,7 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from hashistack.aws.network.balancer import Balancer
-from hashistack.aws.network.rules import operator_ports
+from hashistack.cloud.firewall_rules import operator_ports
 from hashistack.spec.ports import CONSUL_HTTPS, NOMAD_HTTP, VAULT_API
 
 _HEALTHY: Mapping[str, str] = {

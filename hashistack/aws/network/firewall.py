@@ -9,8 +9,8 @@ import pulumi
 import pulumi_aws as aws
 
 from hashistack.aws.names import SECURITY_GROUP, description, prefix
-from hashistack.aws.network.rules import machine_rules
 from hashistack.aws.tags import named
+from hashistack.cloud.firewall_rules import machine_rules
 
 
 @dataclass(frozen=True)

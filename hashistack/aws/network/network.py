@@ -11,8 +11,9 @@ import pulumi_aws as aws
 
 from hashistack.aws.network.endpoints import Endpoints
 from hashistack.aws.network.flow_logs import flow_logs
-from hashistack.aws.network.subnets import DEFAULT_CIDR, Placed, divide, zones
+from hashistack.aws.network.subnets import DEFAULT_CIDR, Placed, divide
 from hashistack.aws.tags import named
+from hashistack.cloud.zones import zones
 
 if TYPE_CHECKING:
     from hashistack.spec import Network

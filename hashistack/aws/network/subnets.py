@@ -1,4 +1,4 @@
-"""Zones of a region, and a network divided over them. Pure."""
+"""A network divided over the zones of a region. Pure."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
-from hashistack.spec.names import foreign_zones
 from hashistack.spec.problems import Problem, SpecError, show
 
 if TYPE_CHECKING:
     from hashistack.spec import Network
 
 DEFAULT_CIDR = "10.0.0.0/16"
-ZONES = 3
-"""Of three zones one may be lost, and two thirds of the voters are left."""
 _LARGEST, _SMALLEST = 16, 28
 """Prefix lengths of a VPC and of a subnet. https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html"""
 
@@ -27,29 +24,6 @@ class Placed:
     cidr: str
     zone: str
     public: bool
-
-
-def zones(found: Sequence[str], wanted: Sequence[str] | None, region: str) -> tuple[str, ...]:
-    """The zones to use: those that are wanted, else the first three of the region.
-
-    Raises SpecError for a zone that the region does not have, and for a region with fewer than three where none is
-    wanted by name.
-    """
-    if wanted is None:
-        if len(found) < ZONES:
-            raise SpecError([Problem("servers.zones", f"{region} offers {len(found)} zones here, {ZONES} are needed",
-                                     "Use another region, or name the zones.")])  # fmt: skip
-        return tuple(sorted(found)[:ZONES])
-    foreign = list(foreign_zones(wanted, region))
-    if not foreign:
-        foreign = [
-            Problem(f"zones[{i}]", f"is not offered to this account (got {show(zone)})", f"Known: {', '.join(found)}.")
-            for i, zone in enumerate(wanted)
-            if zone not in found
-        ]
-    if foreign:
-        raise SpecError(foreign)
-    return tuple(wanted)
 
 
 def divide(network: Network, zones: Sequence[str]) -> tuple[Placed, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hashistack.aws.network.subnets import ZONES
 from hashistack.aws.pools import machine_types
+from hashistack.cloud.zones import ZONES
 from hashistack.spec import ClusterSpec
 from hashistack.spec.pool import Arch
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from hashistack.cloud.machine_boot import PEERS, PROGRAMS
 from hashistack.machine.platform import Platform
-
-PEERS = "peers.hashistack.internal"
-"""The servers, as `node/watch/dns-servers` has found them by their tags: each machine's own unbound knows the name."""
 
 
 def platform(
-    site: str,
     region: str,
     upstreams: Sequence[str],
     seal_key_arn: str,
@@ -31,8 +28,7 @@ def platform(
         upstreams=tuple(upstreams),
         operators=tuple(operators),
         made_of=made_of or {},
-        # A machine from any image: what the image lacks, and a place in its init.
-        programs=("boot/install-init-service", "boot/provision", "boot/supervise", "platform/platform-aws.sh"),
+        programs=(*PROGRAMS, "platform/platform-aws.sh"),
         fingerprint="aws",
         # The key may be in another region than the machines.
         seal={"awskms": {"region": seal_key_arn.split(":")[3], "kms_key_id": seal_key_arn}},

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from hashistack.aws.network.rules import machine_rules, operator_ports
+from hashistack.cloud.firewall_rules import machine_rules, operator_ports
 from hashistack.spec.ports import PORTS
 from hashistack.testing import Recording, Registered
 

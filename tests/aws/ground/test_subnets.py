@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hashistack.aws.network.subnets import divide, zones
+from hashistack.aws.network.subnets import divide
+from hashistack.cloud.zones import zones
 from hashistack.spec import Network, SpecError
 from hashistack.spec.network import Subnet
 

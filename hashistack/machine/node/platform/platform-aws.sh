@@ -1,37 +1,13 @@
-# Requests of this instance to AWS, and to its metadata service. Keys, tokens and bodies travel in pipes: never in argv.
-# curl signs (--aws-sigv4). No request has a query: before 8.3, curl does not put one into its canonical form.
+# Requests of this instance to AWS, and to its metadata service. curl signs (--aws-sigv4). No request has a query: before
+# 8.3, curl does not put one into its canonical form.
 # shellcheck shell=sh
 # shellcheck disable=SC2154
 
 imds=${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254}
 imds=${imds%/}/latest
-kept=$run/aws # tmpfs: tokens and answers, each under the second until which it is good
-mkdir -p "$kept"
-tries=1      # how often a request is made where AWS may answer better next time
-
-# recall NAME: sets $answer to what was kept under that name; succeeds while it is good
-recall() {
-  [ -s "$kept/$1" ] || return 1
-  { read -r good_until; answer=$(cat); } <"$kept/$1"
-  [ "$(date +%s)" -lt "$good_until" ]
-}
-keep() { # NAME SECOND: $answer
-  printf '%s\n%s\n' "$2" "$answer" >"$kept/$1.$$"
-  mv "$kept/$1.$$" "$kept/$1"
-}
-
-# ask OPTIONS... URL: one request, with more of curl's configuration as standard input: sets $code and $answer. Where it
-# broke off, the code is 000 and the answer what curl says of it, never the part that had come: it may be a secret's.
-ask() {
-  if answer=$(curl -sS -w '\n%{http_code}' -K - "$@" 2>&1); then
-    code=${answer##*
-}
-    answer=${answer%
-*}
-  else
-    code=000 answer=$(printf '%s' "$answer" | sed -n 's/.*\(curl: ([0-9]*)\)/\1/p')
-  fi
-}
+kept=$run/aws
+# shellcheck source=requests.sh
+. "$bundle/bin/requests.sh"
 
 # imds_token: sets $token, good for six hours: AWS gives none for longer
 imds_token() {
@@ -94,11 +70,8 @@ object() {
   else printf 'https://%s.s3.%s.amazonaws.com/%s' "$1" "$HS_REGION" "$2"; fi
 }
 
-# quoted: standard input as a word of curl's configuration
-quoted() { sed 's/[\\"]/\\&/g; s/.*/"&"/'; }
-
-# signed SERVICE URL CONFIGURATION: one signed request: sets $code and $answer
-signed() {
+# authorized SERVICE URL CONFIGURATION: one signed request: sets $code and $answer
+authorized() {
   if ! credentials; then
     answer="no credentials from the metadata service: $code $answer" code=000
     return
@@ -110,29 +83,16 @@ $3
 EOF
 }
 
-# call SERVICE URL CONFIGURATION: the same, $tries times at most while AWS may answer better: it did not answer, it is
-# busy, or the credentials have just expired. Says why it tries again, and what it failed of.
-call() {
-  left=$tries pause=1
-  while :; do
-    signed "$@"
-    case $code/$answer in
-    2*) return 0 ;;
-    4*ExpiredToken* | 4*RequestExpired*) rm -f "$kept/credentials" ;;
-    000* | 429* | 5* | 4*Throttl* | 4*LimitExceeded* | 409*ConditionalRequestConflict*) ;;
-    *) left=1 ;;
-    esac
-    left=$((left - 1))
-    # The error's own words: XML or JSON in a line, whatever it is.
-    said=$(printf '%s' "$answer" | tr '\n\r\t' '   ' | sed 's/.*<Code>\([^<]*\)<.*<Message>\([^<]*\)<.*/\1: \2/' | cut -c1-200)
-    [ "$left" -gt 0 ] || break
-    printf 'hashistack: %s does not answer yet, again in %s s: %s %s\n' "$1" "$pause" "$code" "$said" >&2
-    sleep "$pause.$(($$ % 10))" # a thousand machines that boot at once do not ask again at once
-    pause=$((pause * 2))
-  done
-  return 1
+# transient: whether AWS may answer better next time: it did not answer, it is busy, or the credentials have just expired
+transient() {
+  case $code/$answer in
+  4*ExpiredToken* | 4*RequestExpired*) rm -f "$kept/credentials" ;;
+  000* | 429* | 5* | 4*Throttl* | 4*LimitExceeded* | 409*ConditionalRequestConflict*) ;;
+  *) return 1 ;;
+  esac
 }
-failed() { printf 'hashistack: %s: %s %s\n' "$1" "$code" "$said" >&2; }
+# message: the error's own words, from an answer in one line: XML or JSON, whatever it is
+message() { sed 's/.*<Code>\([^<]*\)<.*<Message>\([^<]*\)<.*/\1: \2/'; }
 
 # query SERVICE VERSION NAME=VALUE...: an action of a query API: sets $answer, XML
 query() {
