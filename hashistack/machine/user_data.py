@@ -50,15 +50,15 @@ def user_data(
     ``start``: the platform's own part.
 
     ``environment``: more metadata, which the platform's program reads (on AWS ``HS_REGION``, ``HS_BUCKET``,
-    ``HS_SECRET_*``, and the SDKs' ``AWS_ENDPOINT_URL*``). Names of secrets, never their values.
+    ``HS_SECRET_*``, and the SDKs' ``AWS_ENDPOINT_URL*``, ``GCE_METADATA_HOST``). Names of secrets, never their values.
 
     Raises:
         ValueError: the script is longer than `LIMIT_BYTES`, or a name of ``environment`` is none that sh takes.
     """
     environment = environment or {}
     for name in environment:
-        if not re.fullmatch(r"(HS|AWS)_[A-Z0-9_]+", name):
-            raise ValueError(f"environment {name!r}: a name of metadata is HS_* or AWS_*, of [A-Z0-9_]")
+        if not re.fullmatch(r"(HS|AWS|GCE)_[A-Z0-9_]+", name):
+            raise ValueError(f"environment {name!r}: a name of metadata is HS_*, AWS_* or GCE_*, of [A-Z0-9_]")
     metadata = {
         "HS_CLUSTER": cluster,
         "HS_ROLE": role,

@@ -9,6 +9,8 @@ from typing import Any
 
 from hashistack.aws.pools import first_fetch
 from hashistack.aws.pools.platform import platform as aws_platform
+from hashistack.gcp.pools import first_fetch as gcp_first_fetch
+from hashistack.gcp.pools.platform import platform as gcp_platform
 from hashistack.local import blueprint
 from hashistack.machine.bundle import SERVER, Binary, Bundle, render
 from hashistack.machine.platform import Platform
@@ -31,7 +33,8 @@ KMS = Platform(
     seal={"awskms": {"kms_key_id": "arn:aws:kms:eu-central-1:111122223333:alias/x", "region": "eu-central-1"}},
 )
 AWS = aws_platform("eu-central-1", ("169.254.169.253",), "arn:aws:kms:eu-central-1:111122223333:key/x")
-STARTS = {"local": blueprint.START, "aws": first_fetch.START}
+GCP = gcp_platform(("169.254.169.254",), "projects/x-project/locations/europe-west1/keyRings/x/cryptoKeys/vault")
+STARTS = {"local": blueprint.START, "aws": first_fetch.START, "gcp": gcp_first_fetch.START}
 """What user data has of a platform's own, by its name."""
 _SECRET = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:x-{}-AbCdEf"
 
@@ -51,18 +54,25 @@ class Case:
         return render(self.spec, pool, self.platform, binaries(pool))
 
     def user_data(self, pool: str, sha256: str, **environment: str) -> str:
-        place = "file:///opt/hashistack/artifacts"
+        url = f"file:///opt/hashistack/artifacts/{sha256}.tar.gz"
         if self.platform.name == "aws":
-            place = "s3://x-bundles/bundles"
+            url = f"s3://x-bundles/bundles/{sha256}.tar.gz"
             names = ("server", "vault-init") if pool == SERVER else ("client",)
             secrets = {f"HS_SECRET_{name.upper().replace('-', '_')}": _SECRET.format(name) for name in names}
             environment = {"HS_REGION": "eu-central-1", "HS_BUCKET": "x-bundles", **secrets, **environment}
+        if self.platform.name == "gcp":
+            url = f"gs://x-bundles/bundles/{pool}.tar.gz#1764460800000000"
+            names = ("server", "vault-init") if pool == SERVER else ("client",)
+            secrets = {
+                f"HS_SECRET_{name.upper().replace('-', '_')}": f"projects/x-project/secrets/x-{name}" for name in names
+            }
+            environment = {"HS_PROJECT": "x-project", "HS_BUCKET": "x-bundles", **secrets, **environment}
         return user_data(
             start=STARTS[self.platform.name],
             cluster=self.spec.name,
             role=role(pool),
             pool=pool,
-            bundle_url=f"{place}/{sha256}.tar.gz",
+            bundle_url=url,
             bundle_sha256=sha256,
             servers=self.spec.servers.count,
             upgrade=self.spec.upgrade,
@@ -118,6 +128,7 @@ CASES = {
     ),
     "awskms-seal": Case(ClusterSpec(name="x"), KMS),
     "aws": Case(ClusterSpec(name="x", clients=(ClientPool(name="web"),)), AWS),
+    "gcp": Case(ClusterSpec(name="x", clients=(ClientPool(name="web"),)), GCP),
 }
 
 POOLS = [(name, pool) for name, case in CASES.items() for pool in case.pools]

@@ -15,6 +15,7 @@ from .sandbox import SHELLS, Sandbox, missing
 
 if TYPE_CHECKING:
     from .aws import Aws
+    from .gcp import Gcp
 
 Start = Callable[..., "Popen[bytes]"]
 
@@ -82,3 +83,13 @@ def aws(servers: Aws) -> Iterator[Aws]:
     servers.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     yield servers
     assert servers.refused == []
+
+
+@pytest.fixture
+def gcp() -> Iterator[Gcp]:
+    """A project with an empty bucket. Nothing that Google's documents do not have may be asked for."""
+    from .gcp import Gcp  # its documents take a while to read, and few tests need them
+
+    with Gcp().running() as started:
+        yield started
+        assert started.refused == []

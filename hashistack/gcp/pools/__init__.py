@@ -1,0 +1,1 @@
+"""The machines of a cluster on Google Cloud, in pools."""
