@@ -69,6 +69,12 @@ def nomad(spec: ClusterSpec, pool: str, platform: Platform, cni: str) -> Fragmen
                     "raft_multiplier": 1,
                     "server_join": join,
                     "heartbeat_grace": spec.servers.heartbeat_grace,
+                    # Of a new cluster. A task's `memory_max` is ignored unless this is on. The rest is Nomad's default,
+                    # which is gone where anything is said here.
+                    "default_scheduler_config": {
+                        "memory_oversubscription_enabled": True,
+                        "preemption_config": {"system_scheduler_enabled": True},
+                    },
                 },
                 # A joiner votes as soon as it is sound: the default of 10 s is most of a server's replacement.
                 "autopilot": {"cleanup_dead_servers": True, "server_stabilization_time": "2s"},

@@ -11,7 +11,7 @@ RUN apk add --no-cache runit unbound haproxy ca-certificates curl iproute2 iptab
  && find / -xdev -type f -perm /6000 -exec chmod ug-s {} +
 # What exec tasks see: Nomad copies it for each task.
 RUN apk add --no-cache --root /opt/hashistack/task-root --initdb --keys-dir /etc/apk/keys \
-      --repositories-file /etc/apk/repositories alpine-baselayout busybox busybox-extras curl ca-certificates-bundle
+      --repositories-file /etc/apk/repositories alpine-baselayout bash busybox busybox-extras curl ca-certificates-bundle
 COPY init /sbin/machine-init
 COPY runit /etc/runit
 LABEL hashistack.libc=musl

@@ -9,10 +9,10 @@ RUN for name in consul nomad vault; do \
  && find / -xdev -type f -perm /6000 -exec chmod ug-s {} +
 # What exec tasks see: Nomad copies it for each task, and a whole Debian is 10,000 files.
 RUN root=/opt/hashistack/task-root && mkdir -p $root/bin $root/etc/ssl/certs $root/usr/bin \
- && cp /usr/bin/busybox /usr/bin/curl $root/bin/ \
+ && cp /usr/bin/busybox /usr/bin/curl /bin/bash $root/bin/ \
  && for applet in $(busybox --list); do [ -e $root/bin/$applet ] || ln -s busybox $root/bin/$applet; done \
  && ln -s /bin/env $root/usr/bin/env \
- && ldd /usr/bin/busybox /usr/bin/curl | grep -o '/[^ ]*' | grep -v ':$' | sort -u | xargs -I{} cp -L --parents {} $root \
+ && ldd /usr/bin/busybox /usr/bin/curl /bin/bash | grep -o '/[^ ]*' | grep -v ':$' | sort -u | xargs -I{} cp -L --parents {} $root \
  && cp /etc/ssl/certs/ca-certificates.crt $root/etc/ssl/certs/ \
  && cp /etc/nsswitch.conf /etc/protocols /etc/services /etc/passwd /etc/group $root/etc/ 2>/dev/null; \
     test -x /opt/hashistack/task-root/bin/curl
