@@ -110,6 +110,8 @@ class Work:
     """Nomad tries once more after each failure."""
     version: int = 0
     node_pool: str = "default"
+    writes: bool = False
+    """Whether it writes to a host volume."""
 
 
 @dataclass
@@ -508,6 +510,14 @@ class Nomad:
     def node_pools(self) -> dict[tuple[str, str], str]:
         self._all.answer("nomad")
         return {(job.namespace, job.name): job.node_pool for job in self._all.jobs}
+
+    def writers(self) -> frozenset[tuple[str, str]]:
+        self._all.answer("nomad")
+        return frozenset((job.namespace, job.name) for job in self._all.jobs if job.writes)
+
+    def host_volumes(self) -> dict[str, tuple[str, ...]]:
+        self._all.answer("nomad")
+        return {}
 
     def placed(self) -> Iterator[Placed]:
         self._all.answer("nomad")

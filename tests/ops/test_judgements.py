@@ -10,7 +10,7 @@ import pytest
 from hashistack.ops.api.connection import Connection
 from hashistack.ops.api.connection import Pool as DeclaredPool
 from hashistack.ops.api.nomad import Node, Placed
-from hashistack.ops.rollout.disruptions import disruptions, homeless
+from hashistack.ops.rollout.disruptions import disruptions, homeless, losing
 from hashistack.ops.rollout.failed_moves import DECIDED_SECONDS, failed_moves
 from hashistack.ops.rollout.fleet import Fleet, Machine, Pool
 from hashistack.ops.rollout.observer import Observation
@@ -176,3 +176,23 @@ def test_jobs_whose_node_pool_goes_are_named(connection: Connection, node_pool: 
     assert said_of("old", count=0) == said  # the pool is declared no more
     # After the roll nothing is in that node pool any more: what asks for it is not the roll's business.
     assert homeless(declared, Fleet(()), nodes[1:], JOBS) == []
+
+
+def test_jobs_and_volumes_whose_data_goes_with_a_machine_are_named() -> None:
+    nodes = {name: Node(f"id-{name}", name, "default", "web", "ready", True, False) for name in (OLD.name, NEW.name)}
+    found = (
+        placed(node=OLD.name, job="store"),
+        placed(node=OLD.name, job="night/periodic-17", kind="batch"),
+        placed(node=OLD.name, job="ended", over=True),
+        placed(node=OLD.name, job="stateless"),
+        placed(job="elsewhere"),
+    )
+    look = replace(seen(*found), nodes=nodes)
+    writers = {("default", job) for job in ("store", "night/periodic-17", "ended", "elsewhere")} | {("t", "stateless")}
+    volumes = {"id-web-1": ("default/data",), f"id-{NEW.name}": ("default/stays",)}
+    assert losing(look, FLEET, writers, volumes) == [
+        "default/data (volume on web-1)",
+        "default/night",
+        "default/store",
+    ]
+    assert losing(look, Fleet(()), writers, volumes) == []

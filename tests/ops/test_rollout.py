@@ -510,6 +510,13 @@ def test_work_that_was_broken_before_stops_no_roll(kind: str) -> None:
     assert "default/ill" in warnings(it)
 
 
+def test_a_roll_says_whose_data_goes_with_its_machine() -> None:
+    it = Simulation(clients=2, jobs=[web(), Work("store", writes=True)])
+    it.roll()
+    assert "host volumes are gone with their machine, and so are the data of: default/store" in warnings(it)
+    assert "default/web" not in warnings(it)
+
+
 @pytest.mark.parametrize("kind", ["fails and is tried again", "crash loop"])
 def test_nor_a_pool_that_is_made_smaller(kind: str) -> None:
     it = Simulation(clients=3, wanted_clients=1, jobs=[web(), replace(BROKEN[kind])])

@@ -19,7 +19,7 @@ from hashistack.ops.api.connection import Connection
 from hashistack.ops.api.http import ApiError
 from hashistack.ops.readiness.checks import Update, readiness, wait
 from hashistack.ops.rollout.desired import listed
-from hashistack.ops.rollout.disruptions import HOMELESS, disruptions, homeless
+from hashistack.ops.rollout.disruptions import HOMELESS, LOSING, disruptions, homeless, losing
 from hashistack.ops.rollout.event_log import EventLog, place, recorded
 from hashistack.ops.rollout.event_recorder import SINGLE
 from hashistack.ops.rollout.events import Event, MachineEvent, NoticeEvent, RolloutEvent, StepEvent
@@ -86,11 +86,13 @@ def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] |
             seen = Observer(cluster, platform, roll).look()
             restarted = tuple(cluster.nomad.restarted())
             node_pools = cluster.nomad.node_pools()
+            writers, volumes = cluster.nomad.writers(), cluster.nomad.host_volumes()
         except ApiError:
             if not any(one.state == "stopped" for one in platform.instances()):
                 raise
             # They are started first, and only the platform knows of them.
             seen, restarted, node_pools = Observation(listed(connection, platform, roll)), (), {}
+            writers, volumes = frozenset(), {}
     fleet = intended(seen.fleet, to or {})
     whole = plan(fleet)
     alone = disruptions(seen.placed, fleet)
@@ -104,13 +106,16 @@ def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] |
     broken = broken_now(seen.placed, restarted, fleet, time.time())
     if broken:
         lines.append(f"{BROKEN}: {', '.join(broken)}")
+    lost = losing(seen, fleet, writers, volumes)
+    if lost:
+        lines.append(f"{LOSING}: {', '.join(lost)}")
     if stranded:
         lines.append(f"{HOMELESS}: {', '.join(stranded)}")
     if not whole.pools:
         lines = [f"{connection.name}: nothing to do, all machines are as declared"]
     pools = [vars(change) for change in whole.pools]
     data = {"pools": pools, "rounds": rounds, "extra": whole.extra, "snapshot": whole.snapshot, "single": alone}
-    show.result({**data, "broken": broken, "homeless": stranded}, "\n".join(lines))
+    show.result({**data, "broken": broken, "losing": lost, "homeless": stranded}, "\n".join(lines))
     return bool(whole.pools)
 
 

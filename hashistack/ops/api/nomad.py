@@ -38,6 +38,7 @@ class Node:
 
 
 PLACED = 'ClientStatus == "running" or ClientStatus == "pending" or ClientStatus == "failed"'
+WRITERS = 'any TaskGroups as _, group { any group.Volumes as _, one { one.Type == "host" and one.ReadOnly == false } }'
 NANOSECONDS = 10**9
 PAGE = 5_000
 """Allocations in one answer of a long list."""
@@ -149,6 +150,18 @@ class Nomad:
         """(namespace, job) -> the node pool that the job asks for; of all jobs that are not over."""
         listed = self.api.call("GET", "/v1/jobs", params={"namespace": "*"}).data
         return {(job["Namespace"], job["ID"]): job["NodePool"] for job in listed if job["Status"] != "dead"}
+
+    def writers(self) -> frozenset[tuple[str, str]]:
+        """(namespace, job) of all jobs that write to a host volume."""
+        listed = self.api.call("GET", "/v1/jobs", params={"namespace": "*", "filter": WRITERS}).data
+        return frozenset((job["Namespace"], job["ID"]) for job in listed)
+
+    def host_volumes(self) -> Mapping[str, tuple[str, ...]]:
+        """Ids of nodes to the dynamic host volumes that they have, as `namespace/name`."""
+        found: dict[str, tuple[str, ...]] = {}
+        for one in self.api.call("GET", "/v1/volumes", params={"namespace": "*", "type": "host"}).data:
+            found[one["NodeID"]] = (*found.get(one["NodeID"], ()), f"{one['Namespace']}/{one['Name']}")
+        return found
 
     def set_eligible(self, node: Node, eligible: bool) -> None:
         """Let a node take new work, or not."""

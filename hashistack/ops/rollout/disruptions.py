@@ -1,15 +1,18 @@
-"""Jobs that a roll interrupts: those with one allocation, and those that have nowhere to go. Pure."""
+"""Jobs that a roll interrupts: with one allocation, with data on a machine that goes, with nowhere to go. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from hashistack.ops.api.connection import Connection
 from hashistack.ops.api.nomad import Node, Placed
 from hashistack.ops.readiness import smoke
+from hashistack.ops.rollout.failed_moves import title
 from hashistack.ops.rollout.fleet import Fleet
+from hashistack.ops.rollout.observer import Observation
 
+LOSING = "host volumes are gone with their machine, and so are the data of"
 HOMELESS = "jobs that ask for a node pool which no declared pool has: nothing would run them"
 
 
@@ -23,6 +26,27 @@ def disruptions(placed: Iterable[Placed], fleet: Fleet) -> list[str]:
     groups = [f"{one.namespace}/{one.name.rpartition('[')[0]}" for one in found]
     counts = Counter(groups)
     return sorted({group for one, group in zip(found, groups, strict=True) if counts[group] == 1 and one.node in old})
+
+
+def losing(
+    seen: Observation, fleet: Fleet, writers: Collection[tuple[str, str]], volumes: Mapping[str, Collection[str]]
+) -> list[str]:
+    """Jobs and dynamic host volumes whose data goes with an outdated machine, sorted.
+
+    `namespace/job`, and `namespace/volume (volume on MACHINE)`. A new machine has the same host volumes, empty; a
+    dynamic one is made anew by nobody, and its jobs wait for it. writers, volumes: as `Nomad.writers` and
+    `Nomad.host_volumes` answer.
+    """
+    old = {machine.name for pool in fleet.pools for machine in pool.machines if machine.bundle != pool.bundle}
+    there = [one for one in seen.placed if not one.over and one.node in old]
+    jobs = {title(one.namespace, one.job) for one in there if (one.namespace, one.job) in writers}
+    made = {
+        f"{volume} (volume on {node.name})"
+        for node in seen.nodes.values()
+        if node.name in old
+        for volume in volumes.get(node.id, ())
+    }
+    return sorted(jobs | made)
 
 
 def homeless(

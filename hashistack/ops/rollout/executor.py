@@ -18,7 +18,7 @@ from hashistack.ops.api.lock import Lock
 from hashistack.ops.rollout import steps as step
 from hashistack.ops.rollout import stop
 from hashistack.ops.rollout.clock import Clock
-from hashistack.ops.rollout.disruptions import HOMELESS, disruptions, homeless
+from hashistack.ops.rollout.disruptions import HOMELESS, LOSING, disruptions, homeless, losing
 from hashistack.ops.rollout.driver import PoolDriver
 from hashistack.ops.rollout.event_log import stamp
 from hashistack.ops.rollout.event_recorder import EventRecorder
@@ -175,6 +175,9 @@ class Rollout:
         restarted = self._cluster.nomad.restarted() if whole.pools else ()
         if ill := broken_now(seen.placed, restarted, seen.fleet, self._clock.now()):
             self._recorder.warn(f"{BROKEN}: {', '.join(ill)}")
+        nomad = self._cluster.nomad
+        if whole.pools and (lost := losing(seen, seen.fleet, nomad.writers(), nomad.host_volumes())):
+            self._recorder.warn(f"{LOSING}: {', '.join(lost)}")
         if unknown := set(self._ignored) - {title(one.namespace, one.job) for one in seen.placed}:
             self._recorder.warn(f"to be ignored, but no job of the cluster: {', '.join(sorted(unknown))}")
         if whole.snapshot and self._snapshots is not None:
