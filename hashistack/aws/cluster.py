@@ -20,7 +20,7 @@ from hashistack.aws.network.network import AwsNetwork, AwsNetworkArgs
 from hashistack.aws.pools.boot import Boots
 from hashistack.aws.pools.client_pool import AwsClientPool, AwsClientPoolArgs, AwsPoolOptions
 from hashistack.aws.pools.images import OFFICIAL
-from hashistack.aws.pools.launch import Launch, made_of
+from hashistack.aws.pools.launch import Launch, disks, made_of
 from hashistack.aws.pools.server_pool import AwsServerPool, AwsServerPoolArgs
 from hashistack.cloud.refusal import parsed, refuse
 from hashistack.component.connection import DeclaredPool, connection
@@ -121,7 +121,8 @@ class AwsCluster(pulumi.ComponentResource):
 
         def launch(name: str, group: pulumi.Output[str], pool: ServerPool | ClientPool) -> Launch:
             volumes = args.pools.get(name, AwsPoolOptions()).volumes
-            boot = boots.of(name, pool.arch, made_of(args.image, pool, volumes))
+            mounted = disks(pool, volumes) if isinstance(pool, ClientPool) else {}
+            boot = boots.of(name, pool.arch, made_of(args.image, pool, volumes), mounted)
             subnets, profile = network.subnet_ids_in(pool.zones), identity.profiles[name]
             return Launch(
                 scope.site, [group], subnets, profile, boot.bundle, boot.user_data, args.image, args.kms_key_arn, own

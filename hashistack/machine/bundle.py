@@ -122,6 +122,9 @@ def render(spec: ClusterSpec, pool: str, platform: Platform, binaries: tuple[Bin
     if role == SERVER:
         contents["bootstrap.json"] = _json({**bootstrap(spec), "seal": platform.seal})
     programs = (*_PROGRAMS, *_ROLE_PROGRAMS[role], *platform.programs, *(_DOCKER_PROGRAMS if has_docker else ()))
+    if platform.disks:
+        programs += ("boot/mount-volumes",)
+        contents["volumes"] = "".join(f"{device} {path}\n" for device, path in platform.disks.items()).encode()
     contents |= {f"bin/{Path(name).name}": _program(name) for name in programs}
     if drivers:
         contents["drivers"] = "".join(f"{driver}\n" for driver in drivers).encode()

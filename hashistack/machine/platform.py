@@ -46,6 +46,9 @@ class Platform:
     """What a machine of the pool is made of besides, as its type, disks and image: another one is another bundle, and
     so other machines. Only what the user says: an image that was looked up changes by itself."""
 
+    disks: Mapping[str, str] = field(default_factory=dict)
+    """Disks beside the root disk: what the platform calls each (its verb ``disk`` finds it) and where it is mounted."""
+
     programs: tuple[str, ...] = ()
     """What its machines need besides of the programs in ``node/``, by their place there."""
 

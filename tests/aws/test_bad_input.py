@@ -9,6 +9,7 @@ import pulumi
 import pytest
 
 from hashistack import AwsClusterArgs, AwsPoolOptions
+from hashistack.aws import Volume
 from hashistack.aws.pools.client_pool import WarmPool
 from hashistack.testing import Aws, record
 
@@ -110,6 +111,24 @@ BAD: Mapping[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {},
         {"pools": {"wrokers": AwsPoolOptions()}},
         'spec.pools["wrokers"]: is no pool of clients. Known: workers.',
+    ),
+    "disks of host volumes that are not there, and twice the same": (
+        {"clients": [{**WORKERS, "host_volumes": {"data": {"path": "/srv/data"}}}]},
+        {
+            "pools": {
+                "workers": AwsPoolOptions(
+                    volumes=[
+                        Volume("/dev/sdf", 8, "date"),
+                        Volume("/dev/sdf", 8, "data"),
+                        Volume("/dev/sdg", 8, "data"),
+                    ]
+                )
+            }
+        },
+        'spec.pools["workers"].volumes[0].host_volume: the pool workers has no host volume "date". Add it to the'
+        " pool's `host_volumes`, with the path where the disk is to be mounted.\n"
+        'spec.pools["workers"].volumes[1].device: "/dev/sdf" is there twice. Name each device once.\n'
+        'spec.pools["workers"].volumes[2].host_volume: "data" has two disks. Give each disk a host volume of its own.',
     ),
     "a warm pool of spot machines": (
         {"clients": [{**WORKERS, "spot": True, "all_spot": True}]},

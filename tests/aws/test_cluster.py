@@ -10,8 +10,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from hashistack import AwsClusterArgs
-from hashistack.aws import tags
+from hashistack import AwsClusterArgs, AwsPoolOptions
+from hashistack.aws import Volume, tags
 from hashistack.machine.user_data import LIMIT_BYTES
 from hashistack.ops.api.connection import Connection, schema
 from hashistack.testing import Aws, record
@@ -193,15 +193,30 @@ def test_a_bundle_is_uploaded_before_its_machines_start(made: Plan) -> None:
         assert group.parent.endswith(f"::prod-{pool}")
 
 
-def test_the_seal_and_the_discovery_are_in_the_servers_bundle() -> None:
+def _bundle(made: Plan, pool: str) -> dict[str, str]:
+    """The files of the pool's bundle."""
     import gzip
     import io
     import tarfile
 
-    made = planned("minimal")
-    content = made.one("BucketObjectv2", "-bundle-server").inputs["contentBase64"]
+    content = made.one("BucketObjectv2", f"-bundle-{pool}").inputs["contentBase64"]
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(b64decode(content)))) as archive:
-        texts = {m.name: archive.extractfile(m).read().decode() for m in archive.getmembers()}  # type: ignore[union-attr]
+        return {m.name: archive.extractfile(m).read().decode() for m in archive.getmembers()}  # type: ignore[union-attr]
+
+
+def test_a_disk_that_is_a_host_volume_is_mounted_where_the_pool_says() -> None:
+    workers = {"name": "workers", "host_volumes": {"data": {"path": "/srv/data"}}}
+    options = AwsPoolOptions(volumes=[Volume("/dev/sdf", 500, "data"), Volume("/dev/sdg", 8)])
+    files = _bundle(cluster({"clients": [workers]}, pools={"workers": options}), "workers")
+    assert files["volumes"] == "/dev/sdf /srv/data\n"
+    assert "bin/mount-volumes" in files
+    client = json.loads(files["conf/nomad/40-role.json"])["client"]
+    assert client["host_volume"] == {"data": {"path": "/srv/data", "read_only": False}}
+    assert "volumes" not in _bundle(planned("minimal"), "workers")
+
+
+def test_the_seal_and_the_discovery_are_in_the_servers_bundle() -> None:
+    texts = _bundle(planned("minimal"), "server")
     vault = json.loads(texts["conf/vault/20-base.json"])
     assert vault["seal"]["awskms"]["region"] == "us-east-1"
     assert vault["seal"]["awskms"]["kms_key_id"].startswith(f"arn:aws:kms:us-east-1:{ACCOUNT}:key/")

@@ -66,6 +66,7 @@ fetch)
   if [ -s /standin/failures ]; then sed -i 1d /standin/failures; exit 1; fi
   cp "/standin/store/${2##*/}" "$3"
   ;;
+disk) grep "^$2 " /standin/disks | cut -d " " -f 2- | grep . ;;
 prepare | await_service | arrived | let_go) ;;
 terminating) [ -e /standin/terminating ] && cat /standin/terminating ;;
 await_terminating) until [ -e /standin/terminating ]; do sleep 0.1; done ;;

@@ -66,6 +66,30 @@ def launch(aws: Aws, tags: dict[str, str]) -> dict[str, str]:
     return {"id": made["InstanceId"], "ip": made["PrivateIpAddress"]}
 
 
+def test_a_disk_is_found_by_its_volume_whatever_the_kernel_calls_it(machine: Sandbox, aws: Aws) -> None:
+    ec2 = aws.client("ec2")
+    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    disks = [{"DeviceName": f"/dev/sd{letter}", "Ebs": {"VolumeSize": 8}} for letter in "gf"]
+    (made,) = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, BlockDeviceMappings=disks)["Instances"]
+    launch(aws, {"a": "b"})  # another instance, whose disks are not ours
+    aws.instances["127.0.0.1"].id = made["InstanceId"]
+    (found,) = ec2.describe_instances(InstanceIds=[made["InstanceId"]])["Reservations"][0]["Instances"]
+    volumes = {one["DeviceName"]: one["Ebs"]["VolumeId"] for one in found["BlockDeviceMappings"]}
+    refused = machine.run(PLATFORM, "disk", "/dev/sdf")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == (
+        f"hashistack: platform-aws: this machine does not see {volumes['/dev/sdf']}, "
+        "which EC2 attached as /dev/sdf, yet\n"
+    )
+    machine.path("/sys/block/loop0").mkdir(parents=True)  # a disk without a serial number
+    for number, device in enumerate(["/dev/sdg", "/dev/sdf"]):
+        serial = volumes[device].replace("vol-", "vol")
+        machine.write(f"/sys/block/nvme{number}n1/device/serial", f"{serial}   \n")
+    assert run(machine, "disk", "/dev/sdf") == f"/dev/nvme1n1 {volumes['/dev/sdf']}\n"
+    assert run(machine, "disk", "/dev/sdg") == f"/dev/nvme0n1 {volumes['/dev/sdg']}\n"
+    assert "EC2 knows no disk /dev/sdz of this instance" in machine.run(PLATFORM, "disk", "/dev/sdz").stderr
+
+
 def test_identity_is_the_instances(machine: Sandbox) -> None:
     expected = {"id": ID, "name": "web-0123456789abcdef0", "ip": "10.9.8.7", "zone": "eu-central-1b"}
     assert json.loads(run(machine, "identity")) == expected

@@ -35,14 +35,14 @@ class Boots:
     dns: AwsDns
     network: AwsNetwork
 
-    def of(self, pool: str, arch: Arch, made_of: Mapping[str, object]) -> Boot:
-        """made_of: what the pool's machines are made of besides; a change of it replaces them."""
+    def of(self, pool: str, arch: Arch, made_of: Mapping[str, object], disks: Mapping[str, str]) -> Boot:
+        """made_of: what the pool's machines are made of besides; a change of it replaces them. disks: to be mounted."""
         server = pool == SERVER
 
         def inputs(found: Sequence[Any]) -> BootInputs:
             bucket, binaries, secret, vault_init, seal_key, upstreams, cidr = found
             return BootInputs(
-                platform=platform(self.region, upstreams, seal_key, (cidr,), made_of),
+                platform=platform(self.region, upstreams, seal_key, (cidr,), made_of, disks),
                 start=START,
                 binaries=tuple(Binary(**binary) for binary in binaries),
                 environment={

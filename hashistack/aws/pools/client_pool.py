@@ -29,7 +29,7 @@ class AwsPoolOptions:
     """What a client pool may have on AWS beside its specification; nothing by default.
 
     target_group_arns: load balancers that send requests to its machines; the group then replaces those that a balancer
-    finds unhealthy. volumes: disks beside the root disk, for jobs or the image to format. warm_pool: only where all
+    finds unhealthy. volumes: disks beside the root disk, for host volumes. warm_pool: only where all
     machines are of one type and on-demand. protect_from_scale_in: only a rollout takes machines away, never the group.
     """
 

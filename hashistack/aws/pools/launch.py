@@ -16,10 +16,15 @@ from hashistack.spec.pool import ClientPool, ServerPool
 
 @dataclass(frozen=True)
 class Volume:
-    """A disk beside the root disk: gp3, encrypted, gone with its machine. device: what EC2 calls it, as "/dev/sdf"."""
+    """A disk beside the root disk: gp3, encrypted, gone with its machine.
+
+    device: what EC2 calls it, as "/dev/sdf". host_volume: one of the pool's `host_volumes`: the disk gets a file system
+    when it is new, is mounted at that path, and grows at a boot; without one it is left to the image or to jobs.
+    """
 
     device: str
     size_gib: int
+    host_volume: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,11 @@ def made_of(image: str, pool: ServerPool | ClientPool, volumes: Sequence[Volume]
         "disk_gib": pool.disk_gib,
         **({"volumes": {volume.device: volume.size_gib for volume in volumes}} if volumes else {}),
     }
+
+
+def disks(pool: ClientPool, volumes: Sequence[Volume]) -> dict[str, str]:
+    """Of those that are host volumes of the pool: device to the path where it is mounted."""
+    return {one.device: pool.host_volumes[one.host_volume].path for one in volumes if one.host_volume}
 
 
 def group_tags(own: Mapping[str, str]) -> list[aws.autoscaling.GroupTagArgs]:

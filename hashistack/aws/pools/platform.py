@@ -14,11 +14,12 @@ def platform(
     seal_key_arn: str,
     operators: Sequence[str] = (),
     made_of: Mapping[str, object] | None = None,
+    disks: Mapping[str, str] | None = None,
 ) -> Platform:
     """The facts of a cluster's machines.
 
     upstreams: resolvers that their unbound asks. operators: networks from which the load balancer's requests come.
-    made_of: the pool's machine type, disks and image.
+    made_of: the pool's machine type, disks and image. disks: those to be mounted, device to path.
     """
     # By DNS and not by go-discover, which is in all three products: it asks EC2's dual-stack endpoint alone, whatever
     # it is told, and some regions, and VPCs with private endpoints, have none (hashicorp/go-discover#293).
@@ -28,6 +29,7 @@ def platform(
         upstreams=tuple(upstreams),
         operators=tuple(operators),
         made_of=made_of or {},
+        disks=disks or {},
         programs=(*PROGRAMS, "platform/platform-aws.sh"),
         fingerprint="aws",
         # The key may be in another region than the machines.
