@@ -18,16 +18,16 @@ from hashistack.ops.api.lock import Lock
 from hashistack.ops.rollout import steps as step
 from hashistack.ops.rollout import stop
 from hashistack.ops.rollout.clock import Clock
-from hashistack.ops.rollout.disruptions import HOMELESS, LOSING, disruptions, homeless, losing
+from hashistack.ops.rollout.disruptions import HOMELESS, disruptions
 from hashistack.ops.rollout.driver import PoolDriver
 from hashistack.ops.rollout.event_log import stamp
 from hashistack.ops.rollout.event_recorder import EventRecorder
 from hashistack.ops.rollout.events import Event, ResultEvent
-from hashistack.ops.rollout.failed_moves import title
 from hashistack.ops.rollout.fleet import Machine, Pool
 from hashistack.ops.rollout.observer import Observation, Observer
-from hashistack.ops.rollout.plan import next_steps, plan
-from hashistack.ops.rollout.regressions import BROKEN, REMEDY, Regressions, broken_now, stopped
+from hashistack.ops.rollout.plan import next_steps
+from hashistack.ops.rollout.preparation import Preparation, prepare
+from hashistack.ops.rollout.regressions import REMEDY, Regressions, stopped
 from hashistack.ops.rollout.steps import Step
 from hashistack.ops.snapshots.save import save
 
@@ -126,16 +126,21 @@ class Rollout:
         return Outcome(replaced, took, waiting, self._changed)
 
     def _converge(self, lock: Lock) -> str:
-        first = True
+        begun = False
         while True:
             if lock.lost.is_set():
                 raise RolloutFailed("the lock of this rollout was lost: another one may be at work", "repeat it")
             if self._cancelled.is_set():
                 raise RolloutFailed("cancelled. Repeating it goes on from here")
             seen = self._look()
-            if first:
-                self._begin(seen)
-                first = False
+            if not begun:
+                try:
+                    prepared = prepare(self._cluster, self._driver, seen, self._ignored, self._clock.now())
+                except ApiError as error:
+                    self._bear(error)
+                    continue
+                self._begin(seen, prepared)
+                begun = True
             todo = next_steps(seen.fleet)
             self._recorder.steps(todo)
             if not todo and not seen.settling:
@@ -155,32 +160,17 @@ class Rollout:
             if not any(isinstance(one, _AT_ONCE) for one in todo):
                 self._clock.wait(self._cancelled, POLL_SECONDS)
 
-    def _begin(self, seen: Observation) -> None:
-        whole = plan(seen.fleet)
-        for pool in {one.pool: one for steps in whole.rounds for one in steps if isinstance(one, step.Grow)}:
-            self._driver.check(pool)  # a pool without surge is made smaller before it grows
-        connection = self._cluster.connection
-        node_pools = self._cluster.nomad.node_pools()
-        counted = {job: pool for job, pool in node_pools.items() if "/".join(job) not in self._ignored}
-        if stranded := homeless(connection, seen.fleet, seen.nodes.values(), counted):
+    def _begin(self, seen: Observation, prepared: Preparation) -> None:
+        if prepared.homeless:
             raise RolloutFailed(
-                f"{HOMELESS}: {', '.join(stranded)}",
+                f"{HOMELESS}: {', '.join(prepared.homeless)}",
                 "give the pool that they run on this `node_pool`, register them with another one, or --ignore-job",
             )
-        self._driver.ensure_api()
-        servers = connection.machines("server")
-        self._cluster.consul.set_quorum(servers // 2 + 1)
-        self._cluster.vault.set_quorum(servers)
-        self._recorder.begin(connection.name, seen, whole, disruptions(seen.placed, seen.fleet))
-        restarted = self._cluster.nomad.restarted() if whole.pools else ()
-        if ill := broken_now(seen.placed, restarted, seen.fleet, self._clock.now()):
-            self._recorder.warn(f"{BROKEN}: {', '.join(ill)}")
-        nomad = self._cluster.nomad
-        if whole.pools and (lost := losing(seen, seen.fleet, nomad.writers(), nomad.host_volumes())):
-            self._recorder.warn(f"{LOSING}: {', '.join(lost)}")
-        if unknown := set(self._ignored) - {title(one.namespace, one.job) for one in seen.placed}:
-            self._recorder.warn(f"to be ignored, but no job of the cluster: {', '.join(sorted(unknown))}")
-        if whole.snapshot and self._snapshots is not None:
+        name, alone = self._cluster.connection.name, disruptions(seen.placed, seen.fleet)
+        self._recorder.begin(name, seen, prepared.plan, alone)
+        for warning in prepared.warnings:
+            self._recorder.warn(warning)
+        if prepared.plan.snapshot and self._snapshots is not None:
             self._recorder.during("snapshot of Nomad, Consul and Vault", self._take_snapshot)
 
     def _take_snapshot(self) -> None:

@@ -1,0 +1,54 @@
+"""What is looked at before a rollout changes anything: whether it can be done, and what it will cost the work."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.rollout import steps as step
+from hashistack.ops.rollout.disruptions import LOSING, homeless, losing
+from hashistack.ops.rollout.driver import PoolDriver
+from hashistack.ops.rollout.failed_moves import title
+from hashistack.ops.rollout.observer import Observation
+from hashistack.ops.rollout.plan import Plan, plan
+from hashistack.ops.rollout.regressions import BROKEN, broken_now
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """homeless: jobs that would be left without a place, as `disruptions.homeless` has them. warnings: sentences."""
+
+    plan: Plan
+    homeless: list[str]
+    warnings: list[str]
+
+
+def prepare(
+    cluster: Cluster, driver: PoolDriver, seen: Observation, ignored: Collection[str], now: float
+) -> Preparation:
+    """Asks the platform and the APIs; nothing is changed but what does not show. now: seconds of the epoch.
+
+    Raises:
+        ApiError: an API did not answer.
+        DriverFailed: the platform refuses what the plan will ask of it.
+    """
+    whole, nomad = plan(seen.fleet), cluster.nomad
+    for pool in {one.pool: one for steps in whole.rounds for one in steps if isinstance(one, step.Grow)}:
+        driver.check(pool)  # a pool without surge is made smaller before it grows
+    counted = {job: pool for job, pool in nomad.node_pools().items() if "/".join(job) not in ignored}
+    stranded = homeless(cluster.connection, seen.fleet, seen.nodes.values(), counted)
+    if stranded:
+        return Preparation(whole, stranded, [])
+    driver.ensure_api()
+    servers = cluster.connection.machines("server")
+    cluster.consul.set_quorum(servers // 2 + 1)
+    cluster.vault.set_quorum(servers)
+    warnings = []
+    if ill := broken_now(seen.placed, nomad.restarted() if whole.pools else (), seen.fleet, now):
+        warnings.append(f"{BROKEN}: {', '.join(ill)}")
+    if whole.pools and (lost := losing(seen, seen.fleet, nomad.writers(), nomad.host_volumes())):
+        warnings.append(f"{LOSING}: {', '.join(lost)}")
+    if unknown := set(ignored) - {title(one.namespace, one.job) for one in seen.placed}:
+        warnings.append(f"to be ignored, but no job of the cluster: {', '.join(sorted(unknown))}")
+    return Preparation(whole, [], warnings)
