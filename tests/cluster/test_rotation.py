@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import secrets
+from collections.abc import Iterator
 
 import docker
+import pytest
 
+from .conftest import finish
 from .datacenter import Datacenter, Machine
 from .project import Project, small, until
 from .service import Asking, Service
 
-ONCE = dict.fromkeys(("rotate_ca", "rotate_certificates", "rotate_gossip", "rotate_tokens"), "1")
+ALL = ("rotate_ca", "rotate_certificates", "rotate_gossip", "rotate_tokens")
 CONSUL_RING = "/var/lib/hashistack/consul/serf/local.keyring"
 NOMAD_RING = "/var/lib/hashistack/nomad/server/serf.keyring"
 
 
-def brought_up(docker_client: docker.DockerClient, project: Project, clients: int) -> Datacenter:
-    project.configure(cluster=small(project.name, clients=clients))
-    project.run("up")
-    return Datacenter(docker_client, project)
+@pytest.fixture(scope="module")
+def rotated(docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Datacenter]:
+    """A cluster of its own, as what it rotates is rotated for all that hold it."""
+    project = Project.of_program(tmp_path_factory.mktemp("rotated") / "project", "rotated")
+    project.configure(cluster=small(f"r{secrets.token_hex(2)}", clients=2))
+    try:
+        project.run("up")
+        yield Datacenter(docker_client, project)
+    finally:
+        finish(docker_client, project)
+
+
+def rotate(datacenter: Datacenter, *names: str) -> None:
+    """Declares that these are to be rotated, by a value that none of them had; the next `up` does it."""
+    arguments = datacenter.project.configuration().get("arguments", {})
+    datacenter.project.configure(arguments={**arguments, **dict.fromkeys(names, secrets.token_hex(2))})
 
 
 def taken_up(datacenter: Datacenter) -> bool:
@@ -67,17 +82,14 @@ def nomad_has_started_again(datacenter: Datacenter, before: dict[str, str]) -> N
     datacenter.healthy()
 
 
-def test_everything_rotates_under_load(
-    docker_client: docker.DockerClient, make_project: Callable[[str], Project]
-) -> None:
-    datacenter = brought_up(docker_client, make_project("rotated"), clients=2)
-    project = datacenter.project
+def test_everything_rotates_under_load(rotated: Datacenter, docker_client: docker.DockerClient) -> None:
+    datacenter, project = rotated, rotated.project
     documents = [datacenter.servers[0].role_document()]
     service = Service(datacenter, "kept").start()
     allocations, starts = service.allocations(), _starts(datacenter)
 
     with Asking(service) as asking:
-        project.configure(arguments=ONCE)
+        rotate(datacenter, *ALL)
         project.run("up")
         datacenter = Datacenter(docker_client, project)
         until(lambda: taken_up(datacenter), 120, "every machine has taken it up")
@@ -102,7 +114,7 @@ def test_everything_rotates_under_load(
     assert lost.name not in {machine.name for machine in datacenter.machines()}
 
     starts = _starts(datacenter)
-    project.configure(arguments={**ONCE, "rotate_tokens": "2"})
+    rotate(datacenter, "rotate_tokens")
     project.run("up")
     datacenter = Datacenter(docker_client, project)
     until(lambda: taken_up(datacenter), 120, "every machine has taken it up")
@@ -117,18 +129,17 @@ def test_everything_rotates_under_load(
 
 
 def test_servers_that_all_go_down_in_the_middle_of_a_rotation_end_it(
-    docker_client: docker.DockerClient, make_project: Callable[[str], Project]
+    rotated: Datacenter, docker_client: docker.DockerClient
 ) -> None:
     """Nobody has the old tokens any more: each server comes back with the new document alone."""
-    datacenter = brought_up(docker_client, make_project("cut"), clients=1)
-    project = datacenter.project
-    before = datacenter.servers[0].role_document()
-    project.configure(arguments=ONCE)
+    project, servers = rotated.project, rotated.servers
+    before = servers[0].role_document()
+    rotate(rotated, *ALL)
     with project.start("up") as process:
-        until(lambda: _another(datacenter.servers[0], before), 60, "the document is there")
-        for server in datacenter.servers:
+        until(lambda: _another(servers[0], before), 60, "the document is there")
+        for server in servers:
             server.container.kill()
-        for server in datacenter.servers:
+        for server in servers:
             server.container.start()
         said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said

@@ -397,6 +397,51 @@ def test_nobody_initialises_beside_another_servers_vault(server: Sandbox, start:
     wait_for(lambda: [line for line in lines(server, "asked") if line.endswith(INIT)])
 
 
+LEADS = "localhost:8200/v1/sys/leader"
+LOGIN = "localhost:8200/v1/auth/userpass/login/operator"
+
+
+def told_something_else(machine: Sandbox) -> None:
+    """The cluster's Vault is set up, and was told other things than this server's bundle and CA say."""
+    machine.answer(STATUS, '{"type":"shamir","initialized":true,"sealed":false}')
+    machine.write("/standin/secrets/vault-init", json.dumps({"initialised_by": "web-2", "keys_base64": ["k"]}))
+    told_already(machine)
+    other = json.dumps({"data": {"policy": "# release of another bundle"}})
+    machine.answer("localhost:8200/v1/sys/policies/acl/server-health", other)
+
+
+@only_dash
+@pytest.mark.parametrize("told", [False, True])
+def test_the_server_whose_vault_is_active_tells_it_what_is_new(server: Sandbox, start: Start, told: bool) -> None:
+    told_something_else(server)
+    server.answer(LEADS, '{"ha_enabled":true,"is_self":false}')
+    server.write("/standin/held", "")
+    server.stand_in("sleep", 'echo "$1" >>/standin/slept; while [ -e /standin/held ]; do /usr/bin/sleep 0.1; done')
+    process = start(f"{BIN}/bootstrap-vault")
+    pass_by(server, "slept", 1)
+    assert server.sent(LOGIN) is None, "another one does it"
+    if told:
+        told_already(server)
+    else:
+        server.answer(LEADS, '{"ha_enabled":true,"is_self":true}')
+    server.path("/standin/held").unlink()
+    if told:
+        assert process.wait(timeout=30) == 0
+        assert server.sent(LOGIN) is None
+    else:
+        wait_for(lambda: server.sent(LOGIN))
+        assert len(lines(server, "slept")) < 10
+
+
+@only_dash
+def test_what_the_active_server_does_not_know_another_one_tells_after_a_while(server: Sandbox, start: Start) -> None:
+    told_something_else(server)
+    server.answer(LEADS, '{"ha_enabled":true,"is_self":false}')
+    start(f"{BIN}/bootstrap-vault")
+    wait_for(lambda: server.sent(LOGIN))
+    assert len(lines(server, "slept")) >= 10
+
+
 DOCKER = "docker/_ping"
 LEADER = "localhost:4646/v1/status/leader"
 VAULT = "active.vault.service.consul:8200/v1/sys/health"

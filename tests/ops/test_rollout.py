@@ -619,6 +619,25 @@ def test_an_api_that_is_silent_just_when_something_is_done_is_asked_again() -> N
     assert silent
 
 
+@pytest.mark.parametrize("nth", range(1, 13))
+def test_each_question_of_the_beginning_may_fail_once(nth: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Nomad server that starts again, as in a rotation, fails what is asked through it for a moment."""
+    it = Simulation(servers=1, jobs=[web()])
+    asked, answer = 0, it.answer
+
+    def once(product: str) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == nth:
+            raise ApiError(product, "GET", "/v1/allocations", 500, "rpc error: failed to get conn")
+        answer(product)
+
+    monkeypatch.setattr(it, "answer", once)
+    it.roll()
+    as_declared(it)
+    assert asked > nth
+
+
 # Node pools
 
 
