@@ -9,8 +9,6 @@ from rich.console import Console
 from rich.table import Table
 
 from hashistack.cli.output import Output
-from hashistack.spec.catalog import Product
-from hashistack.spec.versions import release
 from hashistack.toolchain import Tool, ToolError, entries, host_arch, resolve, verify
 from hashistack.toolchain.build import recipe
 from hashistack.toolchain.resolution import build
@@ -105,6 +103,9 @@ def verify_(output: OutputOption = Output.TEXT) -> None:
 
 def _cataloged(name: str, version: str, arch: str) -> str | None:
     """The digest of a release's archive where the catalog has it."""
+    from hashistack.spec.catalog import Product  # imported here, with all that a specification needs
+    from hashistack.spec.versions import release
+
     facts = release(cast(Product, name), version)
     return facts.sha256.get(arch) if facts else None
 
