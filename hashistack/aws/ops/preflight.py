@@ -13,10 +13,10 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from hashistack.aws import checks, tags
-from hashistack.aws.network.subnets import ZONES
 from hashistack.aws.ops import quotas, session
 from hashistack.aws.pools import images
 from hashistack.aws.pools.capacity import Needs, needs
+from hashistack.cloud.zones import ZONES
 from hashistack.component.findings import Finding, marked, text
 from hashistack.provider.handler import Context, Props
 from hashistack.spec import ClusterSpec
