@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "platforms": set(),
     "provider": {"platforms"},
     "ops": {"spec"},
-    "component": {"spec", "provider", "secrets", "ops"},
+    "component": {"spec", "machine", "provider", "secrets", "toolchain", "ops"},
     "jobs": {"spec", "provider", "ops"},
     "cli": {"spec", "component", "jobs", "ops", "toolchain", "provider", "platforms"},
     "cloud": {"spec", "machine", "provider", "toolchain", "component"},

@@ -11,9 +11,8 @@ from pulumi_aws import config
 from hashistack.aws import cluster_id
 from hashistack.aws.access.policies import Scope
 from hashistack.cloud.cluster_id import site
-from hashistack.cloud.refusal import refuse
 from hashistack.component.findings import Finding
-from hashistack.component.preflight import preflight
+from hashistack.component.preflight import preflight, refuse
 from hashistack.spec import ClusterSpec
 
 PREFLIGHT: Final = "hashistack:index:awsPreflight"

@@ -1,4 +1,4 @@
-"""A platform's preflight, asked by its component before it declares anything.
+"""A preflight, asked by a cluster's component before it declares anything.
 
 It is a function of our plugin, and not the check of a resource: the engine registers a program's resources side by
 side, so that others would be made before one is found unfit. A function's caller waits for its answer.
@@ -6,8 +6,8 @@ side, so that others would be made before one is found unfit. A function's calle
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 
@@ -15,11 +15,16 @@ from hashistack.component.findings import Finding, parsed
 from hashistack.provider.link import PluginNotLinked, link
 from hashistack.version import VERSION
 
+if TYPE_CHECKING:
+    from hashistack.spec.problems import Problem
+
+_SETTINGS: Final = "hashistack:index:settingsPreflight"
+
 
 def preflight(token: str, asked: Mapping[str, Any]) -> list[Finding]:
     """Everything that stands against the cluster; what is only worth knowing becomes warnings.
 
-    token: the platform's function. It answers `{"findings": JSON}`; a test's mocks may answer nothing at all.
+    token: the function. It answers `{"findings": JSON}`; a test's mocks may answer nothing at all.
 
     Raises:
         pulumi.RunError: the plugin can't be linked, or the look itself failed.
@@ -34,3 +39,17 @@ def preflight(token: str, asked: Mapping[str, Any]) -> list[Finding]:
         if one.ok is None:
             pulumi.log.warn(str(one))  # without a resource: then it is sent before the program can end
     return [one for one in found if one.ok is False]
+
+
+def own_settings(spec: str) -> list[Finding]:
+    """What the agents do not take of the own settings in `spec` (JSON text), which has some. Raises pulumi.RunError."""
+    return preflight(_SETTINGS, {"spec": spec, "build": not pulumi.runtime.is_dry_run()})
+
+
+def refuse(problems: Sequence[Problem], found: Sequence[Finding]) -> None:
+    """Raises pulumi.RunError, which every language host shows without a traceback, with everything at once."""
+    told = [*map(str, problems), *map(str, found)]
+    if found:
+        told.append("Nothing was made.")
+    if told:
+        raise pulumi.RunError("\n".join(told))

@@ -49,7 +49,8 @@ class PoolOutline:
 class Outline:
     """A good specification's own text (JSON), and what of it the program passes on. The servers are the first pool.
 
-    digests: of pinned binaries for `arch`; upstreams: () for the host's own.
+    digests: of pinned binaries for `arch`; upstreams: () for the host's own. own_settings: the agents must be asked
+    whether they take them.
     """
 
     text: str
@@ -60,6 +61,7 @@ class Outline:
     upstreams: tuple[str, ...]
     versions: dict[str, str]
     digests: dict[str, str]
+    own_settings: bool
     subject: Subject
     pools: tuple[PoolOutline, ...]
 
@@ -110,6 +112,7 @@ def _of(spec: ClusterSpec) -> Outline:
         upstreams=tuple(spec.dns.upstreams),
         versions={tool: versions.of(tool) for tool in TOOLS},
         digests={tool: versions.digests(tool)[arch] for tool in TOOLS if versions.digests(tool)},
+        own_settings=spec.own_settings,
         subject=Subject.of(spec),
         pools=(servers, *clients),
     )

@@ -11,14 +11,12 @@ from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
+from hashistack.machine.config.agents import agents
 from hashistack.machine.config.bootstrap import bootstrap
-from hashistack.machine.config.consul import consul
 from hashistack.machine.config.docker import docker
 from hashistack.machine.config.fragments import Fragments
-from hashistack.machine.config.nomad import nomad
 from hashistack.machine.config.services import services
 from hashistack.machine.config.unbound import stub, unbound
-from hashistack.machine.config.vault import vault
 from hashistack.machine.platform import Platform
 from hashistack.machine.roles import SERVER
 from hashistack.spec import ClusterSpec
@@ -94,12 +92,9 @@ def render(spec: ClusterSpec, pool: str, platform: Platform, binaries: tuple[Bin
     drivers = next((client.drivers for client in spec.clients if client.name == pool), ())
     has_docker = "docker" in drivers
     configuration: dict[str, Fragments] = {
-        "consul": consul(spec, pool, platform),
-        "nomad": nomad(spec, pool, platform, cni=f"/opt/hashistack/bin/cni/{tools.get('cni', '')}"),
+        **agents(spec, pool, platform, cni=f"/opt/hashistack/bin/cni/{tools.get('cni', '')}"),
         "unbound": {"20-base.json": {"text": unbound(spec, platform, bridge=role == "client", docker=has_docker)}},
     }
-    if role == SERVER:
-        configuration["vault"] = vault(spec, platform)
     if has_docker:
         configuration["docker"] = docker(spec)
     contents = {

@@ -20,6 +20,11 @@ SHARED: Final[dict[str, str]] = {
 }
 """The resources of every platform; each has its own beside them."""
 
+SHARED_FUNCTIONS: Final[dict[str, str]] = {
+    "hashistack:index:settingsPreflight": "hashistack.component.own_settings:answer",
+}
+"""The functions of every platform."""
+
 
 def handlers() -> dict[str, str]:
     """Type tokens of all resources to the dotted names of their handlers."""
@@ -28,7 +33,7 @@ def handlers() -> dict[str, str]:
 
 def functions() -> dict[str, str]:
     """Tokens of all functions to the dotted names of what answers them."""
-    return {token: name for platform in every() for token, name in platform.functions.items()}
+    return {**SHARED_FUNCTIONS, **{token: name for platform in every() for token, name in platform.functions.items()}}
 
 
 # One import at a time: two threads that first need one package in two places get it half made.

@@ -46,6 +46,8 @@ class ClusterSpec(Section):
         "count": "Give the number of servers as `servers: {count: 3}`.",
         "provider": "The component that takes the specification says it. Remove it.",
         "gossip_key": _GOSSIP,
+        **dict.fromkeys(("nomad_config", "consul_config"), "Set it in `servers`, in a pool of `clients`, or in both."),
+        "vault_config": "Vault runs on servers: set it in `servers`.",
         "encrypt": _GOSSIP,
     }
 
@@ -96,6 +98,17 @@ class ClusterSpec(Section):
         if strange:
             raise SpecError(strange)
         return cls(**data)
+
+    @property
+    def own_settings(self) -> bool:
+        """Whether any pool has settings of the user's own for its agents."""
+        servers, clients = self.servers, self.clients
+        return bool(
+            servers.nomad_config
+            or servers.consul_config
+            or servers.vault_config
+            or any(pool.nomad_config or pool.consul_config for pool in clients)
+        )
 
     def upgrade_of(self, pool: ClientPool) -> UpgradePolicy:
         """The upgrade policy of a pool: the cluster's, with what the pool says otherwise."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, field_serializer, model_validator
 
+from hashistack.spec import own_settings
 from hashistack.spec.durations import Duration, seconds
 from hashistack.spec.names import HOST_VOLUME, MachineType, NodeClass, NodePool, PoolName, ZoneName
 from hashistack.spec.policy import UpgradePolicy
@@ -82,7 +83,10 @@ def _spread(pool: ServerPool) -> Iterator[Problem]:
 class ServerPool(Section):
     """The servers: each runs Nomad, Consul and Vault as a voter."""
 
-    checks = ((reads("count", "zones"), _spread),)
+    checks = (
+        (reads("count", "zones"), _spread),
+        (reads("nomad_config", "consul_config", "vault_config", "accept"), own_settings.problems),
+    )
     hints: ClassVar[Mapping[str, str]] = {
         "spot": "Servers hold the cluster's state: they are always on-demand. Remove it.",
         "all_spot": "Servers hold the cluster's state: they are always on-demand. Remove it.",
@@ -104,6 +108,14 @@ class ServerPool(Section):
     heartbeat_grace: Annotated[Duration, AfterValidator(_outlasts_restart)] = "30s"
     """How long a Nomad client may be silent beyond its heartbeat before its work is rescheduled; longer than
     an agent's restart in place, which takes up to 10 s."""
+    nomad_config: dict[str, Any] = Field(default={})
+    """Settings of one's own for the servers' Nomad, merged over all others; not for secrets: they are in the bundle."""
+    consul_config: dict[str, Any] = Field(default={})
+    """The same for their Consul."""
+    vault_config: dict[str, Any] = Field(default={})
+    """The same for Vault."""
+    accept: Many[str] = ()
+    """Own settings that are refused unless they stand here, by name, as `nomad_config.enable_debug`."""
 
 
 class HostVolume(Section):
@@ -185,10 +197,12 @@ class ClientPool(Section):
         (reads("spot", "all_spot", "on_demand_base"), _spot),
         (reads("machine_type", "machine_types"), _alternatives),
         (reads("drivers", "accept"), _accepted),
+        (reads("nomad_config", "consul_config", "accept"), own_settings.problems),
     )
     hints: ClassVar[Mapping[str, str]] = {
         "count": "A pool of clients has `min`, `max` and `desired`.",
         "datacenter": "All machines are in the cluster's `datacenter`. Remove it.",
+        "vault_config": "Vault runs on servers alone: set it in `servers`.",
     }
     stand_in: ClassVar[Mapping[str, Any]] = {"name": "unnamed"}
 
@@ -223,8 +237,13 @@ class ClientPool(Section):
     """Nomad node metadata, for constraints; `pool`, the pool's name, is there too."""
     drivers: Annotated[Many[str], AfterValidator(_drivers)] = ("exec", "docker")
     """Task drivers that are enabled (exec, docker, java, qemu, raw_exec); all others are denied."""
-    accept: Many[Literal["raw_exec"]] = ()
-    """Dangers that are accepted, by name: `raw_exec` lets each job be root on the machine."""
+    accept: Many[str] = ()
+    """Dangers that are accepted, by name: `raw_exec` lets each job be root on the machine; a setting of one's own that
+    is refused unless it stands here, as `nomad_config.plugin.docker.config.allow_privileged`."""
+    nomad_config: dict[str, Any] = Field(default={})
+    """Settings of one's own for the pool's Nomad, merged over all others; not for secrets: they are in the bundle."""
+    consul_config: dict[str, Any] = Field(default={})
+    """The same for its Consul."""
     host_volumes: dict[VolumeName, HostVolume] = Field(default={})
     """Directories of the machine that jobs may mount, by name."""
     zones: Zones = None

@@ -22,6 +22,7 @@ def resolve(
     *,
     sha256: str | None = None,
     static: bool = False,
+    build: bool = True,
 ) -> Tool:
     """A pinned tool for linux, from the first of PATH (pulumi only), cache, mirror, official release, source.
 
@@ -29,6 +30,7 @@ def resolve(
     progress: called with one short line every two seconds while anything takes time, from another thread too.
     sha256: accept only this digest, of the published archive or of the executable.
     static: accept only executables that need no C library (the vendor's Nomad needs glibc; Alpine has none).
+    build: whether one that no other source has is built, which takes minutes.
 
     A cached tool is found in milliseconds, without hashing and without asking a mirror. Two processes never
     fetch or build the same tool at once. Raises DigestRefused for a wrong digest, SignatureRefused for checksums that
@@ -47,7 +49,7 @@ def resolve(
     with _work_on(wanted, progress) as ticker:
         if found := _cached(wanted):  # another process brought it while we waited
             return found
-        for title, source in _sources():
+        for title, source in _sources()[: None if build else -1]:
             try:
                 return _ready(source(wanted, ticker))
             except Unavailable as reason:

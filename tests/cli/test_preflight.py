@@ -16,6 +16,7 @@ from moto.servicequotas.responses import ServiceQuotasResponse
 
 from hashistack.cli.engine import Engine
 from hashistack.cli.project import Project
+from hashistack.spec import Versions
 
 from ..region.conftest import PLUGIN
 
@@ -153,6 +154,41 @@ def test_a_local_cluster_in_a_stack_that_configures_aws_is_local(project: Projec
     assert " ✓ Docker answers" in done.stdout
     assert "AWS" not in done.stdout
     assert made(project) == []
+
+
+def test_settings_that_an_agent_refuses_are_told_before_anything_is_made(project: Project) -> None:
+    own = {"servers": {"vault_config": {"no_such_setting": 1}}}
+    pool = {"name": "web", "nomad_config": {"client": {"no_such_setting": 1}}}
+    spec = {"name": "shop", **own, "clients": [pool]}
+    (project.directory / "__main__.py").write_text(LOCAL.replace('{"name": "shop"}', repr(spec)))
+    nomad, vault = (f"{product} {Versions().of(product)}" for product in ("nomad", "vault"))
+    lines = [
+        f"{vault} takes spec.servers.vault_config: no. unknown field no_such_setting. Next: correct it",
+        f"{nomad} takes spec.clients[0].nomad_config: no. client unexpected keys no_such_setting. Next: correct it",
+        "Nothing was made.",
+    ]
+    done = command(project, "up")
+    assert done.returncode == 2
+    assert done.stderr.removeprefix("hashistack: ").splitlines()[:3] == lines
+    assert "Traceback" not in done.stderr + done.stdout
+    assert set(made(project)) <= {"hashistack:index:LocalCluster"}
+    looked = command(project, "doctor")
+    assert looked.returncode == 2
+    assert f" ✗ {nomad} takes spec.clients[0].nomad_config" in looked.stdout
+    assert "client unexpected keys no_such_setting" in looked.stdout
+    assert "the program runs to its end" not in looked.stdout
+
+
+@pytest.mark.usefixtures("account")
+def test_an_agents_refusal_is_told_with_all_that_stands_against_a_cluster_on_aws(project: Project) -> None:
+    servers, pool = {"consul_config": {"nope": 1}}, {"name": "web", "zones": ["us-east-1a"]}
+    cluster = json.dumps({"servers": servers, "clients": [pool]})
+    (project.directory / "Pulumi.prod.yaml").write_text(json.dumps({"config": {"shop:cluster": cluster}}))
+    done = command(project, "up")
+    assert done.returncode == 2
+    assert 'spec.clients[0].zones[0]: is not in region eu-central-1 (got "us-east-1a")' in done.stderr
+    assert "takes spec.servers.consul_config: no. invalid config key nope. Next: correct it" in done.stderr
+    assert done.stderr.count("Nothing was made.") == 1
 
 
 @pytest.mark.usefixtures("account")

@@ -17,6 +17,22 @@ from .project import Project, sites
 KEEP = "HASHISTACK_TESTS_KEEP"
 """Names a directory: the session's cluster is kept there as a project, and the next session finds it again."""
 
+OWN_SETTINGS = {
+    "servers": {
+        "nomad_config": {"server": {"job_gc_threshold": "5h"}},
+        "consul_config": {"limits": {"http_max_conns_per_client": 205}},
+        "vault_config": {"default_lease_ttl": "705h"},
+    },
+    "clients": [
+        {
+            "name": "workers",
+            "nomad_config": {"plugin": {"docker": {"config": {"extra_labels": ["job_name"]}}}},
+            "consul_config": {"limits": {"http_max_conns_per_client": 206}},
+        }
+    ],
+}
+"""Settings of one's own that harm nobody: tests/cluster/test_own_settings.py finds them in the agents."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
@@ -50,7 +66,9 @@ def datacenter(
         # Addresses without anybody there yet: the DNS tests put resolvers of their own there.
         upstreams = [cidr.replace(".0/24", f".{last}") for last in (250, 251)]
         name = f"t{secrets.token_hex(2)}"
-        project.configure(cluster={"name": name, "network": {"cidr": cidr}, "dns": {"upstreams": upstreams}})
+        project.configure(
+            cluster={"name": name, "network": {"cidr": cidr}, "dns": {"upstreams": upstreams}, **OWN_SETTINGS}
+        )
     left = None
     try:
         with sampler.sampling():

@@ -77,7 +77,7 @@ def test_n6_what_a_pool_does_not_ask_for_does_not_run(case: str, pool: str) -> N
     assert denied == set(DRIVERS) - wanted
     assert "raw_exec" in denied
     assert "driver.raw_exec.enable" not in nomad["client"]["options"]
-    assert not any("raw_exec" in plugin for plugin in nomad["plugin"])
+    assert "raw_exec" not in nomad["plugin"]
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -85,13 +85,12 @@ def test_n6_a_driver_is_denied_unless_the_pool_asks_for_it(driver: str) -> None:
     pool = ClientPool(name="p", drivers=tuple({"exec", driver}), accept=("raw_exec",))
     nomad = configuration(Case(ClusterSpec(clients=(pool,)), LAPTOP).bundle("p"), "nomad")
     assert set(nomad["client"]["options"]["driver.denylist"].split(",")) == set(DRIVERS) - {"exec", driver}
-    raw = [plugin["raw_exec"]["config"] for plugin in nomad["plugin"] if "raw_exec" in plugin]
-    assert raw == ([{"enabled": True}] if driver == "raw_exec" else [])
+    raw = {"config": {"enabled": True}} if driver == "raw_exec" else None
+    assert nomad["plugin"].get("raw_exec") == raw
 
 
 def test_n7_docker_gives_no_privileges_no_host_directories_and_not_all_processes() -> None:
-    (plugin,) = rendered("five-servers-two-pools", "web", "nomad")["plugin"]
-    docker = plugin["docker"]["config"]
+    docker = rendered("five-servers-two-pools", "web", "nomad")["plugin"]["docker"]["config"]
     assert docker["allow_privileged"] is False
     assert docker["volumes"] == {"enabled": False}
     assert 0 < docker["pids_limit"] <= 4096
@@ -106,7 +105,7 @@ def test_n8_no_plugin_is_loaded_but_those_that_are_configured(case: str, pool: s
     tools = {path.split("/")[-1] for path in CASES[case].bundle(pool).files if "plugins" in path}
     assert tools == set()
     drivers = {driver for each in CASES[case].spec.clients if each.name == pool for driver in each.drivers}
-    assert {name for plugin in nomad.get("plugin", []) for name in plugin} == drivers & {"docker"}
+    assert set(nomad.get("plugin", {})) == drivers & {"docker"}
 
 
 @every_pool

@@ -514,7 +514,7 @@ BAD: list[tuple[str, dict[Any, Any], str]] = [
     (
         "57",
         {"clients": [{"name": "web", "accept": ["privileged"]}]},
-        'spec.clients[0].accept[0]: must be "raw_exec" (got "privileged"). Write one of these.',
+        'spec.clients[0].accept: "privileged" is nothing that this pool could accept. Remove it: an error names what can be accepted.',
     ),
     (
         "57",

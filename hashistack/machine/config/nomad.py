@@ -123,7 +123,7 @@ def _chroot(root: str) -> Json:
     return {root: "/", "/etc/resolv.conf": "/etc/resolv.conf"}
 
 
-def _plugins(pool: ClientPool, platform: Platform) -> list[Json]:
+def _plugins(pool: ClientPool, platform: Platform) -> Json:
     # Nomad's defaults but for pids_limit, which is unlimited, and infra_image, which is pulled from a registry:
     # https://developer.hashicorp.com/nomad/docs/deploy/task-driver/docker
     docker: Json = {
@@ -134,4 +134,5 @@ def _plugins(pool: ClientPool, platform: Platform) -> list[Json]:
         "gc": {"image": not platform.keeps_images},
     }
     known: dict[str, Json] = {"docker": docker, "raw_exec": {"enabled": True}}
-    return [{driver: {"config": known[driver]}} for driver in sorted(pool.drivers) if driver in known]
+    # A mapping and no list, so that a pool's own settings are merged into it.
+    return {driver: {"config": known[driver]} for driver in sorted(pool.drivers) if driver in known}
