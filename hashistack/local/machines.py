@@ -224,9 +224,7 @@ def _make(
         network_mode=plan.network,
         restart_policy={"Name": "unless-stopped"},
     )
-    endpoint = client.api.create_endpoint_config(
-        aliases=aliases(name, plan.role, slot, plan.pool), ipv4_address=address
-    )
+    endpoint = client.api.create_endpoint_config(aliases=aliases(name, plan.role, slot), ipv4_address=address)
     client.api.create_volume(plan.volume, labels=plan.labels)
     if plan.docker:
         client.api.create_volume(plan.images, labels=plan.labels)
@@ -252,9 +250,9 @@ def _make(
     return container
 
 
-def aliases(name: str, role: str, slot: int, pool: str) -> list[str]:
-    """The names of a machine in the cluster's network: its own, and those that lead to all of its pool."""
-    own = [f"{name}.{DOMAIN}", f"{pool}.pool.{DOMAIN}"]
+def aliases(name: str, role: str, slot: int) -> list[str]:
+    """The names of a machine in the cluster's network."""
+    own = [f"{name}.{DOMAIN}"]
     return own if role == "client" else [*own, f"servers.{DOMAIN}", f"slot-{slot}.{DOMAIN}"]
 
 

@@ -130,6 +130,6 @@ def _attach(client: docker.DockerClient, site: str, machine: Machine) -> None:
         return
     if endpoint:
         client.api.disconnect_container_from_network(machine.id, site, force=True)
-    marks = details["Config"]["Labels"]
-    names = machines.aliases(machine.name, marks[labels.ROLE], machine.slot, marks[labels.POOL])
+    role = details["Config"]["Labels"][labels.ROLE]
+    names = machines.aliases(machine.name, role, machine.slot)
     client.api.connect_container_to_network(machine.id, network, ipv4_address=machine.address, aliases=names)
