@@ -52,6 +52,21 @@ def test_an_image_that_has_everything_needs_no_package_manager(server: Sandbox) 
 
 
 @pytest.mark.parametrize("manager", ["apk", "apt-get"])
+def test_a_pool_with_disks_needs_a_file_systems_programs(client: Sandbox, manager: str) -> None:
+    client.bundle_path("volumes").write_text("/dev/sdf /srv/data\n")
+    if manager == "apt-get":
+        (client.directory / "local/sbin/apk").unlink()
+    # An image without them: what provision looks for is not on its PATH.
+    provision = client.bundle_path("bin/provision")
+    provision.write_text(provision.read_text().replace("mkfs.ext4 resize2fs", "no-mkfs no-resize"))
+    done = client.run(f"{BIN}/provision")
+    assert done.returncode == 1 and "this image lacks no-mkfs no-resize" in done.stderr
+    installs = [line for line in client.read("/tmp/ran").splitlines() if line.startswith(manager) and "runit" in line]
+    wanted = "e2fsprogs e2fsprogs-extra" if manager == "apk" else "e2fsprogs"
+    assert installs[0].endswith(wanted), installs
+
+
+@pytest.mark.parametrize("manager", ["apk", "apt-get"])
 def test_what_an_image_lacks_is_installed(server: Sandbox, manager: str) -> None:
     for program in ("svlogd", "unbound-control"):
         (server.directory / "local/sbin" / program).unlink()
