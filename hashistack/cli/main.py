@@ -161,10 +161,7 @@ SnapshotOption = Annotated[
 ]
 
 
-ReportOption = Annotated[
-    Path | None,
-    typer.Option("--report", metavar="FILE.html", help="write the rollout report at the end", show_default=False),
-]
+ReportOption = Annotated[Path | None, typer.Option("--report", metavar="FILE.html", help="write the report at the end")]
 
 
 @app.command()
@@ -172,10 +169,9 @@ def upgrade(
     directory: DirectoryOption = None,
     stack: StackOption = None,
     cluster: ClusterOption = None,
-    to: Annotated[
-        list[str] | None, typer.Option("--to", help="PRODUCT=VERSION, e.g. nomad=1.11.3; again for more")
-    ] = None,
+    to: Annotated[list[str] | None, typer.Option("--to", help="PRODUCT=VERSION (nomad=1.11.3); again for more")] = None,
     dry_run: DryRunOption = False,
+    path: Annotated[bool, typer.Option("--path", help="print the hops that lead there, and do nothing")] = False,
     snapshot: SnapshotOption = True,
     report: ReportOption = None,
     ignore_job: IgnoreJobOption = None,
@@ -188,11 +184,13 @@ def upgrade(
 
     ignore(ignore_job or ())
     project, versions = named_project(directory, stack, cluster, changes=True), commands.parse(to or [])
-    if dry_run:
+    if path:
+        commands.show_path(project, Show(output), versions)
+    elif dry_run:
         _planned(commands.dry_run(project, Show(output), roll=True, to=versions))
-        return
-    with commands.reported(project, report):
-        commands.upgrade(project, Show(output), versions, snapshot=snapshot)
+    else:
+        with commands.reported(project, report):
+            commands.upgrade(project, Show(output), versions, snapshot=snapshot)
 
 
 @app.command()

@@ -117,8 +117,9 @@ def test_all_that_stands_against_other_versions_is_told_at_once() -> None:
 def test_any_release_that_is_a_step_away_can_be_gone_to_and_nothing_else() -> None:
     assert steps_to(DECLARED, {"nomad": "1.11.9"}) == []
     assert steps_to(DECLARED, {"nomad": "newest"}) == ["nomad newest is no version. Write three numbers: nomad=1.11.3."]
-    assert steps_to(DECLARED, {"nomad": "2.0.4"}) == [
-        "nomad 1.10.5 -> 2.0.4: Nomad 1.10 to 2.0 is not a step that is known here. Go by way of 1.11.3."
+    assert steps_to(DECLARED, {"nomad": "2.0.4"}) == []  # by more than one hop
+    assert steps_to(DECLARED, {"nomad": "3.0.0"}) == [
+        "nomad 1.10.5 -> 3.0.0: Nomad 1.10 to 3.0 is not a step that is known here. Keep the major release."
     ]
 
 

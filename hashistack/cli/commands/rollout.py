@@ -27,15 +27,17 @@ from hashistack.ops.rollout.executor import Outcome, Rollout
 from hashistack.ops.rollout.ignored_jobs import ignored_jobs
 from hashistack.ops.rollout.observer import Observation, Observer
 from hashistack.ops.rollout.regressions import BROKEN, broken_now
-from hashistack.ops.rollout.upgrade import intended, steps_to
+from hashistack.ops.rollout.upgrade import climb, hops, intended, steps_to
 from hashistack.platforms import driver
 
 CHECK_SECONDS = 120.0
 """For the checks after a rollout; what it has waited for is true by then, the rest follows within seconds."""
 
 
-def rollout(project: Project, show: Show, *, roll: bool, snapshot: bool = True) -> None:
+def rollout(project: Project, show: Show, *, roll: bool, snapshot: bool = True) -> bool:
     """Replace what differs from what the stack declares; with `roll` False, only what is lost, missing or too much.
+
+    Answers whether it is done: False while applications have to move their work first.
 
     Raises:
         Refusal: the stack has no cluster.
@@ -62,6 +64,7 @@ def rollout(project: Project, show: Show, *, roll: bool, snapshot: bool = True) 
         if not outcome.waiting:
             _check(cluster, show, started)
     _result(outcome, event_log.path, show)
+    return not outcome.waiting
 
 
 def _check(cluster: Cluster, show: Show, started: float) -> None:
@@ -93,13 +96,19 @@ def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] |
             # They are started first, and only the platform knows of them.
             seen, restarted, node_pools = Observation(listed(connection, platform, roll)), (), {}
             writers, volumes = frozenset(), {}
-    fleet = intended(seen.fleet, to or {})
+    if to:
+        refuse(connection, to)
+    way = hops(connection.versions, to or {})
+    fleet = intended(seen.fleet, way[0] if way else {})
     whole = plan(fleet)
     alone = disruptions(seen.placed, fleet)
     stranded = homeless(connection, fleet, seen.nodes.values(), node_pools)
     rounds = [[str(one) for one in side_by_side] for side_by_side in whole.rounds]
     lines = [f"plan for {connection.name} (nothing was changed)", *(f"  {change}" for change in whole.pools)]
     lines += [f"  {n:>3} {'; '.join(texts)}" for n, texts in enumerate(rounds, 1)]
+    if to and len(way) > 1:
+        lines[1:1] = [f"  {line}" for line in _path(connection, to)]
+        lines.insert(1 + len(way), "  of the first hop, each later one is planned when it begins:")
     lines.append(f"at most {whole.extra} machines more than now{'; a snapshot comes first' if whole.snapshot else ''}")
     if alone:
         lines.append(f"{SINGLE}: {', '.join(alone)}")
@@ -115,7 +124,8 @@ def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] |
         lines = [f"{connection.name}: nothing to do, all machines are as declared"]
     pools = [vars(change) for change in whole.pools]
     data = {"pools": pools, "rounds": rounds, "extra": whole.extra, "snapshot": whole.snapshot, "single": alone}
-    show.result({**data, "broken": broken, "losing": lost, "homeless": stranded}, "\n".join(lines))
+    way_there = {"hops": list(way)} if to else {}
+    show.result({**data, **way_there, "broken": broken, "losing": lost, "homeless": stranded}, "\n".join(lines))
     return bool(whole.pools)
 
 
@@ -127,20 +137,56 @@ def upgrade(project: Project, show: Show, to: Mapping[str, str], *, snapshot: bo
     """
     connection = _connection(project)
     refuse(connection, to)
-    engine = Engine(project, show.say)
-    for product, version in to.items():
-        if connection.versions.get(product) != version:
+    engine, way = Engine(project, show.say), hops(connection.versions, to)
+
+    def declare(number: int, hop: Mapping[str, str]) -> None:
+        if len(way) > 1:
+            show.say(f"hop {number} of {len(way)}: {_named(hop)}")
+        for product, version in hop.items():
             engine.configure(f"cluster.versions.{product}", version)
-    if any(connection.versions.get(product) != version for product, version in to.items()):
         up(project, show)
         declared = engine.connection().versions
-        if missed := [f"{product} {declared.get(product)}" for product in to if declared.get(product) != to[product]]:
+        if missed := [f"{product} {declared.get(product)}" for product in hop if declared.get(product) != hop[product]]:
             raise Refusal(
                 f"the program still declares {', '.join(missed)}: it takes no versions from the configuration "
                 "`cluster.versions`",
                 "change them in the program, then hashistack up and hashistack rollout",
             )
-    rollout(project, show, roll=True, snapshot=snapshot)
+
+    def behind() -> bool:
+        now = engine.connection()
+        bundles = {pool.name: pool.bundle for pool in now.pools}
+        return any(one.bundle != bundles.get(one.pool) for one in driver(now).instances())
+
+    def converge() -> bool:
+        return rollout(project, show, roll=True, snapshot=snapshot)
+
+    def finish() -> bool:
+        # An `up` that was killed has left the stack's outputs as they were before it: to roll by them would go back.
+        up(project, show)
+        return converge()
+
+    climb(connection.versions, to, declare, behind, finish, converge)
+
+
+def show_path(project: Project, show: Show, to: Mapping[str, str]) -> None:
+    """Print the hops that lead to these versions, a roll each. Raises Refusal where none do."""
+    connection = _connection(project)
+    refuse(connection, to)
+    show.result({"hops": list(hops(connection.versions, to))}, "\n".join(_path(connection, to)))
+
+
+def _path(connection: Connection, to: Mapping[str, str]) -> list[str]:
+    """A line for each hop."""
+    way = hops(connection.versions, to)
+    told = [
+        f"hop {number} of {len(way)}: {_named(hop)}, a roll with a snapshot first" for number, hop in enumerate(way, 1)
+    ]
+    return told or ["nothing to do: these versions are declared"]
+
+
+def _named(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{product} {version}" for product, version in versions.items())
 
 
 @contextmanager
