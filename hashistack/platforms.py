@@ -137,6 +137,10 @@ class PlatformOperations:
             "push them to a registry that its machines reach",
         )
 
+    def resolver(self, connection: Connection) -> str:
+        """Where this machine is answered for names of the cluster's domain: address and port, "" where nowhere."""
+        return ""
+
     def archives(self, url: str) -> ArchiveStore:
         """The archive store that `url`, which begins with `archive_scheme`, names."""
         raise NotImplementedError

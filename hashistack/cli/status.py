@@ -163,7 +163,9 @@ def render(status: Mapping[str, Any]) -> RenderableType:
     lose = ", ".join(f"{name} {count}" for name, count in status["can_lose"].items()) or "unknown"
     foot = f"quorum: servers that may still fail: {lose} · certificates: valid {status['certificate_days']} days"
     kept = f"snapshots: {status['snapshot_told']}"
-    below = [foot, kept, *status["releases"], *(f"! {problem}" for problem in status["problems"])]
+    address, _, port = status.get("resolver", "").partition(":")
+    names = [f"names: dig @{address} -p {port} NAME"] if port else []
+    below = [foot, kept, *names, *status["releases"], *(f"! {problem}" for problem in status["problems"])]
     return Group(Text(head), table, *map(Text, below))
 
 

@@ -106,6 +106,7 @@ class LocalCluster(pulumi.ComponentResource):
             image=image,
             ca_pem=secrets.ca_pem,
             region=spec.region,
+            domain=spec.domain,
             opts=child,
         )
         dns = LocalDns(f"{name}-dns", spec.upstreams, child)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -9,11 +10,13 @@ from contextlib import suppress
 import docker
 from docker.errors import NotFound
 
-from hashistack.local import evidence, machines, power, proxy, secret_store
+from hashistack.local import evidence, front, machines, power, secret_store
 from hashistack.local.blueprint import Blueprint, blueprint
 from hashistack.local.docker_client import asking, engine
 from hashistack.local.machines import STAY, Machine
+from hashistack.local.proxy import proxy
 from hashistack.local.removal import remove_containers
+from hashistack.local.resolver import resolver
 from hashistack.ops.api.connection import Connection, Pool
 from hashistack.ops.rollout.driver import DriverFailed, Instance
 from hashistack.ops.snapshots import key_wrap
@@ -49,8 +52,9 @@ class LocalDriver:
         servers = next(pool for pool in self._connection.pools if pool.role == "server")
         if "cidr" not in servers.template:
             return  # made by a release that had no proxy: the next `up` makes one
-        plan = proxy.proxy(dict(servers.template), self._connection.ca_pem, self._connection.region)
-        proxy.ensure(self._client, plan)
+        template = dict(servers.template)
+        plan = proxy(template, self._connection.ca_pem, self._connection.region)
+        front.ensure(self._client, [plan, resolver(template, json.loads(template["spec"])["dns"]["domain"])])
 
     @asking()
     def grow(self, pool: str, count: int) -> tuple[str, ...]:
@@ -79,7 +83,7 @@ class LocalDriver:
         except ResourceFailed as error:
             raise DriverFailed(error.what, error.remedy) from error
         if not any(machine.running for machine in self._listed()):
-            proxy.stop(self._client, self._connection.name)
+            front.stop(self._client, self._connection.name)
 
     @asking()
     def terminate(self, names: Sequence[str]) -> None:

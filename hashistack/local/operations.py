@@ -63,6 +63,12 @@ class LocalOperations(PlatformOperations):
 
         return load(engine(), cluster, images, tell)
 
+    def resolver(self, connection: Connection) -> str:
+        from hashistack.local.ranges import dns_port
+
+        servers = next(pool for pool in connection.pools if pool.role == "server")
+        return f"127.0.0.1:{dns_port(servers.template['port_base'])}" if "port_base" in servers.template else ""
+
     def findings(self) -> Sequence[Finding]:
         from hashistack.local.preflight import run
 

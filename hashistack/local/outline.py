@@ -56,6 +56,7 @@ class Outline:
     text: str
     datacenter: str
     region: str
+    domain: str
     arch: str
     cidr: str | None
     upstreams: tuple[str, ...]
@@ -107,6 +108,7 @@ def _of(spec: ClusterSpec) -> Outline:
         text=spec.model_dump_json(),
         datacenter=spec.datacenter,
         region=spec.region,
+        domain=spec.dns.domain,
         arch=arch,
         cidr=spec.network.cidr,
         upstreams=tuple(spec.dns.upstreams),

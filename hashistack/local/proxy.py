@@ -6,24 +6,12 @@ servers by their common name in Docker's resolver. It holds no state and no secr
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-from hashistack.local import labels
+from hashistack.local.front import Front
 from hashistack.local.labels import DOMAIN
-from hashistack.local.listing import Listing
-from hashistack.local.machines import tar
 from hashistack.local.ranges import API_PORTS, SLOTS, api_address, api_ports
-from hashistack.local.removal import remove_containers
 from hashistack.provider.handler import Props
 
-if TYPE_CHECKING:
-    import docker
-
 ROLE = "api"
-_STOP_SECONDS = 5
 _CONFIG = "etc/hashistack/api.cfg"
 _CA = "etc/hashistack/ca.pem"
 
@@ -68,40 +56,20 @@ defaults
 """
 
 
-@dataclass(frozen=True)
-class Proxy:
-    """What the container is made of.
-
-    network: Docker's id of the cluster's network. ports: inside to host, on loopback.
-    """
-
-    site: str
-    labels: dict[str, str]
-    network: str
-    image: str
-    address: str
-    ports: dict[int, int]
-    config: str = field(repr=False)
-    ca_pem: str = field(repr=False)
-
-    @property
-    def digest(self) -> str:
-        """Another one is another container."""
-        return hashlib.sha256(json.dumps(vars(self), sort_keys=True).encode()).hexdigest()
-
-
-def proxy(template: Props, ca_pem: str, region: str) -> Proxy:
+def proxy(template: Props, ca_pem: str, region: str) -> Front:
     """The container for a template's site, network, image and ports (`LocalApi`'s inputs, or a pool's)."""
     published = api_ports(template["port_base"])
-    return Proxy(
+    return Front(
+        role=ROLE,
         site=template["site"],
         labels=template["labels"],
         network=template["network"],
         image=template["image"],
         address=api_address(template["cidr"]),
-        ports={API_PORTS[product]: port for product, port in published.items()},
-        config=config(template["gateway"], f"server.{region}.nomad"),
-        ca_pem=ca_pem,
+        user="haproxy",
+        command=["haproxy", "-db", "-f", f"/{_CONFIG}"],
+        ports={f"{API_PORTS[product]}/tcp": port for product, port in published.items()},
+        files={_CONFIG: config(template["gateway"], f"server.{region}.nomad"), _CA: ca_pem},
     )
 
 
@@ -132,71 +100,3 @@ listen {product}
 backend {product}-any
     {servers}
 """
-
-
-def runs(docker: Listing, plan: Proxy) -> bool:
-    """Whether the container is there and running, made of this."""
-    return any(one["State"] == "running" and _made_of(one, plan) for one in _found(docker, plan.site))
-
-
-def ensure(client: docker.DockerClient, plan: Proxy) -> None:
-    """Starts the container, or makes it where there is none, or one of something else."""
-    found = _found(client.api, plan.site)
-    same = [one for one in found if _made_of(one, plan)]
-    remove_containers(client, [one for one in found if one not in same[:1]])
-    if same:
-        client.api.start(same[0]["Id"])
-    else:
-        _make(client, plan)
-
-
-def stop(client: docker.DockerClient, site: str) -> None:
-    """Stops the site's container; `ensure` starts it again."""
-    for one in _found(client.api, site):
-        client.api.stop(one["Id"], timeout=_STOP_SECONDS)
-
-
-def remove(client: docker.DockerClient, site: str) -> None:
-    """Removes the site's container; what is gone already is fine."""
-    remove_containers(client, _found(client.api, site))
-
-
-def _found(docker: Listing, site: str) -> list[Props]:
-    return docker.containers(all=True, filters={"label": [f"{labels.SITE}={site}", f"{labels.ROLE}={ROLE}"]})
-
-
-def _made_of(container: Props, plan: Proxy) -> bool:
-    return bool(container["Labels"].get(labels.BUNDLE) == plan.digest)
-
-
-def _make(client: docker.DockerClient, plan: Proxy) -> None:
-    from docker.errors import APIError
-
-    host: Any = client.api.create_host_config(
-        cap_drop=["ALL"],
-        security_opt=["no-new-privileges"],
-        port_bindings={inside: ("127.0.0.1", port) for inside, port in plan.ports.items()},
-        network_mode=plan.network,
-        restart_policy={"Name": "unless-stopped"},
-    )
-    endpoint = client.api.create_endpoint_config(ipv4_address=plan.address)
-    container: str = client.api.create_container(
-        plan.image,
-        name=f"{plan.site}-{ROLE}",
-        hostname=ROLE,
-        user="haproxy",
-        entrypoint=["haproxy"],
-        command=["-db", "-f", f"/{_CONFIG}"],
-        stop_signal="SIGTERM",
-        labels={**plan.labels, labels.ROLE: ROLE, labels.BUNDLE: plan.digest},
-        host_config=host,
-        ports=list(plan.ports),
-        networking_config={"EndpointsConfig": {plan.network: endpoint}},
-    )["Id"]
-    try:
-        files = {_CONFIG: (plan.config.encode(), 0o644), _CA: (plan.ca_pem.encode(), 0o644)}
-        client.api.put_archive(container, "/", tar(files))
-        client.api.start(container)
-    except APIError:
-        client.api.remove_container(container, v=True, force=True)
-        raise

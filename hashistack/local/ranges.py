@@ -19,6 +19,9 @@ FIRST_PORT = 24000
 API_PORTS = {"nomad": 4646, "consul": 8501, "vault": 8200}
 """Where each API listens on a server: `spec/ports.py`, whose import takes longer than most `up`s may."""
 
+CONSUL_DNS = 8600
+"""Where Consul answers DNS on a server."""
+
 SLOTS = 7
 """Places for servers: five, and room to surge."""
 PORTS = len(API_PORTS) * (SLOTS + 1)
@@ -61,8 +64,10 @@ def reserved(docker: Listing) -> Reserved:
 
 def ports_free(base: int) -> bool:
     """Whether every port of the block can be bound now. Docker has the last word when a machine starts."""
-    for port in range(base, base + PORTS):
-        with socket.socket() as probe:
+    dns = dns_port(base)
+    wanted = [*((port, socket.SOCK_STREAM) for port in (*range(base, base + PORTS), dns)), (dns, socket.SOCK_DGRAM)]
+    for port, kind in wanted:
+        with socket.socket(type=kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
@@ -79,6 +84,16 @@ def ports(base: int, slot: int) -> dict[str, int]:
 def api_ports(base: int) -> dict[str, int]:
     """The host ports of the APIs, whichever servers there are: the eighth of each product."""
     return ports(base, SLOTS)
+
+
+def dns_port(base: int) -> int:
+    """The host port where the cluster's names are answered: behind the blocks of all clusters, one for each."""
+    return FIRST_PORT + PORTS * CLUSTERS + (base - FIRST_PORT) // PORTS
+
+
+def resolver_address(cidr: str) -> str:
+    """The resolver's address in the network of ``cidr``: the last but one, which no machine gets."""
+    return str(IPv4Network(cidr)[-3])
 
 
 def api_address(cidr: str) -> str:

@@ -76,11 +76,14 @@ class LocalNetwork(HashistackResource):
 class LocalApi(HashistackResource):
     """One address for the APIs of the servers, whichever servers there are: a proxy that passes TLS through.
 
-    ``region`` is Nomad's, which the servers' certificates name.
+    Beside it a resolver for the host. ``region`` is Nomad's, which the servers' certificates name; ``domain`` Consul's.
     """
 
     resource_type = "hashistack:index:LocalApi"
-    outputs = ("addresses",)
+    outputs = ("addresses", "dns")
+
+    dns: pulumi.Output[str]
+    """Where the host is answered for names of the domain: address and port on loopback, UDP and TCP."""
 
     addresses: pulumi.Output[dict[str, str]]
     """Product to the address of its API on loopback; Vault's leads to the active one."""
@@ -94,6 +97,7 @@ class LocalApi(HashistackResource):
         image: LocalImage,
         ca_pem: pulumi.Input[str],
         region: str,
+        domain: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {
@@ -106,6 +110,7 @@ class LocalApi(HashistackResource):
             "image": image.image,
             "ca_pem": ca_pem,
             "region": region,
+            "domain": domain,
         }
         super().__init__(name, inputs, opts)
 

@@ -12,6 +12,7 @@ import pytest
 
 from hashistack.cli.commands.env import (
     NAMES,
+    RESOLVER,
     TOOLS_VARIABLE,
     Shell,
     directory,
@@ -82,6 +83,7 @@ def test_everything_that_is_set_is_unset(connection: Connection, monkeypatch: py
     files = {"ca": "/ca", "cert": "/cert", "key": "/key"}
     values = variables(connection, files, "vault-token")
     assert tuple(values) == NAMES
+    assert f"unset {RESOLVER}" in unset(Shell.SH).splitlines()
     places = [values[name] for name in ("NOMAD_ADDR", "CONSUL_HTTP_ADDR", "VAULT_ADDR")]
     assert places == [f"https://127.0.0.1:{port}" for port in (1, 3, 4)]  # the API's own, no server's
     monkeypatch.setenv(tunnel.VIA, "192.0.2.7")

@@ -69,6 +69,12 @@ def test_the_releases_faults_are_named_in_two_lines_and_make_no_cluster_ill() ->
     assert f"{first}\n{second}\n" in re.sub(" +\n", "\n", screen.export_text())
 
 
+def test_where_this_machine_is_answered_for_names_is_told() -> None:
+    screen = Console(width=400, record=True, file=StringIO())
+    screen.print(render({**look(cluster()), "resolver": "127.0.0.1:30144"}))
+    assert "names: dig @127.0.0.1 -p 30144 NAME" in screen.export_text()
+
+
 def test_a_machine_in_the_catalog_that_is_not_ours_is_shown_as_such() -> None:
     roles = {row["node"]: row["role"] for row in look(cluster(strangers=["stranger"]))["machines"]}
     assert roles == {"server-1": "server", "stranger": "unknown"}

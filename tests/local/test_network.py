@@ -109,3 +109,11 @@ def test_where_its_range_is_taken_meanwhile_that_is_said_and_nothing_is_made(
             HANDLER.update(Context(), id, {**site, **made}, site)
     finally:
         client.api.remove_network(foreign)
+
+
+def test_each_cluster_has_a_port_for_its_names_that_is_in_nobodys_block() -> None:
+    bases = [ranges.port_base(index) for index in range(ranges.CLUSTERS)]
+    dns = [ranges.dns_port(base) for base in bases]
+    assert len(set(dns)) == ranges.CLUSTERS
+    assert min(dns) >= bases[-1] + ranges.PORTS
+    assert max(dns) < 32768  # Linux's ephemeral ports begin there

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import struct
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from urllib.error import URLError
@@ -13,11 +15,12 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from hashistack.local import machines, proxy, ranges
+from hashistack.local import front, machines, proxy, ranges
 from hashistack.local.docker_client import engine
 from hashistack.local.handlers.api import ApiHandler
 from hashistack.local.image.build import ensure
 from hashistack.local.image.recipe import tag
+from hashistack.local.resolver import resolver
 from hashistack.provider.handler import Context, Diff, Props
 from hashistack.secrets import pki
 from hashistack.spec import ports as declared
@@ -74,6 +77,7 @@ def inputs(client: docker.DockerClient, authority: pki.Issued) -> Iterator[Props
         "image": tag(),
         "ca_pem": authority.cert_pem,
         "region": "global",
+        "domain": "consul",
     }
     for container in client.containers.list(all=True, filters={"label": f"hashistack.cluster={site}"}):
         container.remove(v=True, force=True)
@@ -147,7 +151,8 @@ def test_the_address_stays_and_leads_to_the_active_one(
     handler = ApiHandler()
     # Before there is any server, as in an `up`.
     _, made = handler.create(Context(), inputs)
-    assert made == {"addresses": proxy.addresses(inputs["port_base"])}
+    dns = f"127.0.0.1:{ranges.dns_port(inputs['port_base'])}"
+    assert made == {"addresses": proxy.addresses(inputs["port_base"]), "dns": dns}
     assert handler.diff(Context(), inputs["site"], inputs, inputs) == Diff()
     first, second = server("first"), server("second")
     health(first, 200)
@@ -168,7 +173,7 @@ def test_the_address_stays_and_leads_to_the_active_one(
 
     # Stopped, and lost: the next `up` sees it and brings it back, at the same address.
     (container,) = client.containers.list(
-        filters={"label": [f"hashistack.cluster={inputs['site']}", "hashistack.role"]}
+        filters={"label": [f"hashistack.cluster={inputs['site']}", "hashistack.role=api"]}
     )
     for gone in (container.stop, lambda: container.remove(force=True)):
         gone()
@@ -191,11 +196,81 @@ def test_the_address_stays_and_leads_to_the_active_one(
 def test_another_ca_or_image_is_another_container(client: docker.DockerClient, inputs: Props) -> None:
     handler = ApiHandler()
     handler.create(Context(), inputs)
-    (before,) = proxy._found(client.api, inputs["site"])
+    before = {one["Names"][0]: one["Id"] for one in front.found(client.api, inputs["site"])}
     news = {**inputs, "ca_pem": inputs["ca_pem"] * 2}
     assert handler.diff(Context(), inputs["site"], inputs, news) == Diff(update=("ca_pem",))
     handler.update(Context(), inputs["site"], inputs, news)
-    (after,) = proxy._found(client.api, inputs["site"])
-    assert before["Id"] != after["Id"]
-    proxy.ensure(client, proxy.proxy(news, news["ca_pem"], "global"))  # as a rollout does, from what it knows
-    assert [one["Id"] for one in proxy._found(client.api, inputs["site"])] == [after["Id"]]
+    after = {one["Names"][0]: one["Id"] for one in front.found(client.api, inputs["site"])}
+    # The resolver has nothing to do with it, and stays.
+    assert [name.rpartition("-")[2] for name in before if before[name] != after[name]] == ["api"]
+    front.ensure(
+        client, [proxy.proxy(news, news["ca_pem"], "global"), resolver(news, "consul")]
+    )  # as a rollout does, from what it knows
+    assert {one["Names"][0]: one["Id"] for one in front.found(client.api, inputs["site"])} == after
+
+
+def test_the_host_is_answered_by_whichever_servers_there_are(client: docker.DockerClient, inputs: Props) -> None:
+    def consul(name: str, answer: str) -> Container:
+        """A server whose Consul says of web.service.consul that it is at `answer`."""
+        config = f"""server:
+          interface: 0.0.0.0@8600
+          access-control: 0.0.0.0/0 allow
+          do-daemonize: no
+          chroot: ""
+          username: ""
+          pidfile: ""
+          directory: "/tmp"
+          local-zone: "consul." static
+          local-data: "web.service.consul. 0 IN A {answer}"
+        """
+        made = client.api.create_container(
+            tag(),
+            name=f"{inputs['site']}-{name}",
+            entrypoint=["unbound", "-d", "-c", "/srv/unbound.conf"],
+            stop_signal="SIGKILL",
+            labels=inputs["labels"],
+            host_config=client.api.create_host_config(network_mode=inputs["network"]),
+            networking_config={
+                "EndpointsConfig": {
+                    inputs["network"]: client.api.create_endpoint_config(aliases=[f"servers.{machines.DOMAIN}"])
+                }
+            },
+        )["Id"]
+        client.api.put_archive(made, "/", machines.tar({"srv/unbound.conf": (config.encode(), 0o644)}))
+        client.api.start(made)
+        return client.containers.get(made)
+
+    _, made = ApiHandler().create(Context(), inputs)
+    address, _, port = made["dns"].partition(":")
+
+    def says(wanted: str, name: str, tcp: bool = False) -> None:
+        until(lambda: ask(address, int(port), name, tcp) == wanted, 60, f"{name} is {wanted}")
+
+    first = consul("first", "10.1.1.1")
+    says("10.1.1.1", "web.service.consul")
+    says("10.1.1.1", "web.service.consul", tcp=True)
+    # Another server takes its place, at another address: nothing tells the resolver.
+    consul("second", "10.2.2.2")
+    first.remove(force=True)
+    says("10.2.2.2", "web.service.consul")
+    says("code 3", "no.service.consul")  # NXDOMAIN
+    says("code 5", "example.com")  # REFUSED
+    says("code 5", f"servers.{machines.DOMAIN}")
+
+
+def ask(address: str, port: int, name: str, tcp: bool) -> str:
+    """The last address of a name (RFC 1035), else the code of the answer; "" where there is none."""
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    question = b"\x01\x02" + struct.pack(">5H", 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", 1, 1)
+    with socket.socket(type=socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as asking:
+        asking.settimeout(3)
+        try:
+            asking.connect((address, port))
+            asking.sendall(struct.pack(">H", len(question)) + question if tcp else question)
+            answer = asking.recv(4096)[2 if tcp else 0 :]
+        except OSError:
+            return ""
+    if len(answer) < 12:
+        return ""
+    flags, _, answers = struct.unpack(">3H", answer[2:8])
+    return ".".join(map(str, answer[-4:])) if answers else f"code {flags & 15}"

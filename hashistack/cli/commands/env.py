@@ -21,6 +21,9 @@ NAMES = (
 )
 """What `--unset` takes back, with the tools' directories on PATH."""
 
+RESOLVER = "HASHISTACK_DNS"
+"""Where this machine is answered for names of the cluster's domain, where it is."""
+
 TOOLS_VARIABLE = "HASHISTACK_TOOLS"
 """Remembers what was put on PATH, so that a second `env` replaces it and `--unset` takes it away."""
 
@@ -115,7 +118,7 @@ def export(values: Mapping[str, str], tools: Sequence[Path], shell: Shell) -> st
 def unset(shell: Shell) -> str:
     """Lines that take back what `export` did."""
     word = "unset" if shell is Shell.SH else "set -e"
-    lines = [f"{word} {name}" for name in (*NAMES, TOOLS_VARIABLE)]
+    lines = [f"{word} {name}" for name in (*NAMES, RESOLVER, TOOLS_VARIABLE)]
     return "\n".join([*lines, _set("PATH", os.pathsep.join(_without_tools(os.environ)), shell)])
 
 

@@ -7,7 +7,7 @@ import time
 
 from rich.console import Console
 
-from hashistack.cli.commands.env import Shell, directory, export, variables, write_certificates
+from hashistack.cli.commands.env import RESOLVER, Shell, directory, export, variables, write_certificates
 from hashistack.cli.engine import Engine
 from hashistack.cli.output import Output
 from hashistack.cli.project import Project
@@ -15,6 +15,7 @@ from hashistack.cli.status import asleep, look, render
 from hashistack.cli.stopped import reached, stopped
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection
+from hashistack.platforms import operations
 
 WATCH_SECONDS = 2.0
 
@@ -23,10 +24,12 @@ def status(project: Project, watch: bool, output: Output) -> bool:
     """Show the cluster; with `watch`, again and again. Answers whether it was healthy at last."""
     console = Console(highlight=False, soft_wrap=True)
     connection = _connection(project)
+    resolver = operations(connection.provider).resolver(connection)
     with Cluster(connection) as cluster:
         while True:
             machines, all_of_it = stopped(connection)
             seen = asleep(connection, machines) if all_of_it else look(cluster, machines)
+            seen["resolver"] = resolver
             if output is Output.JSON:
                 print(json.dumps(seen), flush=True)
             else:
@@ -48,6 +51,8 @@ def environment(project: Project, shell: Shell, output: Output) -> str:
     files = write_certificates(connection, directory(connection.name))
     with reached(connection) as cluster:
         values = variables(connection, files, cluster.vault.login())
+    if resolver := operations(connection.provider).resolver(connection):
+        values[RESOLVER] = resolver
     if output is Output.JSON:
         return json.dumps(values)
     products: tuple[Product, ...] = ("nomad", "consul", "vault")

@@ -1,17 +1,21 @@
-"""LocalApi's handler: one address for the servers' APIs, whichever servers there are."""
+"""LocalApi's handler: an address for the servers' APIs and one for the cluster's names, whichever servers there are."""
 
 from __future__ import annotations
 
 from hashistack.local.docker_client import DockerHandler, engine
+from hashistack.local.front import Front, ensure, remove, runs
 from hashistack.local.listing import listing
-from hashistack.local.proxy import Proxy, addresses, ensure, proxy, remove, runs
+from hashistack.local.proxy import addresses, proxy
+from hashistack.local.ranges import dns_port
+from hashistack.local.resolver import resolver
 from hashistack.provider.handler import Context, Diff, Props, changed, is_known
 
 
 class ApiHandler(DockerHandler):
-    """Inputs: site, labels, network, cidr, gateway, port_base, image, ca_pem, region.
+    """Inputs: site, labels, network, cidr, gateway, port_base, image, ca_pem, region, domain.
 
-    Outputs: addresses (product to the address of its API). What is lost or stopped comes back with the next `up`.
+    Outputs: addresses (product to the address of its API), dns (address and port of the resolver). What is lost or
+    stopped comes back with the next `up`.
     """
 
     def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
@@ -20,26 +24,26 @@ class ApiHandler(DockerHandler):
         differing = changed(olds, news)
         if differing or not is_known(news):
             return Diff(update=differing or ("image",))
-        return Diff() if runs(listing(), _plan(news)) else Diff(update=("addresses",))
+        return Diff() if runs(listing(), _plans(news)) else Diff(update=("addresses",))
 
     def preview(self, ctx: Context, olds: Props | None, news: Props) -> Props:
         return _outputs(news) if is_known(news["port_base"]) else {}
 
     def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
-        ensure(engine(), _plan(news))
+        ensure(engine(), _plans(news))
         return str(news["site"]), _outputs(news)
 
     def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
-        ensure(engine(), _plan(news))
+        ensure(engine(), _plans(news))
         return _outputs(news)
 
     def delete(self, ctx: Context, id: str, olds: Props) -> None:
         remove(engine(), olds["site"])
 
 
-def _plan(news: Props) -> Proxy:
-    return proxy(news, news["ca_pem"], news["region"])
+def _plans(news: Props) -> list[Front]:
+    return [proxy(news, news["ca_pem"], news["region"]), resolver(news, news["domain"])]
 
 
 def _outputs(news: Props) -> Props:
-    return {"addresses": addresses(news["port_base"])}
+    return {"addresses": addresses(news["port_base"]), "dns": f"127.0.0.1:{dns_port(news['port_base'])}"}
