@@ -24,7 +24,7 @@ from hashistack.aws.pools.launch import Launch, disks, made_of
 from hashistack.aws.pools.server_pool import AwsServerPool, AwsServerPoolArgs
 from hashistack.cloud.refusal import parsed
 from hashistack.component.connection import DeclaredPool, connection
-from hashistack.component.preflight import own_settings, refuse
+from hashistack.component.preflight import of_every_platform, refuse
 from hashistack.component.resource import Specification
 from hashistack.machine.roles import SERVER, TOOLS
 from hashistack.ops.api.policy import Policy
@@ -53,8 +53,8 @@ class AwsCluster(pulumi.ComponentResource):
         distribution = args.image if args.image in OFFICIAL else ""
         found = account.look(spec, scope.region, scope.account, args.vpc_id is not None, self)
         problems = checks.problems(spec, scope.region, args.tags, args.pools, args.vpc_id is None, distribution)
-        if spec.own_settings:
-            found += own_settings(spec.model_dump_json())
+        if spec.to_look_at:
+            found += of_every_platform(spec.model_dump_json())
         refuse(problems, found)
         first = Specification(f"{name}-specification", spec.model_dump_json(), pulumi.ResourceOptions(parent=self))
         child = pulumi.ResourceOptions(parent=self, depends_on=[first])

@@ -15,12 +15,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from hashistack.component.findings import Finding, marked, text
+from hashistack.component.findings import Finding
 from hashistack.machine.config.agents import agents
 from hashistack.machine.config.fragments import Json, filled, merged
 from hashistack.machine.platform import Platform
 from hashistack.machine.roles import SERVER
-from hashistack.provider.handler import Context, Props
 from hashistack.spec import ClientPool, ClusterSpec, ServerPool
 from hashistack.spec.catalog import Product
 from hashistack.toolchain import Tool, ToolError, host_arch, resolve
@@ -42,20 +41,11 @@ class _StandIns(dict[str, Any]):
 _KNOWN = _StandIns(ip="10.0.0.1", servers=3, quorum=2, expect=3)
 
 
-def answer(ctx: Context, asked: Props) -> Props:
-    """The function `hashistack:index:settingsPreflight`: `{"spec": JSON, "build": bool}` to `{"findings": JSON}`.
-
-    build: whether a tool that only a build from source can bring is built for this; a preview builds none.
-    """
-    spec = ClusterSpec.parse(json.loads(asked["spec"]))
-    found = list(findings(spec, build=asked["build"], tell=ctx.progress))
-    for one in found:
-        ctx.log("debug", marked(one))  # for `hashistack doctor`
-    return {"findings": text(found)}
-
-
 def findings(spec: ClusterSpec, build: bool = False, tell: Any = None) -> Iterator[Finding]:
-    """One finding for each product of each pool that has own settings for it."""
+    """One finding for each product of each pool that has own settings for it.
+
+    build: whether a tool that only a build from source can bring is built for this; tell: hears of its progress.
+    """
     tools: dict[Product, Tool | Finding] = {}
     pools: list[tuple[str, str, ServerPool | ClientPool]] = [("servers", SERVER, spec.servers)]
     pools += [(f"clients[{index}]", pool.name, pool) for index, pool in enumerate(spec.clients)]

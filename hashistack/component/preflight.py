@@ -18,7 +18,7 @@ from hashistack.version import VERSION
 if TYPE_CHECKING:
     from hashistack.spec.problems import Problem
 
-_SETTINGS: Final = "hashistack:index:settingsPreflight"
+_ALL: Final = "hashistack:index:preflight"
 
 
 def preflight(token: str, asked: Mapping[str, Any]) -> list[Finding]:
@@ -41,9 +41,9 @@ def preflight(token: str, asked: Mapping[str, Any]) -> list[Finding]:
     return [one for one in found if one.ok is False]
 
 
-def own_settings(spec: str) -> list[Finding]:
-    """What the agents do not take of the own settings in `spec` (JSON text), which has some. Raises pulumi.RunError."""
-    return preflight(_SETTINGS, {"spec": spec, "build": not pulumi.runtime.is_dry_run()})
+def of_every_platform(spec: str) -> list[Finding]:
+    """What stands against `spec` (JSON text) on any platform. Raises pulumi.RunError."""
+    return preflight(_ALL, {"spec": spec, "build": not pulumi.runtime.is_dry_run()})
 
 
 def refuse(problems: Sequence[Problem], found: Sequence[Finding]) -> None:

@@ -75,7 +75,8 @@ def failures(allocations: Sequence[Allocation], version: int) -> list[Allocation
 def told(allocation: Allocation) -> tuple[str, str]:
     """What is wrong with an allocation, and the task that it is wrong with, "" where no task has begun.
 
-    The task that was started again most often, else the first that did not end well; its last exit code or event.
+    The task that was started again most often, else the first that did not end well; its last exit code, else what
+    failed last (a pull, an artifact), else its last event.
     """
     open_tasks = [task for task in allocation.events if task not in allocation.succeeded]
     if not open_tasks:
@@ -83,7 +84,8 @@ def told(allocation: Allocation) -> tuple[str, str]:
     task = max(open_tasks, key=lambda one: allocation.restarts.get(one, 0))
     events = allocation.events[task]
     exits = [event for event in events if event.startswith("Exit Code")]
-    last = exits[-1].lower() if exits else events[-1] if events else allocation.status
+    failed = [event for event in events if "fail" in event.lower()]
+    last = exits[-1].lower() if exits else (failed or events or [allocation.status])[-1]
     times = allocation.restarts.get(task, 0)
     again = f", started again {times} time{'' if times == 1 else 's'}" if times else ""
     return f"{allocation.name} on {allocation.node}: task {task}: {last}{again}", task

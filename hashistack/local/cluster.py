@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import pulumi
 
 from hashistack.component.connection import DeclaredPool, connection
-from hashistack.component.preflight import own_settings, refuse
+from hashistack.component.preflight import of_every_platform, refuse
 from hashistack.local.dns import LocalDns
 from hashistack.local.outline import PoolOutline, outline
 from hashistack.local.resources import (
@@ -75,8 +75,8 @@ class LocalCluster(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         with plugin_starts():
             spec = outline(args.spec)
-        if spec.own_settings:
-            refuse((), own_settings(spec.text))
+        if spec.to_look_at:
+            refuse((), of_every_platform(spec.text))
         # Where Pulumi.yaml is; an inline program has none.
         project = pulumi.get_root_directory() or str(Path.cwd())
         site = LocalSite(f"{name}-site", spec.subject.name, spec.text, project, child)

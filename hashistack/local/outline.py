@@ -49,8 +49,8 @@ class PoolOutline:
 class Outline:
     """A good specification's own text (JSON), and what of it the program passes on. The servers are the first pool.
 
-    digests: of pinned binaries for `arch`; upstreams: () for the host's own. own_settings: the agents must be asked
-    whether they take them.
+    digests: of pinned binaries for `arch`; upstreams: () for the host's own. to_look_at: there is what
+    a look before an `up` tells of.
     """
 
     text: str
@@ -62,7 +62,7 @@ class Outline:
     upstreams: tuple[str, ...]
     versions: dict[str, str]
     digests: dict[str, str]
-    own_settings: bool
+    to_look_at: bool
     subject: Subject
     pools: tuple[PoolOutline, ...]
 
@@ -114,7 +114,7 @@ def _of(spec: ClusterSpec) -> Outline:
         upstreams=tuple(spec.dns.upstreams),
         versions={tool: versions.of(tool) for tool in TOOLS},
         digests={tool: versions.digests(tool)[arch] for tool in TOOLS if versions.digests(tool)},
-        own_settings=spec.own_settings,
+        to_look_at=spec.to_look_at,
         subject=Subject.of(spec),
         pools=(servers, *clients),
     )

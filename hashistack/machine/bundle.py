@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hashistack.machine.config.agents import agents
 from hashistack.machine.config.bootstrap import bootstrap
-from hashistack.machine.config.docker import docker
+from hashistack.machine.config.docker import AUTH, CREDENTIALS, docker, registry_files
 from hashistack.machine.config.fragments import Fragments
 from hashistack.machine.config.services import services
 from hashistack.machine.config.unbound import stub, unbound
@@ -120,6 +120,10 @@ def render(spec: ClusterSpec, pool: str, platform: Platform, binaries: tuple[Bin
     if platform.disks:
         programs += ("boot/mount-volumes",)
         contents["volumes"] = "".join(f"{device} {path}\n" for device, path in platform.disks.items()).encode()
+    if has_docker:
+        contents |= registry_files(spec)
+    if AUTH in contents:
+        programs += (f"boot/{CREDENTIALS}",)
     contents |= {f"bin/{Path(name).name}": _program(name) for name in programs}
     if drivers:
         contents["drivers"] = "".join(f"{driver}\n" for driver in drivers).encode()

@@ -21,7 +21,7 @@ SHARED: Final[dict[str, str]] = {
 """The resources of every platform; each has its own beside them."""
 
 SHARED_FUNCTIONS: Final[dict[str, str]] = {
-    "hashistack:index:settingsPreflight": "hashistack.component.own_settings:answer",
+    "hashistack:index:preflight": "hashistack.component.looks:answer",
 }
 """The functions of every platform."""
 

@@ -15,6 +15,7 @@ from hashistack.spec.network import Network
 from hashistack.spec.policy import UpgradePolicy
 from hashistack.spec.pool import ClientPool, ServerPool
 from hashistack.spec.problems import FieldError, Problem, SpecError, show
+from hashistack.spec.registries import Registry, registries
 from hashistack.spec.seal import Seal
 from hashistack.spec.section import Many, Section, reads
 from hashistack.spec.snapshots import Snapshots
@@ -41,6 +42,7 @@ class ClusterSpec(Section):
         (reads("clients", "upgrade"), spec_checks.upgrades),
         (reads("servers", "clients", "versions"), spec_checks.architectures),
         (reads("dns", "network"), spec_checks.resolvers),
+        (reads("registries"), registries),
     )
     hints: ClassVar[Mapping[str, str]] = {
         "count": "Give the number of servers as `servers: {count: 3}`.",
@@ -65,6 +67,8 @@ class ClusterSpec(Section):
     """Addresses."""
     dns: Dns = Dns()
     """Name resolution on every machine."""
+    registries: Many[Registry] = ()
+    """Image registries with a CA, credentials or mirrors of their own, for the docker driver."""
     versions: Versions = Versions()
     """Releases of the tools."""
     tls: Tls = Tls()
@@ -100,11 +104,12 @@ class ClusterSpec(Section):
         return cls(**data)
 
     @property
-    def own_settings(self) -> bool:
-        """Whether any pool has settings of the user's own for its agents."""
+    def to_look_at(self) -> bool:
+        """Whether it has what a look before an `up` tells of: settings of the user's own for the agents, registries."""
         servers, clients = self.servers, self.clients
         return bool(
-            servers.nomad_config
+            self.registries
+            or servers.nomad_config
             or servers.consul_config
             or servers.vault_config
             or any(pool.nomad_config or pool.consul_config for pool in clients)

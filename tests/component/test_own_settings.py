@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from hashistack.component.findings import parsed
-from hashistack.component.own_settings import answer, findings
+from hashistack.component.looks import answer
+from hashistack.component.own_settings import findings
 from hashistack.provider.handler import Context
 from hashistack.spec import ClusterSpec
 from hashistack.toolchain import ToolError, resolution

@@ -95,6 +95,8 @@ def test_an_allocation_tells_its_task_exit_code_and_restarts() -> None:
     ill = allocation(events=events, succeeded=frozenset({"init"}), restarts={"web": 2})
     assert told(ill) == ("x.x[0] on web-1: task web: exit code: 7, started again 2 times", "web")
     assert told(allocation(events={"web": ("Failed to pull",)}))[0] == "x.x[0] on web-1: task web: Failed to pull"
+    again = {"web": ("Downloading image", "Failed to pull `x`: connection refused", "Task restarting in 1s")}
+    assert told(allocation(events=again))[0].endswith("task web: Failed to pull `x`: connection refused")
     assert told(allocation("failed")) == ("x.x[0] on web-1 is failed", "")
 
 

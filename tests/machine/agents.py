@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -203,11 +203,14 @@ def installed(machine: Sandbox, bootstrap: Callable[[dict[str, Any]], None]) -> 
 
 @contextmanager
 def agents(
-    directory: Path, shell: str, bootstrap: Callable[[dict[str, Any]], None] = lambda _: None
+    directory: Path,
+    shell: str,
+    bootstrap: Callable[[dict[str, Any]], None] = lambda _: None,
+    names: Sequence[str] = (),
 ) -> Iterator[Agents]:
-    """A server that nobody has bootstrapped yet; `bootstrap`: as for `Agents.install`."""
+    """A server that nobody has bootstrapped yet; `bootstrap`: as for `Agents.install`; names: its certificate's too."""
     machine, signer = Sandbox(directory, shell, name="server-1"), Signer()
-    spec, secrets = CASES[CASE].spec, document(CASE, "server")
+    spec, secrets = CASES[CASE].spec, document(CASE, "server", names)
     installed(machine, bootstrap)
     machine.facts(secrets, expect=1, quorum=1)
     machine.path("/platform/secrets").mkdir(parents=True)

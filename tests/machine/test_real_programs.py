@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,15 +30,15 @@ MACHINES = [
 pytestmark = pytest.mark.parametrize("shell", ["dash"], indirect=True)  # the programs under test are the vendor's
 
 
-def document(case: str, pool: str) -> dict[str, str]:
-    """A role document of real keys."""
+def document(case: str, pool: str, names: Sequence[str] = ()) -> dict[str, str]:
+    """A role document of real keys; its certificate has these names too."""
     now = datetime.now(UTC)
     ca = pki.authority("test CA", timedelta(days=200), now)
     own = pki.certificate(
         ca.cert_pem,
         ca.key_pem,
         common_name="test",
-        dns_names=[f"{role(pool)}.{CASES[case].spec.region}.nomad", "localhost"],
+        dns_names=[f"{role(pool)}.{CASES[case].spec.region}.nomad", "localhost", *names],
         ip_addresses=["127.0.0.1"],
         validity=timedelta(days=100),
         now=now,

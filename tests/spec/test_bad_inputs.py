@@ -499,7 +499,7 @@ BAD: list[tuple[str, dict[Any, Any], str]] = [
     (
         "57",
         {"qqq": 1},
-        "spec.qqq: unknown field (got 1). Known here: acl, clients, datacenter, dns, name, network, region, seal, servers, snapshots, tags, tls, upgrade, versions.",
+        "spec.qqq: unknown field (got 1). Known here: acl, clients, datacenter, dns, name, network, region, registries, seal, servers, snapshots, tags, tls, upgrade, versions.",
     ),
     (
         "57",

@@ -26,9 +26,9 @@ def test_settings_of_ones_own_are_taken_as_they_are() -> None:
     own = {"nomad_config": {"server": {"job_gc_threshold": "5h"}, "telemetry": {"filter_default": False}}}
     spec = ClusterSpec.parse({"servers": {**own, "vault_config": {"ui": False}}, "clients": [{"name": "web"}]})
     assert spec.servers.nomad_config == own["nomad_config"]
-    assert spec.own_settings
+    assert spec.to_look_at
     assert ClusterSpec.parse(spec.model_dump(mode="json")) == spec
-    assert not ClusterSpec().own_settings
+    assert not ClusterSpec().to_look_at
 
 
 @pytest.mark.parametrize("pool", ["servers", "clients"])

@@ -65,6 +65,8 @@ _HEALTH = (
 of its role document (`node/rotate/ensure-tokens`), and reads in this policy what Vault was told last (``RELEASE``: a
 digest of it, by `node/bootstrap/bootstrap-vault`)."""
 
+_REGISTRIES = 'path "kv/data/hashistack/registries/*" { capabilities = ["read"] }\n'
+
 
 def bootstrap(spec: ClusterSpec) -> Json:
     """The contents of ``bootstrap.json`` in a server's bundle."""
@@ -140,6 +142,7 @@ def _consul() -> Json:
 
 
 def _vault(spec: ClusterSpec) -> Json:
+    private = any(registry.credentials for registry in spec.registries)
     return {
         "autopilot": {
             # A joiner votes as soon as it is sound: the wait of 10 s is for clusters that already carry load,
@@ -154,6 +157,7 @@ def _vault(spec: ClusterSpec) -> Json:
             "operator": _OPERATOR,
             "nomad-workloads": _WORKLOAD,
             "hashistack-metrics": _METRICS,
+            **({"registries": _REGISTRIES} if private else {}),
             "server-health": _HEALTH,
         },
         "jwt": {
@@ -193,4 +197,16 @@ def _vault(spec: ClusterSpec) -> Json:
             "token_type": "batch",
             "token_ttl": "1h",
         },
+        **({"registries": _by_client(spec)} if private else {}),
+    }
+
+
+def _by_client(spec: ClusterSpec) -> Json:
+    """The login by which clients read the credentials of registries (`docker-credential-hashistack`)."""
+    return {
+        "certificate": "{{secret.ca}}",
+        "allowed_dns_sans": [f"client.{spec.region}.nomad"],
+        "token_policies": ["registries"],
+        "token_type": "batch",
+        "token_ttl": "1m",
     }

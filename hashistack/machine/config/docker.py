@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from ipaddress import ip_network
+from typing import Final
 
 from hashistack.machine.config.fragments import Fragments
 from hashistack.spec import ClusterSpec
@@ -12,9 +14,26 @@ PAUSE = "hashistack/pause:1"
 tag is not `latest`, which Nomad would pull."""
 
 
+CREDENTIALS: Final = "docker-credential-hashistack"
+"""The program that Nomad asks for the credentials of a registry: Docker's name for a helper called `hashistack`."""
+AUTH: Final = "docker-auth.json"
+"""The file in the bundle that says which registries it is asked for."""
+
+
+def registry_files(spec: ClusterSpec) -> dict[str, bytes]:
+    """What a machine needs of the registries, by its place in the bundle; no credentials are among it."""
+    found = {f"certs.d/{one.host}/ca.crt": one.ca.encode() for one in spec.registries if one.ca}
+    if helped := {
+        one.host: CREDENTIALS.removeprefix("docker-credential-") for one in spec.registries if one.credentials
+    }:
+        found[AUTH] = json.dumps({"credHelpers": helped}, indent=1, sort_keys=True).encode() + b"\n"
+    return found
+
+
 def docker(spec: ClusterSpec) -> Fragments:
     """dockerd's configuration file. Containers ask unbound: theirs is the machine's /etc/resolv.conf."""
     bridge = ip_network(spec.network.docker_bridge)
+    mirrors = [mirror for one in spec.registries for mirror in one.mirrors]
     return {
         "20-base.json": {
             "data-root": "/var/lib/docker",
@@ -25,5 +44,6 @@ def docker(spec: ClusterSpec) -> Fragments:
             # For containers that say nothing of logs. What Nomad starts has limits of its own.
             "log-driver": "json-file",
             "log-opts": {"max-size": "2m", "max-file": "2"},
+            **({"registry-mirrors": mirrors} if mirrors else {}),
         }
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hashistack.machine.config.docker import PAUSE
+from hashistack.machine.config.docker import AUTH, PAUSE
 from hashistack.machine.config.fragments import TLS, Fragments, Json
 from hashistack.machine.platform import Platform
 from hashistack.spec import ClientPool, ClusterSpec
@@ -86,7 +86,10 @@ def nomad(spec: ClusterSpec, pool: str, platform: Platform, cni: str) -> Fragmen
         }
     return {
         "20-base.json": base,
-        "40-role.json": {"client": _client(spec, client, platform, cni, join), "plugin": _plugins(client, platform)},
+        "40-role.json": {
+            "client": _client(spec, client, platform, cni, join),
+            "plugin": _plugins(spec, client, platform),
+        },
         "60-secrets.json": {"consul": {"token": "{{secret.consul_nomad_client}}"}},
     }
 
@@ -123,7 +126,7 @@ def _chroot(root: str) -> Json:
     return {root: "/", "/etc/resolv.conf": "/etc/resolv.conf"}
 
 
-def _plugins(pool: ClientPool, platform: Platform) -> Json:
+def _plugins(spec: ClusterSpec, pool: ClientPool, platform: Platform) -> Json:
     # Nomad's defaults but for pids_limit, which is unlimited, and infra_image, which is pulled from a registry:
     # https://developer.hashicorp.com/nomad/docs/deploy/task-driver/docker
     docker: Json = {
@@ -133,6 +136,8 @@ def _plugins(pool: ClientPool, platform: Platform) -> Json:
         "infra_image": PAUSE,
         "gc": {"image": not platform.keeps_images},
     }
+    if any(registry.credentials for registry in spec.registries):
+        docker["auth"] = {"config": f"/opt/hashistack/current/{AUTH}"}
     known: dict[str, Json] = {"docker": docker, "raw_exec": {"enabled": True}}
     # A mapping and no list, so that a pool's own settings are merged into it.
     return {driver: {"config": known[driver]} for driver in sorted(pool.drivers) if driver in known}
