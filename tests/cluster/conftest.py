@@ -72,7 +72,7 @@ def datacenter(
     left = None
     try:
         with sampler.sampling():
-            project.run("up")
+            project.run("up", seconds=900)  # the first one of a machine may have to make the image
         datacenter = Datacenter(docker_client, project)
         left = datacenter.left
         yield datacenter
