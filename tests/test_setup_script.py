@@ -128,11 +128,12 @@ def test_what_only_the_tests_need_is_installed_for_them_alone(checkout: Path, tm
     assert setup(checkout, PATH=str(programs)).returncode == 0
     refused = setup(checkout, "test", PATH=str(programs))
     assert refused.returncode == 2
-    assert "the tests need busybox dash jq. Install them" in refused.stderr
+    assert "the tests need busybox dash dhclient dhcpcd jq. Install them" in refused.stderr
     program(programs / "id", "echo 0")
     program(programs / "apt-get", f'echo "$*" >>"{tmp_path}/apt"')
     assert setup(checkout, "test", PATH=str(programs)).returncode == 0
-    assert (tmp_path / "apt").read_text().splitlines()[-1].endswith(" busybox curl dash iproute2 jq util-linux")
+    packages = "busybox curl dash dhcpcd-base iproute2 isc-dhcp-client jq udhcpc util-linux"
+    assert (tmp_path / "apt").read_text().splitlines()[-1].endswith(f" {packages}")
 
 
 @pytest.mark.parametrize("path", SH_PROGRAMS, ids=lambda path: str(path.relative_to(CHECKOUT)))
