@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import docker
@@ -13,6 +14,7 @@ import pytest
 from .datacenter import Datacenter
 from .processes import Sampler
 from .project import Project, sites
+from .registry import Registry
 
 KEEP = "HASHISTACK_TESTS_KEEP"
 """Names a directory: the session's cluster is kept there as a project, and the next session finds it again."""
@@ -55,20 +57,54 @@ def sampler() -> Iterator[Sampler]:
         yield sampler
 
 
+@dataclass(frozen=True)
+class Registries:
+    """The registries of the session's cluster: a mirror of Docker Hub, and one that asks for credentials."""
+
+    mirror: Registry
+    private: Registry
+    password: str
+
+    @property
+    def specification(self) -> list[dict[str, object]]:
+        return [
+            {"host": "docker.io", "mirrors": [f"https://{self.mirror.host}"]},
+            {"host": self.mirror.host, "ca": self.mirror.ca},
+            {"host": self.private.host, "ca": self.private.ca, "credentials": "vault"},
+        ]
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the session's project is."""
+    kept = os.environ.get(KEEP)
+    return Path(kept) if kept else tmp_path_factory.mktemp("cluster") / "project"
+
+
+@pytest.fixture(scope="session")
+def registries(docker_client: docker.DockerClient, home: Path) -> Iterator[Registries]:
+    (config,) = docker_client.networks.get("bridge").attrs["IPAM"]["Config"]
+    address, password = config["Gateway"], secrets.token_urlsafe(12)
+    mirror = Registry(address, home.with_name(f"{home.name}-mirror"))
+    private = Registry(address, home.with_name(f"{home.name}-private"), f"robot:{password}")
+    yield Registries(mirror, private, password)
+    mirror.close()
+    private.close()
+
+
 @pytest.fixture(scope="session")
 def datacenter(
-    docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory, sampler: Sampler
+    docker_client: docker.DockerClient, home: Path, registries: Registries, sampler: Sampler
 ) -> Iterator[Datacenter]:
     kept = os.environ.get(KEEP)
-    project = Project.of_example(Path(kept) if kept else tmp_path_factory.mktemp("cluster") / "project")
+    project = Project.of_example(home)
     if not project.configuration():
         cidr = free_subnet(docker_client)
         # Addresses without anybody there yet: the DNS tests put resolvers of their own there.
         upstreams = [cidr.replace(".0/24", f".{last}") for last in (250, 251)]
         name = f"t{secrets.token_hex(2)}"
-        project.configure(
-            cluster={"name": name, "network": {"cidr": cidr}, "dns": {"upstreams": upstreams}, **OWN_SETTINGS}
-        )
+        spec = {"name": name, "network": {"cidr": cidr}, "dns": {"upstreams": upstreams}}
+        project.configure(cluster={**spec, **OWN_SETTINGS, "registries": registries.specification})
     left = None
     try:
         with sampler.sampling():
