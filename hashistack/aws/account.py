@@ -10,6 +10,7 @@ from pulumi_aws import config
 
 from hashistack.aws import cluster_id
 from hashistack.aws.access.policies import Scope
+from hashistack.aws.provider import profile
 from hashistack.cloud.cluster_id import site
 from hashistack.component.findings import Finding
 from hashistack.component.preflight import preflight, refuse
@@ -43,8 +44,7 @@ def look(spec: ClusterSpec, region: str, account: str, own_vpc: bool, cluster: p
         "region": region,
         "account": account,
         "own_vpc": own_vpc,
-        # An explicit provider keeps its settings to itself.
-        "profile": None if explicit else config.profile,
+        "profile": profile(cluster),
         "accounts": [] if explicit else json.loads(getattr(config, "allowed_account_ids", "") or "[]"),
     }
     return preflight(PREFLIGHT, asked)

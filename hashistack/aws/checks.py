@@ -59,6 +59,7 @@ def problems(
         *_clients(spec, region, new_vpc),
         *tag_problems({**spec.tags, **tags}),
         *_seal(spec),
+        *_tls(spec),
         *_options(spec, options),
     )
 
@@ -160,6 +161,15 @@ def _volumes(path: str, pool: ClientPool, volumes: Sequence[Volume]) -> Iterator
             yield Problem(
                 where, f"{show(volume.host_volume)} has two disks", "Give each disk a host volume of its own."
             )
+
+
+def _tls(spec: ClusterSpec) -> Iterator[Problem]:
+    if spec.tls.min_version == "tls13":
+        yield Problem(
+            "tls.min_version",
+            'the load balancer of the APIs checks servers by TLS 1.2, and would find none healthy (got "tls13")',
+            'Give "tls12": who speaks 1.3 gets it all the same.',
+        )
 
 
 def _seal(spec: ClusterSpec) -> Iterator[Problem]:

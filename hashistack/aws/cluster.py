@@ -14,7 +14,7 @@ from hashistack.aws.access.secrets import AwsSecrets, AwsSecretsArgs
 from hashistack.aws.args import AwsClusterArgs
 from hashistack.aws.network.api import AwsApi, AwsApiArgs
 from hashistack.aws.network.dns import AwsDns, AwsDnsArgs
-from hashistack.aws.network.endpoints import NEEDED
+from hashistack.aws.network.endpoints import needed
 from hashistack.aws.network.firewall import AwsFirewall, AwsFirewallArgs
 from hashistack.aws.network.network import AwsNetwork, AwsNetworkArgs
 from hashistack.aws.pools.boot import Boots
@@ -22,6 +22,7 @@ from hashistack.aws.pools.client_pool import AwsClientPool, AwsClientPoolArgs, A
 from hashistack.aws.pools.images import OFFICIAL
 from hashistack.aws.pools.launch import Launch, disks, made_of
 from hashistack.aws.pools.server_pool import AwsServerPool, AwsServerPoolArgs
+from hashistack.aws.provider import profile
 from hashistack.cloud.refusal import parsed
 from hashistack.component.connection import DeclaredPool, connection
 from hashistack.component.preflight import of_every_platform, refuse
@@ -64,8 +65,9 @@ class AwsCluster(pulumi.ComponentResource):
             AwsNetworkArgs(
                 network=spec.network,
                 zones=spec.servers.zones,
-                endpoints=NEEDED if args.endpoints or (closed and args.vpc_id is None) else (),
+                endpoints=needed(args.sessions) if args.endpoints or (closed and args.vpc_id is None) else (),
                 flow_logs=args.flow_logs,
+                permissions_boundary_arn=args.permissions_boundary_arn,
                 vpc_id=args.vpc_id,
                 private_subnet_ids=args.private_subnet_ids,
                 route_table_ids=args.route_table_ids,
@@ -81,7 +83,9 @@ class AwsCluster(pulumi.ComponentResource):
         entry = network.zone_subnet_ids
         sources = {**groups, **args.api_sources}
         api = AwsApi(
-            f"{name}-api", AwsApiArgs(vpc, entry, groups["servers"], sources, args.api_source_cidrs, own), child
+            f"{name}-api",
+            AwsApiArgs(vpc, entry, groups["servers"], sources, args.api_source_cidrs, args.protect, own),
+            child,
         )
         dns = AwsDns(f"{name}-dns", AwsDnsArgs(spec.dns, args.forward_dns, vpc, entry, groups["servers"], own), child)
         keys = ClusterSecrets(
@@ -147,16 +151,18 @@ class AwsCluster(pulumi.ComponentResource):
                 spec.servers.count,
                 Policy.of(spec.upgrade),
                 start.bundle,
-                _template(scope.region, servers),
+                _template(scope.region, profile(self), servers),
             )
         ]
         for pool in spec.clients:
             start, upgrade = launch(pool.name, groups["clients"], pool), spec.upgrade_of(pool)
             options = args.pools.get(pool.name, AwsPoolOptions())
             clients = AwsClientPool(
-                f"{name}-{pool.name}", AwsClientPoolArgs(pool, upgrade, start, options, args.protect), after
+                f"{name}-{pool.name}",
+                AwsClientPoolArgs(pool, upgrade, start, options, args.protect, servers=servers.made),
+                after,
             )
-            template = _template(scope.region, clients)
+            template = _template(scope.region, profile(self), clients)
             policy = Policy.of(upgrade)
             declared.append(
                 DeclaredPool(
@@ -179,7 +185,8 @@ class AwsCluster(pulumi.ComponentResource):
         self.register_outputs({"connection": self.connection, "ca_pem": self.ca_pem, "bundles": self.bundles})
 
 
-def _template(region: str, pool: AwsServerPool | AwsClientPool) -> pulumi.Output[dict[str, Any]]:
-    """What a pool's machines are made from: the group that they are in, and its launch template."""
+def _template(region: str, profile: str | None, pool: AwsServerPool | AwsClientPool) -> pulumi.Output[dict[str, Any]]:
+    """What a pool's machines are made from: the group that they are in, and its launch template; and whose it is."""
+    of = {"region": region, **({"profile": profile} if profile else {})}
     made = pulumi.Output.all(pool.group, pool.template_id, pool.template_version)
-    return made.apply(lambda it: {"region": region, "group": it[0], "launch_template": {"id": it[1], "version": it[2]}})
+    return made.apply(lambda it: {**of, "group": it[0], "launch_template": {"id": it[1], "version": it[2]}})

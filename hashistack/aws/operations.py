@@ -17,6 +17,9 @@ class AwsOperations(PlatformOperations):
 
     extra = "aws"
     component = "hashistack:index:AwsCluster"
+    handlers: ClassVar[Mapping[str, str]] = {
+        "hashistack:index:AwsInService": "hashistack.aws.ops.in_service:InServiceHandler"
+    }
     functions: ClassVar[Mapping[str, str]] = {"hashistack:index:awsPreflight": "hashistack.aws.ops.preflight:answer"}
     archive_scheme = "s3://"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 
 from hashistack.spec.problems import Problem, show
@@ -21,6 +22,9 @@ GROUP = "aws:autoscaling:groupName"
 _MOST = 50  # for each resource; some places are ours
 _OURS = 6  # of a server: the five above, and its name
 _LONGEST_VALUE = 256
+_VALUE = "_.:/=+-@"
+"""Beside letters, digits and spaces of any script.
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions"""
 # With tags in the metadata service, where machines read them, a launch with other keys fails.
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
 _KEY = re.compile(r"(?!(\.|\.\.|_index)$)[A-Za-z0-9+\-=.,_:@]+")
@@ -53,6 +57,12 @@ def problems(tags: Mapping[str, str], path: str = "tags") -> Iterator[Problem]:
                 f"{path}[{show(key)}]",
                 "AWS starts no machine that reads its own tags with such a key",
                 "Use letters, digits and + - = . , _ : @.",
+            )
+        if not all(char in _VALUE or unicodedata.category(char)[0] in "LNZ" for char in value):
+            yield Problem(
+                f"{path}.{key}",
+                f"has characters that AWS takes in no tag (got {show(value)})",
+                f"Use letters, digits, spaces and {' '.join(_VALUE)}.",
             )
         if len(value) > _LONGEST_VALUE:
             yield Problem(

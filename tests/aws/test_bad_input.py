@@ -53,6 +53,18 @@ BAD: Mapping[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {},
         'spec.servers.machine_type: is no EC2 machine type for Linux (got "n2-standard-2"). One is "m6i.large".',
     ),
+    "TLS that no check of the load balancer speaks": (
+        {"tls": {"min_version": "tls13"}},
+        {},
+        "spec.tls.min_version: the load balancer of the APIs checks servers by TLS 1.2, and would find none healthy"
+        ' (got "tls13"). Give "tls12": who speaks 1.3 gets it all the same.',
+    ),
+    "a tag that AWS refuses midway": (
+        {},
+        {"tags": {"owner": "ops; paid"}},
+        'spec.tags.owner: has characters that AWS takes in no tag (got "ops; paid"). Use letters, digits, spaces and'
+        " _ . : / = + - @.",
+    ),
     "spot servers": (
         {"servers": {"spot": True}},
         {},

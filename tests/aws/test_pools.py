@@ -30,6 +30,29 @@ def test_the_group_of_servers_replaces_none_unasked() -> None:
     assert group.get("mixedInstancesPolicy") is None and "capacityRebalance" not in group
 
 
+@pytest.mark.parametrize(("count", "most"), [(3, 134), (5, 120)])
+def test_what_the_group_of_servers_replaces_is_in_service_before_and_one_at_a_time(count: int, most: int) -> None:
+    policy = _group(cluster({"servers": {"count": count}}), "server")["instanceMaintenancePolicy"]
+    assert policy == {"minHealthyPercentage": 100, "maxHealthyPercentage": most}
+    assert int(count * most / 100) == count + 1
+
+
+def test_the_providers_own_wait_is_off_and_ours_follows_each_group(made: Plan) -> None:
+    for group in made.of("Group"):
+        assert group.inputs["waitForCapacityTimeout"] == "0"
+        ours = made.one("AwsInService", group.name.removeprefix("prod"))
+        assert ours.inputs["sizes"] == [group.inputs["minSize"], group.inputs["maxSize"]]
+        assert group.urn in ours.depends_on
+
+
+def test_clients_are_deleted_before_the_servers_through_which_they_drain() -> None:
+    made = planned("minimal")
+    servers, clients = made.one("Group", "-server"), made.one("Group", "-workers")
+    assert servers.urn in clients.depends_on
+    # Nobody waits for servers in service before machines of clients are started.
+    assert made.one("AwsInService", "-server").urn not in clients.depends_on
+
+
 @pytest.mark.parametrize(("count", "least"), [(3, 2), (5, 3)])
 def test_the_group_never_goes_below_what_servers_need_to_agree(count: int, least: int) -> None:
     group = _group(cluster({"servers": {"count": count}}), "server")

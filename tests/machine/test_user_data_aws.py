@@ -182,3 +182,14 @@ def test_a_server_boots_from_its_real_bundle_and_platform(machine: Sandbox, aws:
     assert set(aws.operations) == {"GetObject", "GetSecretValue", "DescribeInstances"}
     for place in ("/etc", "/opt", "/var"):
         assert not [path for path, text in machine.tree(place).items() if "the-secret" in text]
+
+
+@pytest.mark.parametrize(
+    ("version", "signs"), [("7.81.0", False), ("7.9.1", False), ("7.88.1", True), ("7.100.0", True), ("8.14.1", True)]
+)
+def test_a_curl_that_signs_too_little_is_told(bare: Sandbox, start: Start, version: str, signs: bool) -> None:
+    bare.stand_in("curl", f'if [ "$*" = --version ]; then echo "curl {version} (x86_64)"; else echo asked; exit 7; fi')
+    start(SCRIPT)
+    wait_for(lambda: bare.said())
+    told = any("this image's curl can't sign requests to AWS" in line for line in bare.said())
+    assert told is not signs

@@ -24,6 +24,8 @@ PROGRAM = """\
 import pulumi
 import pulumi_aws as aws
 
+from hashistack.aws.pools.in_service import AwsInService
+
 vpc = aws.ec2.Vpc("vpc", cidr_block="10.9.0.0/16")
 zone = aws.get_availability_zones().names[0]
 subnet = aws.ec2.Subnet("subnet", vpc_id=vpc.id, cidr_block="10.9.0.0/24", availability_zone=zone)
@@ -49,9 +51,12 @@ pool = aws.autoscaling.Group(
     desired_capacity=0,
     vpc_zone_identifiers=[subnet.id],
     launch_template=dict(id=template.id, version=template.latest_version.apply(lambda v: f"{{v:.0f}}")),
+    instance_maintenance_policy=dict(min_healthy_percentage=100, max_healthy_percentage=134),
+    wait_for_capacity_timeout="0",
     initial_lifecycle_hooks=[dict(name="up", lifecycle_transition="autoscaling:EC2_INSTANCE_LAUNCHING")],
     tags=[dict(key="k", value="v", propagate_at_launch=True)],
 )
+AwsInService("pool", pool, None)
 pulumi.export("bucket", bucket.id)
 pulumi.export("pool", pool.name)
 pulumi.export("template", template.id)

@@ -84,7 +84,7 @@ class AwsArtifacts(pulumi.ComponentResource):
             content_type="application/gzip",
             opts=self._object,
         )
-        return pulumi.Output.concat(_url(pushed), "?versionId=", pushed.version_id)
+        return pulumi.Output.concat(_url(pushed), "?versionId=", pushed.version_id.apply(_version))
 
     def _put(self, name: str, key: pulumi.Output[str], content: pulumi.Output[pulumi.Asset]) -> pulumi.Output[str]:
         pushed = aws.s3.BucketObjectv2(
@@ -201,6 +201,14 @@ def tls_only(bucket_arn: str) -> dict[str, Any]:
             for sid, condition in conditions.items()
         ],
     }
+
+
+def _version(said: str | None) -> str:
+    """An object's version. A new bucket's versioning takes up to 15 min; what comes before that has the version "null".
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/manage-versioning-examples.html
+    """
+    return said or "null"
 
 
 def _url(pushed: aws.s3.BucketObjectv2) -> pulumi.Output[str]:

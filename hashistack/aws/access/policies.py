@@ -17,6 +17,7 @@ Statement = dict[str, Any]
 ANYWHERE = {
     "autoscaling:DescribeAutoScalingInstances",
     "ec2:DescribeInstances",
+    "logs:DescribeLogGroups",
     "ssm:UpdateInstanceInformation",
     "ssmmessages:CreateControlChannel",
     "ssmmessages:CreateDataChannel",

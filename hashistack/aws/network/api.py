@@ -21,6 +21,10 @@ _HEALTHY: Mapping[str, str] = {
 }
 """What says that a server can answer. Consul's asks every caller for a certificate, so there an open port must do."""
 
+_RULES = 60
+"""Inbound rules that a security group may have by default; here each origin has one for each port.
+https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html#vpc-limits-security-groups"""
+
 _PRODUCTS = {"nomad": NOMAD_HTTP, "consul": CONSUL_HTTPS, "vault": VAULT_API}
 
 
@@ -32,6 +36,7 @@ class AwsApiArgs:
     servers_security_group_id: the group of the servers (`AwsFirewall`).
     sources: who may use it: a word for each to its security group, of machines, bastions or products.
     source_cidrs: the same for networks that are connected and have no group here: a VPN, peers.
+    protect: AWS deletes the load balancer only after that was turned off in an `up`; no.
     tags: for every resource.
     """
 
@@ -40,6 +45,7 @@ class AwsApiArgs:
     servers_security_group_id: pulumi.Input[str]
     sources: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     source_cidrs: Sequence[str] = ()
+    protect: bool = False
     tags: Mapping[str, str] | None = None
 
 
@@ -58,6 +64,13 @@ class AwsApi(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AwsApiArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hashistack:index:AwsApi", name, {}, opts)
+        ports = sum(len(port.protocols) for port in operator_ports())
+        room = _RULES // ports - len(args.sources)
+        if len(args.source_cidrs) > room:
+            raise pulumi.RunError(
+                f"api.source_cidrs: {len(args.source_cidrs)} networks, and beside {len(args.sources)} security groups"
+                f" there is room for {room}. Name larger networks, or security groups in `sources`."
+            )
         for cidr in args.source_cidrs:
             if IPv4Network(cidr).prefixlen == 0:
                 raise pulumi.RunError(f"api.source_cidrs: {cidr} is everybody. Name the networks of your operators.")
@@ -66,6 +79,7 @@ class AwsApi(pulumi.ComponentResource):
             vpc_id=args.vpc_id,
             subnet_ids=args.subnet_ids,
             servers_security_group_id=args.servers_security_group_id,
+            protect=args.protect,
             tags=args.tags,
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -21,6 +21,7 @@ class Balancer:
         vpc_id: pulumi.Input[str],
         subnet_ids: pulumi.Input[Sequence[str]],
         servers_security_group_id: pulumi.Input[str],
+        protect: bool = False,
         tags: Mapping[str, str] | None,
         opts: pulumi.ResourceOptions,
     ) -> None:
@@ -38,6 +39,7 @@ class Balancer:
             name,
             name_prefix=prefix(name, LOAD_BALANCER),
             internal=True,
+            enable_deletion_protection=protect,
             load_balancer_type="network",
             subnets=subnet_ids,
             security_groups=[self.security_group_id],

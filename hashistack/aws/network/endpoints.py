@@ -13,13 +13,19 @@ from hashistack.aws.tags import named
 NEEDED = (
     "autoscaling",  # completing lifecycle actions
     "ec2",  # finding the servers by their tag
-    "ec2messages",
     "kms",  # Vault's seal
     "secretsmanager",  # the role's document
-    "ssm",  # with the two messages services: a shell without SSH
-    "ssmmessages",
 )
 """The services that machines without a way to the internet need, beside S3."""
+
+SESSIONS = ("ssm", "ssmmessages")
+"""Those of a shell without SSH. The agent uses "ec2messages" no more since 3.3.40.
+https://docs.aws.amazon.com/systems-manager/latest/userguide/setup-create-vpc.html"""
+
+
+def needed(sessions: bool) -> tuple[str, ...]:
+    """The services of machines without a way to the internet, and of a shell on them."""
+    return (*NEEDED, *SESSIONS) if sessions else NEEDED
 
 
 class Endpoints:

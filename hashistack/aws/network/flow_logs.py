@@ -15,12 +15,19 @@ DAYS = 30
 """How long the record is kept."""
 
 
-def flow_logs(name: str, vpc: aws.ec2.Vpc, tags: Mapping[str, str] | None, opts: pulumi.ResourceOptions) -> None:
+def flow_logs(
+    name: str,
+    vpc: aws.ec2.Vpc,
+    tags: Mapping[str, str] | None,
+    opts: pulumi.ResourceOptions,
+    permissions_boundary_arn: pulumi.Input[str] | None = None,
+) -> None:
     """Flow logs of ``vpc`` in a log group of its own, written by a role that can do nothing else."""
     group = aws.cloudwatch.LogGroup(name, retention_in_days=DAYS, tags=named(name, tags), opts=opts)
     role = aws.iam.Role(
         name,
         name_prefix=prefix(name, ROLE),
+        permissions_boundary=permissions_boundary_arn,
         assume_role_policy=vpc.owner_id.apply(lambda account: json.dumps(trust(account))),
         tags=named(name, tags),
         opts=opts,
@@ -62,6 +69,8 @@ def writing(log_group_arn: str) -> dict[str, object]:
                 "Effect": "Allow",
                 "Action": ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
                 "Resource": [log_group_arn, f"{log_group_arn}:*"],
-            }
+            },
+            # Of which AWS lists none by name.
+            {"Effect": "Allow", "Action": ["logs:DescribeLogGroups"], "Resource": "*"},
         ],
     }

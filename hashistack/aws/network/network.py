@@ -28,7 +28,8 @@ class AwsNetworkArgs:
     zones: zones to use; None: the first three of the region, by name.
     endpoints: services that get an interface endpoint, as AWS names them (``ec2``, ``secretsmanager``): what machines
     need where there is no NAT is ``endpoints.NEEDED``. S3 always has a gateway endpoint, which costs nothing.
-    flow_logs: record all traffic of the VPC, kept for 30 days.
+    flow_logs: record all traffic of the VPC, kept for 30 days. permissions_boundary_arn: the most that
+    the role which writes them may do.
     vpc_id, private_subnet_ids: a VPC of yours, and its subnets for machines, each in another zone. Then nothing is made
     but the endpoints that are asked for. route_table_ids: with it, S3's gateway endpoint too, in these tables.
     tags: for every resource.
@@ -38,6 +39,7 @@ class AwsNetworkArgs:
     zones: Sequence[str] | None = None
     endpoints: Sequence[str] = ()
     flow_logs: bool = False
+    permissions_boundary_arn: pulumi.Input[str] | None = None
     vpc_id: pulumi.Input[str] | None = None
     private_subnet_ids: pulumi.Input[Sequence[str]] | None = None
     route_table_ids: pulumi.Input[Sequence[str]] | None = None
@@ -160,7 +162,7 @@ class AwsNetwork(pulumi.ComponentResource):
                 if placed.zone == zone:
                     self._associate(f"private-{j}", table, subnet)
         if args.flow_logs:
-            flow_logs(f"{self._name}-flow-logs", vpc, tags=args.tags, opts=self._child)
+            flow_logs(f"{self._name}-flow-logs", vpc, args.tags, self._child, args.permissions_boundary_arn)
         return pulumi.Output.all(*tables).apply(list)
 
     def _ways_out(self, nat: str, public: Sequence[tuple[Placed, aws.ec2.Subnet]]) -> dict[str, pulumi.Output[str]]:

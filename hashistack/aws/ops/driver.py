@@ -42,7 +42,7 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\S\n]*\r|[^\x20-\x7e\n\t]")
 class AwsDriver(machines.NeverStopped):
     """The machines of one cluster on AWS, by their tags and their Auto Scaling groups. See `ops.driver.PoolDriver`.
 
-    session: the operator's credentials; None takes those of the environment.
+    session: the operator's credentials; None takes the stack's profile, or those of the environment.
     """
 
     boot_seconds = 840.0
@@ -51,7 +51,7 @@ class AwsDriver(machines.NeverStopped):
     """A load balancer may hold a target for 5 min before the hook has it leave; EC2 takes a minute or two to end it."""
 
     def __init__(self, connection: Connection, session: boto3.Session | None = None) -> None:
-        self._site, self._given = connection.name, session
+        self._site, self._given, self._connection = connection.name, session, connection
         self._pools = {pool.name: pool for pool in connection.pools}
 
     def instances(self) -> tuple[Instance, ...]:
@@ -78,7 +78,12 @@ class AwsDriver(machines.NeverStopped):
         return {pool.name: _size(pool, seen, self._group(pool.name)) for pool in self._pools.values()}
 
     def check(self, pool: str) -> None:
-        self._fit(pool, self._look().groups[self._group(pool)])
+        group = self._look().groups[self._group(pool)]
+        self._fit(pool, group)
+        # A machine that hangs or was reclaimed says nothing any more, and would be held for the whole hook.
+        with _asking():
+            for instance in asg.dead(self._ec2, group):
+                asg.let_go(self._autoscaling, group.name, instance)
 
     def ensure_api(self) -> None:
         """The load balancer is the stack's."""
@@ -237,24 +242,12 @@ class AwsDriver(machines.NeverStopped):
                 lifecycle = seen.lifecycle(box)
                 on_their_way += lifecycle == "Terminating"
                 if lifecycle == "Terminating:Wait":
-                    self._complete(box)
+                    with _asking():
+                        asg.let_go(self._autoscaling, box.group, box.id)
             # Later, the next look finds them leaving, and the rollout discards them again.
             if not on_their_way or time.monotonic() > deadline:
                 return
             time.sleep(POLL_SECONDS)
-
-    def _complete(self, box: Box) -> None:
-        with _asking():
-            try:
-                self._autoscaling.complete_lifecycle_action(
-                    LifecycleHookName=asg.TERMINATE_HOOK,
-                    AutoScalingGroupName=box.group,
-                    InstanceId=box.id,
-                    LifecycleActionResult="CONTINUE",
-                )
-            except ClientError as error:
-                if "No active Lifecycle Action" not in str(error):  # else it was completed at this moment
-                    raise
 
     def _console(self, instance: str) -> str:
         try:
@@ -282,7 +275,7 @@ class AwsDriver(machines.NeverStopped):
     @cached_property
     def _session(self) -> boto3.Session:
         with _asking():
-            return self._given or session.session(self._region)
+            return self._given or session.of(self._connection)
 
     @cached_property
     def _ec2(self) -> EC2Client:

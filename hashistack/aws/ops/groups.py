@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from hashistack.aws import tags
 
 if TYPE_CHECKING:
@@ -112,6 +114,31 @@ def warm(autoscaling: AutoScalingClient, found: Iterable[Group]) -> set[str]:
         for page in autoscaling.get_paginator("describe_warm_pool").paginate(AutoScalingGroupName=group.name)
         for one in page.get("Instances", ())
     }
+
+
+def dead(ec2: EC2Client, group: Group) -> list[str]:
+    """Instances for which the group waits at its termination hook, and which can't end that wait: they don't run."""
+    waiting = [id for id, lifecycle in group.lifecycles.items() if lifecycle == "Terminating:Wait"]
+    if not waiting:
+        return []
+    filters: Any = [{"Name": "instance-id", "Values": waiting}, {"Name": "instance-state-name", "Values": ["running"]}]
+    pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)
+    running = {one["InstanceId"] for page in pages for found in page["Reservations"] for one in found["Instances"]}
+    return [id for id in waiting if id not in running]
+
+
+def let_go(autoscaling: AutoScalingClient, group: str, instance: str) -> None:
+    """Have the group wait no longer for an instance that it takes away."""
+    try:
+        autoscaling.complete_lifecycle_action(
+            LifecycleHookName=TERMINATE_HOOK,
+            AutoScalingGroupName=group,
+            InstanceId=instance,
+            LifecycleActionResult="CONTINUE",
+        )
+    except ClientError as error:
+        if "No active Lifecycle Action" not in str(error):  # else it was completed at this moment
+            raise
 
 
 def template_bundle(ec2: EC2Client, template: str, version: str) -> str:

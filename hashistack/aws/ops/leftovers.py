@@ -24,7 +24,7 @@ def left(cluster: Connection, aws: boto3.Session | None = None) -> list[str]:
         {"Name": "status", "Values": ["available"]},
     ]
     try:
-        ec2 = (aws or session.session()).client("ec2", region_name=region, config=session.CONFIG)
+        ec2 = (aws or session.of(cluster)).client("ec2", region_name=region, config=session.CONFIG)
         instances = [box.id for box in groups.boxes(ec2, cluster.name) if box.state != "shutting-down"]
         pages = ec2.get_paginator("describe_volumes").paginate(Filters=filters)
         volumes = [one["VolumeId"] for page in pages for one in page["Volumes"]]

@@ -121,6 +121,9 @@ def run(plan: Plan) -> list[Finding]:
         guess = get_close_matches(plan.region, known, 1)
         remedy = f"pulumi config set aws:region {guess[0] if guess else 'eu-central-1'}"
         return [Finding("the region is one of AWS's", False, f"{plan.region} is none that is known here", remedy)]
+    if partition != "aws":
+        told = f"{plan.region} is in the partition {partition}, whose host names and images nobody has tried with this"
+        return [Finding("the region is in AWS's own partition", False, told, "use another region")]
     offline = list(_specification(plan))
     try:
         account = Account(plan, session.session(plan.region, plan.profile), _HOME[partition])

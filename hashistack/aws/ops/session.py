@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore import exceptions
 from botocore.config import Config
 
 from hashistack import call_log
+
+if TYPE_CHECKING:
+    from hashistack.ops.api.connection import Connection
 
 CONFIG = Config(
     # Waits twice as long before each repetition, and slows down where AWS throttles the account.
@@ -49,6 +52,17 @@ def session(region: str | None = None, profile: str | None = None) -> boto3.Sess
         made.events.register("before-call", _begun)
         made.events.register("after-call", _ended)
     return made
+
+
+def of(connection: Connection) -> boto3.Session:
+    """The credentials of the stack that made the cluster: its profile where this machine has one of that name.
+
+    Raises botocore's ProfileNotFound.
+    """
+    template = connection.pools[0].template
+    profile = str(template.get("profile") or "")
+    known = bool(profile) and profile in boto3.Session().available_profiles
+    return session(str(template.get("region") or "") or None, profile if known else None)
 
 
 def _begun(context: dict[str, Any], **more: object) -> None:

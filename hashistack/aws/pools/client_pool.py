@@ -12,16 +12,20 @@ import pulumi_aws as aws
 from hashistack.aws import tags
 from hashistack.aws.checks import hook_seconds
 from hashistack.aws.pools import hooks, machine_types
+from hashistack.aws.pools.in_service import AwsInService
 from hashistack.aws.pools.launch import Launch, Volume, group_tags, launch_template, pinned
 from hashistack.spec import ClientPool, UpgradePolicy
 
 
 @dataclass(frozen=True)
 class WarmPool:
-    """Machines that are booted in advance and wait beside the group. size: how many. state: how they wait."""
+    """Machines that are booted in advance and wait beside the group. size: how many. state: how they wait.
+
+    Not hibernated: that asks for an image, a disk and a template of its own kind.
+    """
 
     size: int
-    state: Literal["Stopped", "Hibernated", "Running"] = "Stopped"
+    state: Literal["Stopped", "Running"] = "Stopped"
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ class AwsPoolOptions:
 class AwsClientPoolArgs:
     """pool: the specification's. upgrade: how its machines are replaced. launch: what they are started with.
 
-    protect: the pool's machines drain before it is deleted (default), else they are ended at once.
+    protect: the pool's machines drain before it is deleted (default), else they are ended at once. servers: the
+    group of the servers through which they drain, so that it is deleted after this one.
     """
 
     pool: ClientPool
@@ -51,6 +56,7 @@ class AwsClientPoolArgs:
     launch: Launch
     options: AwsPoolOptions = AwsPoolOptions()
     protect: bool = True
+    servers: aws.autoscaling.Group | None = None
 
 
 class AwsClientPool(pulumi.ComponentResource):
@@ -94,19 +100,21 @@ class AwsClientPool(pulumi.ComponentResource):
             protect_from_scale_in=options.protect_from_scale_in,
             # A group that shrinks by itself lets machines of old versions go first.
             termination_policies=["OldestLaunchTemplate", "Default"],
-            wait_for_capacity_timeout=f"{hooks.LAUNCH_SECONDS}s",
+            wait_for_capacity_timeout="0",  # see AwsInService
             force_delete=not args.protect,
             tags=group_tags(own),
             **_machines(pool, machine_type, template),
             **_warm(options.warm_pool),
             opts=pulumi.ResourceOptions(
                 parent=self,
+                depends_on=[args.servers] if args.servers else [],
                 # A rollout and autoscaling change the capacity, and the hooks below are those that can change.
                 ignore_changes=["desiredCapacity", "initialLifecycleHooks"],
                 custom_timeouts=pulumi.CustomTimeouts(delete=f"{hook_seconds(args.upgrade) + hooks.LAUNCH_SECONDS}s"),
             ),
         )
         hooks.attach(name, group, args.upgrade, self)
+        AwsInService(name, group, self)
         self.group, self.template_id, self.template_version = group.name, template.id, pinned(template)
         self.register_outputs({"group": self.group})
 

@@ -8,6 +8,12 @@ START = Start(
     r"""
   command -v curl >/dev/null || apk add -q curl || { apt-get -qq update && apt-get -qq install curl; } ||
     { echo "hashistack: this image has no curl, and it can't be installed"; return 1; }
+  case $(curl --version) in
+  "curl 7."[0-9].* | "curl 7."[1-7][0-9].* | "curl 7.8"[0-7].*)
+    echo "hashistack: this image's curl can't sign requests to AWS: use an image with 7.88 or later"
+    return 1
+    ;;
+  esac
   token=
   token=$(imds api/token -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 300') &&
     role=$(imds meta-data/iam/security-credentials/) &&

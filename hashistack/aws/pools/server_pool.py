@@ -10,6 +10,7 @@ import pulumi_aws as aws
 
 from hashistack.aws import tags
 from hashistack.aws.pools import hooks, machine_types
+from hashistack.aws.pools.in_service import AwsInService
 from hashistack.aws.pools.launch import Launch, group_tags, launch_template, pinned
 from hashistack.machine.roles import SERVER
 from hashistack.spec import ServerPool, UpgradePolicy
@@ -39,6 +40,8 @@ class AwsServerPool(pulumi.ComponentResource):
 
     group: pulumi.Output[str]
     """The group's name."""
+    made: aws.autoscaling.Group
+    """The group itself, for what is to go before it."""
     template_id: pulumi.Output[str]
     template_version: pulumi.Output[str]
 
@@ -69,9 +72,13 @@ class AwsServerPool(pulumi.ComponentResource):
             # Not ELB: an API that is down everywhere, as a sealed Vault's is, would end all servers at once.
             health_check_type="EC2",
             initial_lifecycle_hooks=hooks.initial(args.upgrade),
+            # Whatever the group replaces, its successor is in service first, and there is one at a time.
+            instance_maintenance_policy=aws.autoscaling.GroupInstanceMaintenancePolicyArgs(
+                min_healthy_percentage=100, max_healthy_percentage=100 + -(-100 // pool.count)
+            ),
             suspended_processes=["AZRebalance"],
             protect_from_scale_in=True,
-            wait_for_capacity_timeout=f"{hooks.LAUNCH_SECONDS}s",
+            wait_for_capacity_timeout="0",  # see AwsInService
             # Servers go as a whole only with their cluster, and the last one cannot leave anybody.
             force_delete=True,
             tags=group_tags(own),
@@ -79,5 +86,7 @@ class AwsServerPool(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["desiredCapacity", "initialLifecycleHooks"]),
         )
         hooks.attach(name, group, args.upgrade, self)
+        AwsInService(name, group, self)
+        self.made = group
         self.group, self.template_id, self.template_version = group.name, template.id, pinned(template)
         self.register_outputs({"group": self.group})

@@ -50,6 +50,25 @@ def test_everybody_is_no_network() -> None:
         record(program, Aws())
 
 
+def test_more_networks_than_a_security_group_has_rules_are_refused() -> None:
+    def program(count: int) -> None:
+        cidrs = [f"10.{index}.0.0/16" for index in range(count)]
+        AwsApi("api", AwsApiArgs("vpc-1", ["subnet-1"], "sg-1", {"a": "sg-2", "b": "sg-3"}, cidrs), explicit())
+
+    made = record(lambda: program(18), Aws())
+    rules = made.of("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+    assert len([each for each in rules if each.inputs["securityGroupId"] == "api-id"]) == 60
+    with pytest.raises(pulumi.RunError, match="19 networks, and beside 2 security groups there is room for 18"):
+        record(lambda: program(19), Aws())
+
+
+@pytest.mark.parametrize("protect", [True, False])
+def test_what_is_protected_can_not_be_deleted_by_mistake(protect: bool) -> None:
+    made = record(lambda: AwsApi("api", AwsApiArgs("vpc-1", ["s-1"], "sg-1", protect=protect), explicit()), Aws())
+    (balancer,) = made.of("aws:lb/loadBalancer:LoadBalancer")
+    assert balancer.inputs["enableDeletionProtection"] is protect
+
+
 @pytest.mark.parametrize(
     ("dns", "upstreams"),
     [(Dns(), ["169.254.169.253"]), (Dns(upstreams=["10.1.0.2", "10.2.0.2"]), ["10.1.0.2", "10.2.0.2"])],

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from hashistack.aws.access.artifacts import _version
 from hashistack.testing import Recording
 
 from .stacks import recorded
@@ -74,3 +77,8 @@ def test_each_architecture_gets_what_its_pools_need() -> None:
     }
     assert tools[f"{name}-tools-arm64"]["packed"] is True
     assert tools[f"{name}-tools-arm64"]["static"] is True
+
+
+@pytest.mark.parametrize(("said", "version"), [("", "null"), (None, "null"), ("null", "null"), ("3L4k", "3L4k")])
+def test_an_object_from_before_versioning_was_in_force_has_a_version_too(said: str | None, version: str) -> None:
+    assert _version(said) == version

@@ -6,7 +6,7 @@ import pulumi
 import pytest
 
 from hashistack.aws import AwsNetwork, AwsNetworkArgs
-from hashistack.aws.network.endpoints import NEEDED
+from hashistack.aws.network.endpoints import NEEDED, needed
 from hashistack.spec import Network
 from hashistack.testing import Aws, Recording, record
 
@@ -87,6 +87,10 @@ def test_without_nat_nothing_leads_to_the_internet() -> None:
         assert len(inputs["subnetIds"]) == 3
 
 
+def test_a_shell_without_ssh_has_endpoints_of_its_own() -> None:
+    assert set(needed(sessions=True)) - set(needed(sessions=False)) == {"ssm", "ssmmessages"}
+
+
 def test_a_vpc_of_yours_gets_nothing_but_what_is_asked_for() -> None:
     made = recorded("own-vpc")
     here = [each for each in made.resources if each.name.startswith("prod-network-")]
@@ -114,7 +118,9 @@ def test_flow_logs_are_written_by_a_role_that_can_do_nothing_else() -> None:
     (policy,) = made.of("aws:iam/rolePolicy:RolePolicy")
     (log,) = made.of("aws:ec2/flowLog:FlowLog")
     assert '"aws:SourceAccount": "123456789012"' in role.inputs["assumeRolePolicy"]
-    assert "*" not in policy.inputs["policy"].replace(":*", "")
+    everywhere = '"Action": ["logs:DescribeLogGroups"], "Resource": "*"'  # which AWS lists by no name
+    assert "*" not in policy.inputs["policy"].replace(everywhere, "").replace(":*", "")
+    assert everywhere in policy.inputs["policy"]
     assert (log.inputs["trafficType"], log.inputs["vpcId"]) == ("ALL", "prod-network-vpc-id")
 
 

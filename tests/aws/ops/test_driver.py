@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -11,6 +12,7 @@ from botocore.stub import Stubber
 
 from hashistack.aws.ops import driver as driver_module
 from hashistack.aws.ops import groups as asg
+from hashistack.aws.ops import session
 from hashistack.aws.ops.driver import AwsDriver
 from hashistack.ops.rollout.desired import listed
 from hashistack.ops.rollout.driver import DriverFailed
@@ -450,3 +452,26 @@ def test_a_key_service_opens_vault_so_there_is_no_key_to_keep(cluster: Site) -> 
 
 
 _ONCE = driver_module.session.CONFIG.__class__(retries={"total_max_attempts": 1})
+
+
+def test_a_rollout_lets_go_of_machines_that_cannot_end_their_groups_wait(cluster: Site, lifecycle: Lifecycle) -> None:
+    stopped, drains = names(cluster, "web")
+    for name in (stopped, drains):
+        cluster.put(name, "Terminating:Wait")
+    cluster.ec2.stop_instances(InstanceIds=[instance_id(stopped)])
+    cluster.driver().check("web")
+    assert [call[1]["id"] for call in lifecycle.calls] == [instance_id(stopped)]
+
+
+def test_the_stacks_profile_goes_before_the_environments_credentials(
+    cluster: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.write_text("[profile prod]\naws_access_key_id = OF-PROD\naws_secret_access_key = x\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    cluster.pools[0]["template"]["profile"] = "prod"
+    given = session.of(cluster.connection()).get_credentials()
+    assert given is not None and given.access_key == "OF-PROD"
+    cluster.pools[0]["template"]["profile"] = "one that a colleague has"
+    given = session.of(cluster.connection()).get_credentials()
+    assert given is not None and given.access_key == "testing"

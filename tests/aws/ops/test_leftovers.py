@@ -44,6 +44,6 @@ def test_the_proof_says_no_more_than_was_looked_at(aws: boto3.Session, monkeypat
     assert AwsOperations().left(known) == []
     assert AwsOperations().proof(Stack(Path("/p"), "p/s")) == "the stack is empty"
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.setattr(session, "session", lambda: boto3.Session(profile_name="nobody"))
+    monkeypatch.setattr(session, "session", lambda *asked: boto3.Session(profile_name="nobody"))
     with pytest.raises(DriverFailed, match=r"whether something of prod-1a2b is left can't be seen: .*nobody"):
         AwsOperations().left(known)

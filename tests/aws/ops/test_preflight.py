@@ -74,6 +74,11 @@ def test_a_cluster_that_fits_is_told_with_what_it_needs(run: Run) -> None:
 
 BAD: Mapping[str, tuple[Plan, str, str]] = {
     "a region that is none": (replace(PLAN, region="eu-centrl-1"), "eu-centrl-1 is none", "aws:region eu-central-1"),
+    "a region of China's": (
+        replace(PLAN, region="cn-north-1"),
+        "cn-north-1 is in the partition aws-cn, whose host names and images nobody has tried",
+        "use another region",
+    ),
     "a foreign zone": (
         replace(
             PLAN, spec=spec(servers={"zones": ["us-east-1a", "us-east-1b", "us-east-1c"]}, clients=[{"name": "a"}])
