@@ -44,7 +44,7 @@ IgnoreJobOption = Annotated[
     typer.Option(
         "--ignore-job",
         metavar="NAMESPACE/JOB",
-        help="go on although this job fails on new machines; again for more",
+        help="go on although this job fails on new machines, or its data goes with old ones; again for more",
         show_default=False,
     ),
 ]

@@ -12,6 +12,7 @@ from hashistack.ops.api.lock import Locked
 from hashistack.ops.api.policy import Policy
 from hashistack.ops.api.raft import Peer
 from hashistack.ops.rollout import executor
+from hashistack.ops.rollout.disruptions import LOSING
 from hashistack.ops.rollout.driver import DriverFailed
 from hashistack.ops.rollout.events import MachineEvent, NoticeEvent, ResultEvent, RolloutEvent, StepEvent
 from hashistack.ops.rollout.executor import SILENCE_SECONDS, TRANSFERS, RolloutFailed
@@ -510,13 +511,6 @@ def test_work_that_was_broken_before_stops_no_roll(kind: str) -> None:
     assert "default/ill" in warnings(it)
 
 
-def test_a_roll_says_whose_data_goes_with_its_machine() -> None:
-    it = Simulation(clients=2, jobs=[web(), Work("store", writes=True)])
-    it.roll()
-    assert "host volumes are gone with their machine, and so are the data of: default/store" in warnings(it)
-    assert "default/web" not in warnings(it)
-
-
 @pytest.mark.parametrize("kind", ["fails and is tried again", "crash loop"])
 def test_nor_a_pool_that_is_made_smaller(kind: str) -> None:
     it = Simulation(clients=3, wanted_clients=1, jobs=[web(), replace(BROKEN[kind])])
@@ -655,6 +649,20 @@ def test_a_job_that_is_ignored_keeps_no_node_pool() -> None:
     it = Simulation(jobs=[web(node_pool="web")], node_pool="web")
     it.roll(ignored=frozenset({"default/web"}))
     as_declared(it)
+
+
+def test_data_on_a_machine_that_goes_stops_the_roll_before_it_begins() -> None:
+    it = Simulation(jobs=[web(), Work("store", writes=True)])
+    before = set(it.boxes)
+    with pytest.raises(RolloutFailed, match=r"so are the data of: default/store\. Next: copy the data elsewhere"):
+        it.roll()
+    assert set(it.boxes) == before
+    it.roll(roll=False)
+    assert set(it.boxes) == before
+    it.roll(ignored=frozenset({"default/store"}))
+    as_declared(it)
+    assert f"{LOSING}: default/store" in warnings(it)
+    assert "default/web" not in warnings(it)
 
 
 def test_a_heal_looks_at_no_node_pool() -> None:

@@ -18,7 +18,7 @@ from hashistack.ops.api.lock import Lock
 from hashistack.ops.rollout import steps as step
 from hashistack.ops.rollout import stop
 from hashistack.ops.rollout.clock import Clock
-from hashistack.ops.rollout.disruptions import HOMELESS, disruptions
+from hashistack.ops.rollout.disruptions import HOMELESS, LOSING, disruptions
 from hashistack.ops.rollout.driver import PoolDriver
 from hashistack.ops.rollout.event_log import stamp
 from hashistack.ops.rollout.event_recorder import EventRecorder
@@ -165,6 +165,11 @@ class Rollout:
             raise RolloutFailed(
                 f"{HOMELESS}: {', '.join(prepared.homeless)}",
                 "give the pool that they run on this `node_pool`, register them with another one, or --ignore-job",
+            )
+        if prepared.losing:
+            raise RolloutFailed(
+                f"{LOSING}: {', '.join(prepared.losing)}",
+                "copy the data elsewhere (docs/jobs.md), then --ignore-job with each of these names",
             )
         name, alone = self._cluster.connection.name, disruptions(seen.placed, seen.fleet)
         self._recorder.begin(name, seen, prepared.plan, alone)

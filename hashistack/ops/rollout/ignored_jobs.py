@@ -1,4 +1,4 @@
-"""Jobs whose failures stop no rollout, for one run: the way past a job that a roll did make worse.
+"""Jobs whose failures or data stop no rollout, for one run: the way past a job that a roll did make worse.
 
 Not in the specification, where a list that was needed once would go on to hide failures. The command sets the variable
 for the engine that it starts; `pulumi up` takes it from its own environment.

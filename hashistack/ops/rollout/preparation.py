@@ -17,10 +17,16 @@ from hashistack.ops.rollout.regressions import BROKEN, broken_now
 
 @dataclass(frozen=True)
 class Preparation:
-    """homeless: jobs that would be left without a place, as `disruptions.homeless` has them. warnings: sentences."""
+    """What a rollout will do and cost.
+
+    homeless: jobs that would be left without a place, as `disruptions.homeless` has them.
+    losing: jobs and volumes whose data would be gone, as `disruptions.losing` has them.
+    Both without those to be ignored. warnings: sentences.
+    """
 
     plan: Plan
     homeless: list[str]
+    losing: list[str]
     warnings: list[str]
 
 
@@ -38,8 +44,10 @@ def prepare(
         driver.check(pool)  # a pool without surge is made smaller before it grows
     counted = {job: pool for job, pool in nomad.node_pools().items() if "/".join(job) not in ignored}
     stranded = homeless(cluster.connection, seen.fleet, seen.nodes.values(), counted)
-    if stranded:
-        return Preparation(whole, stranded, [])
+    lost = losing(seen, seen.fleet, nomad.writers(), nomad.host_volumes()) if whole.pools else []
+    kept = [one for one in lost if one.partition(" (")[0] not in ignored]
+    if stranded or kept:
+        return Preparation(whole, stranded, kept, [])
     driver.ensure_api()
     servers = cluster.connection.machines("server")
     cluster.consul.set_quorum(servers // 2 + 1)
@@ -47,8 +55,9 @@ def prepare(
     warnings = []
     if ill := broken_now(seen.placed, nomad.restarted() if whole.pools else (), seen.fleet, now):
         warnings.append(f"{BROKEN}: {', '.join(ill)}")
-    if whole.pools and (lost := losing(seen, seen.fleet, nomad.writers(), nomad.host_volumes())):
+    if lost:
         warnings.append(f"{LOSING}: {', '.join(lost)}")
-    if unknown := set(ignored) - {title(one.namespace, one.job) for one in seen.placed}:
+    known = {title(one.namespace, one.job) for one in seen.placed} | {one.partition(" (")[0] for one in lost}
+    if unknown := set(ignored) - known:
         warnings.append(f"to be ignored, but no job of the cluster: {', '.join(sorted(unknown))}")
-    return Preparation(whole, [], warnings)
+    return Preparation(whole, [], [], warnings)
