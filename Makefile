@@ -3,6 +3,8 @@
 .PHONY: help setup test-cluster clean-cluster clean-image test unit cluster region lint bench prod
 
 bin := .venv/bin
+# Half of what they take is waiting for what they started.
+workers = $(shell echo $$((2 * $$(nproc))))
 # Ours alone: sh programs by their first line.
 sh_programs = $(shell grep -rlIE --exclude='*.py' --exclude-dir=__pycache__ '^\#!/bin/(ba)?sh' hashistack scripts bench .ci)
 
@@ -26,7 +28,7 @@ test: unit ## every test: the pure ones side by side, then those on real cluster
 
 unit: ## the tests that need no cluster, side by side
 	@scripts/setup test
-	@$(bin)/python -m pytest -q -n auto -m "not cluster"
+	@$(bin)/python -m pytest -q -n $(workers) -m "not cluster"
 
 cluster: ## the tests on clusters in containers
 	@scripts/setup test
