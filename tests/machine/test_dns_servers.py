@@ -21,7 +21,11 @@ HEALTHY = (
 OWN = "stub-zone:\n  name: consul.\n  stub-no-cache: yes\n  stub-addr: 127.0.0.1@8600\n"
 CONTROL = """\
 echo "$*" >>/standin/control
-case $* in *local_datas) cat >/standin/peers-data ;; esac
+case $* in *local_datas)
+  [ -f /proc/self/fd/0 ] || echo "it may have to wait for its input" >>/standin/control
+  cat >/standin/peers-data
+  ;;
+esac
 [ ! -e /standin/unbound-is-down ]"""
 PEERS = "peers.hashistack.internal"
 

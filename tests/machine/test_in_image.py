@@ -105,13 +105,29 @@ def test_an_answer_that_comes_late_is_not_dropped(container: Container) -> None:
     container.exec_run(["unbound", "-d", "-c", CONF], detach=True)
     control = ["unbound-control", "-c", CONF]
     wait_for(lambda: run(container, *control, "status")[0] == 0)
+    # Later than the 1.9 s after which unbound would by itself drop what it has found.
+    said = in_its_network(container, "tests.machine.late_names", "2.1", "web.service.consul", *servers)
+    assert "192.0.2.9" in said
+    assert run(container, *control, "stop")[0] == 0
+
+
+def test_questions_outlive_a_moment_in_which_unbound_takes_none(container: Container) -> None:
+    render(container, "minimal", "workers")
+    container.exec_run(["unbound", "-d", "-c", CONF], detach=True)
+    control = ["unbound-control", "-c", CONF]
+    wait_for(lambda: run(container, *control, "status")[0] == 0)
+    container.reload()
+    socket = f"/proc/{container.attrs['State']['Pid']}/root{RUN}/unbound.sock"
+    assert int(in_its_network(container, "tests.machine.many_names", socket, "200")) == 8 * 200
+    assert run(container, *control, "stop")[0] == 0
+
+
+def in_its_network(container: Container, module: str, *arguments: str) -> str:
+    """What a module of the tests prints, run by this Python in the container's network."""
     container.reload()
     within = ["nsenter", "--net", "--target", str(container.attrs["State"]["Pid"])]
-    # Later than the 1.9 s after which unbound would by itself drop what it has found.
-    asked = [sys.executable, "-m", "tests.machine.late_names", "2.1", "web.service.consul", *servers]
-    done = subprocess.run([*within, *asked], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "192.0.2.9" in done.stdout, done.stdout
-    assert run(container, *control, "stop")[0] == 0
+    asked = [*within, sys.executable, "-m", module, *arguments]
+    return subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 def test_a_running_unbound_is_reached_after_its_configuration_was_rendered_again(container: Container) -> None:
