@@ -343,25 +343,36 @@ def test_at_their_pace_applications_move_by_their_own_deploys(
     rolled.healthy()
 
 
-def test_pools_grow_and_shrink_under_load(rolled: Datacenter, docker_client: docker.DockerClient) -> None:
-    """Clients from two to three and servers from three to five, and back."""
-    deploy(rolled, job(rolled.connection.datacenter, rolled.connection.region))
+def test_a_pool_of_clients_grows_and_shrinks_under_load(rolled: Datacenter, docker_client: docker.DockerClient) -> None:
     pool = rolled.project.configuration()["cluster"]["clients"][0]
     pool["upgrade"] = {**pool.get("upgrade", {}), "pace": "drain"}
-    before = {machine.container.id: machine.name for machine in rolled.machines()}
+    before = names(rolled)
     load = Load(docker_client, rolled.site, f"{JOB}.service.consul", BODY)
     load.start()
     try:
-        declare(rolled, clients=[{**pool, "desired": 3}], servers={"count": 5})
-        larger = Datacenter(docker_client, rolled.project)
-        assert (len(larger.servers), len(larger.clients)) == (5, 3)
-        assert before.keys() <= {m.container.id for m in larger.machines()}, "a new count replaces nobody"
-        assert larger.healthy()["can_lose"] == {"nomad": 2, "consul": 2, "vault": 2}
-        declare(rolled, clients=[pool], servers={"count": 3})
+        declare(rolled, clients=[{**pool, "desired": 3}])
+        assert len(rolled.clients) == 3
+        assert before <= names(rolled), "a new count replaces nobody"
+        declare(rolled, clients=[pool])
     finally:
         totals = load.stop()
     assert totals.failed == 0, totals.errors
-    smaller = Datacenter(docker_client, rolled.project)
-    assert (len(smaller.servers), len(smaller.clients)) == (3, 2)
-    assert smaller.healthy()["can_lose"] == {"nomad": 1, "consul": 1, "vault": 1}
-    nothing_is_left_of(smaller, (set(before.values()) | names(larger)) - names(smaller))
+    two = Datacenter(docker_client, rolled.project)
+    assert len(two.clients) == 2
+    assert {machine.name for machine in two.servers} <= before
+    nothing_is_left_of(two, (before | names(rolled)) - names(two))
+    two.healthy()
+
+
+def test_from_three_servers_to_five_and_back(rolled: Datacenter, docker_client: docker.DockerClient) -> None:
+    before = {machine.container.id: machine.name for machine in rolled.machines()}
+    declare(rolled, servers={"count": 5})
+    assert len(rolled.servers) == 5
+    assert before.keys() <= {machine.container.id for machine in rolled.machines()}, "a new count replaces nobody"
+    five = Datacenter(docker_client, rolled.project)
+    assert five.healthy()["can_lose"] == {"nomad": 2, "consul": 2, "vault": 2}
+    declare(rolled, servers={"count": 3})
+    three = Datacenter(docker_client, rolled.project)
+    assert len(three.servers) == 3
+    assert three.healthy()["can_lose"] == {"nomad": 1, "consul": 1, "vault": 1}
+    nothing_is_left_of(three, {machine.name for machine in five.servers} - names(three))
