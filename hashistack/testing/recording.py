@@ -19,7 +19,7 @@ class Cloud:
     """What a provider would say. This one has nothing to say: every invoke raises LookupError."""
 
     def outputs(self, type: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A resource's outputs beside its inputs; may be `pulumi.Output.secret`."""
+        """A resource's outputs beside its inputs; may be `pulumi.Output.secret`. `id`: the id that it gets."""
         return {}
 
     def answer(self, token: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -95,9 +95,9 @@ def record(
 ) -> Recording:
     """Run ``program`` to its end against ``cloud``, every output resolved. Raises what the program raises.
 
-    Each resource gets the id ``<name>-id``, its inputs as outputs, and what the cloud adds. disable_default_providers:
-    packages (``aws``) of which a resource or an invoke without an explicit provider raises, as the engine does under
-    ``pulumi:disable-default-providers``.
+    Each resource gets the id ``<name>-id``, its inputs as outputs, and what the cloud says otherwise.
+    disable_default_providers: packages (``aws``) of which a resource or an invoke without an explicit provider raises,
+    as the engine does under ``pulumi:disable-default-providers``.
     """
     recording = Recording()
     monitor = _Monitor(recording, _Mocks(cloud or Cloud()), frozenset(disable_default_providers))
@@ -128,8 +128,9 @@ class _Mocks(mocks.Mocks):
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         # An input that is secret stays so as an output: the SDK sees to that.
-        state = {**args.inputs, **self._cloud.outputs(args.typ, args.name, _plain(args.inputs))}
-        return (f"{args.name}-id" if args.custom else None), state
+        said = dict(self._cloud.outputs(args.typ, args.name, _plain(args.inputs)))
+        id_ = said.pop("id", f"{args.name}-id")
+        return (id_ if args.custom else None), {**args.inputs, **said}
 
     def call(self, args: mocks.MockCallArgs) -> Any:  # a dict alone says that nothing failed
         return dict(self._cloud.answer(args.token, args.args))

@@ -1,0 +1,1 @@
+"""Who may do what on Google Cloud: service accounts, secrets, the seal, the bucket."""

@@ -1,0 +1,1 @@
+"""The network of a cluster on Google Cloud, and who may reach what in it."""

@@ -1,0 +1,172 @@
+"""GcpCluster as it is planned: what there is, and what must hold of it in every case."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import jsonschema
+
+from hashistack.gcp import labels
+from hashistack.machine.user_data import LIMIT_BYTES
+from hashistack.ops.api.connection import Connection, schema
+
+from .cases import CLUSTERS, cluster
+from .conftest import planned
+from .plan import PROJECT, REGION, SECRET_WORD, Plan
+
+
+def test_the_resources_of_a_cluster(made: Plan, case: str, golden: Callable[[str, str], None]) -> None:
+    lines = sorted(f"{each.type} {each.name}" for each in made)
+    golden(f"gcp/{case}.txt", "\n".join([f"{len(lines)} resources", *lines, ""]))
+
+
+def test_resources_do_not_grow_with_machines() -> None:
+    few, many = (cluster({"clients": [{"name": "w", "min": size, "max": size}]}) for size in (1, 900))
+    assert len(list(few)) == len(list(many))
+
+
+def test_everything_has_the_clusters_provider(made: Plan) -> None:
+    asked = [each.provider for each in made if each.type.startswith("gcp:") and each.custom]
+    asked += [call.provider for call in made.calls if call.token.startswith("gcp:")]
+    assert {provider.rpartition("::")[0].rpartition("::")[2] for provider in asked} == {"second"}
+
+
+def test_no_machine_has_an_external_address_or_a_key_in_metadata(made: Plan) -> None:
+    for template in made.of("InstanceTemplate"):
+        (interface,) = template.inputs["networkInterfaces"]
+        assert "accessConfigs" not in interface and "ipv6AccessConfigs" not in interface
+        assert template.inputs["metadata"]["enable-oslogin"] == "TRUE"
+        assert template.inputs["metadata"]["block-project-ssh-keys"] == "TRUE"
+
+
+def test_disks_say_their_type_and_go_with_their_machine(made: Plan, case: str) -> None:
+    for template in made.of("InstanceTemplate"):
+        for disk in template.inputs["disks"]:
+            assert disk["autoDelete"] is True
+            hyper = template.inputs["machineType"].startswith("c4a")
+            assert disk["diskType"] == ("hyperdisk-balanced" if hyper else "pd-balanced")
+            key = (disk.get("diskEncryptionKey") or {}).get("kmsKeySelfLink")
+            assert key == CLUSTERS[case].kms_key
+
+
+def test_nothing_is_let_in_from_everywhere(made: Plan) -> None:
+    for rule in made.of("Firewall"):
+        assert rule.inputs["direction"] == "INGRESS"
+        assert "0.0.0.0/0" not in (rule.inputs.get("sourceRanges") or ())
+        assert rule.inputs["targetServiceAccounts"]
+        assert rule.inputs.get("sourceServiceAccounts") or rule.inputs.get("sourceRanges")
+
+
+def test_no_role_is_a_basic_one_and_one_alone_is_the_projects(made: Plan) -> None:
+    bindings = [each for each in made if each.type.endswith(("IAMMember", "IamMember"))]
+    assert not {each.inputs["role"] for each in bindings} & {"roles/owner", "roles/editor", "roles/viewer"}
+    assert {each.inputs["role"].rpartition(".")[2] for each in made.of("IAMMember")} == {"discoverer"}
+    assert made.one("IAMCustomRole", "discoverer").inputs["permissions"] == ["compute.instances.list"]
+
+
+def test_clients_reach_their_own_document_and_no_key() -> None:
+    made = planned("minimal")
+    client = "serviceAccount:prod-"  # of the site
+    for each in made.of("SecretIamMember"):
+        server = "server" in each.inputs["member"]
+        assert ("client" in each.inputs["secretId"]) is not server, each.name
+        assert each.inputs["member"].startswith(client)
+    assert all("server" in each.inputs["member"] for each in made.of("CryptoKeyIAMMember"))
+
+
+def test_a_machine_fetches_its_pools_bundle_and_tools_alone(made: Plan) -> None:
+    for each in made.of("BucketIAMMember"):
+        expression = each.inputs["condition"]["expression"]
+        assert expression.count("resource.name.startsWith(") == expression.count("/objects/") > 0
+        pool = next(pool for pool in made.outputs["bundles"] if f"-{pool}-" in each.name)
+        allowed = {f"bundles/{pool}.tar.gz.base64", "tools/"}
+        if pool == "server":
+            allowed |= {"claims/", "snapshots/"}
+        assert {part.partition('"')[0] for part in expression.split("/objects/")[1:]} <= allowed
+
+
+def test_the_first_script_is_short_and_holds_no_secret(made: Plan) -> None:
+    for template in made.of("InstanceTemplate"):
+        text = template.inputs["metadata"]["startup-script"]
+        assert template.inputs["metadata"]["user-data"] == text
+        assert len(text.encode()) <= LIMIT_BYTES
+        assert SECRET_WORD not in text and f"HS_PROJECT={PROJECT}" in text
+        assert not template.secret_inputs
+
+
+def test_machines_are_let_run_for_an_hour_when_they_are_to_stop(made: Plan) -> None:
+    for template in made.of("InstanceTemplate"):
+        shutdown = template.inputs["scheduling"]["gracefulShutdown"]
+        assert shutdown == {"enabled": True, "maxDuration": {"seconds": "3600"}}
+        assert "HS_DRAIN_DEADLINE=3450\n" in template.inputs["metadata"]["startup-script"]
+
+
+def test_groups_replace_none_unasked_and_machines_that_are_repaired_are_new(made: Plan) -> None:
+    for group in made.of("RegionInstanceGroupManager"):
+        policy = group.inputs["updatePolicy"]
+        assert (policy["type"], policy["instanceRedistributionType"]) == ("OPPORTUNISTIC", "NONE")
+        assert policy["maxSurgeFixed"] >= len(group.inputs["distributionPolicyZones"]) == 3
+        assert group.inputs["instanceLifecyclePolicy"]["forceUpdateOnRepair"] == "YES"
+        assert group.inputs["instanceLifecyclePolicy"]["onFailedHealthCheck"] == "DO_NOTHING"
+        (version,) = group.inputs["versions"]
+        assert "?uniqueId=" in version["instanceTemplate"]
+        assert group.ignore_changes == ("targetSize",)
+
+
+def test_a_pool_is_all_spot_with_its_other_types_in_order() -> None:
+    made = planned("spot-arm64")
+    scheduling = made.one("InstanceTemplate", "batch").inputs["scheduling"]
+    assert (scheduling["provisioningModel"], scheduling["automaticRestart"]) == ("SPOT", False)
+    group = made.one("RegionInstanceGroupManager", "batch").inputs
+    assert group["distributionPolicyTargetShape"] == "BALANCED"
+    choices = group["instanceFlexibilityPolicy"]["instanceSelections"]
+    assert [choice["machineTypes"] for choice in sorted(choices, key=lambda it: it["rank"])] == [
+        ["c4a-standard-4"],
+        ["c4a-standard-8"],
+        ["n4a-standard-4"],
+    ]
+
+
+def test_labels_are_on_machines_disks_and_everything_that_takes_them(made: Plan) -> None:
+    connection = Connection.parse(made.outputs["connection"])
+    bundles = {pool.name: pool.bundle for pool in connection.pools}
+    for template in made.of("InstanceTemplate"):
+        given = template.inputs["labels"]
+        pool = given[labels.POOL]
+        assert given[labels.BUNDLE] == labels.digest(bundles[pool]) and len(given[labels.BUNDLE]) == 52
+        assert (labels.SERVERS in given) is (pool == "server") is (given[labels.ROLE] == "server")
+        assert all(disk["labels"] == given for disk in template.inputs["disks"])
+    for resource in made:
+        if resource.custom and "labels" in resource.inputs:
+            assert resource.inputs["labels"][labels.CLUSTER] == connection.name, resource.name
+
+
+def test_the_connection_says_what_a_rollout_needs(made: Plan) -> None:
+    jsonschema.validate(json.loads(made.outputs["connection"]), json.loads(schema()))
+    connection = Connection.parse(made.outputs["connection"])
+    assert connection.provider == "gcp"
+    assert connection.vault.addresses == ("https://10.0.0.9:8200",)
+    for pool in connection.pools:
+        assert {**pool.template, "instance_template": ""} == {
+            "project": PROJECT,
+            "region": REGION,
+            "group": f"prod-{pool.name}",
+            "instance_template": "",
+        }
+
+
+def test_the_servers_certificate_names_the_address(made: Plan) -> None:
+    assert "10.0.0.9" in str(made.one("ClusterSecrets").inputs["roles"]["server"])
+
+
+def test_destroy_and_up_again_finds_no_name_taken(made: Plan) -> None:
+    """Rings and keys are never deleted: their names are Pulumi's, with random characters."""
+    for each in (*made.of("KeyRing"), *made.of("CryptoKey")):
+        assert "name" not in each.inputs
+
+
+def test_a_throw_away_cluster_is_protected_from_nothing() -> None:
+    made = cluster(protect=False)
+    assert not any(each.protect for each in made)
+    assert not any(each.inputs["deletionProtection"] for each in made.of("Secret"))
