@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 SLACK: Final = 120
 """Seconds of a shutdown beyond drain and stop: to notice it, to leave the cluster, to end."""
+POOLS: Final = 10
+"""Client pools that a cluster may have: a firewall rule names at most as many service accounts.
+https://cloud.google.com/firewall/docs/quotas"""
 _DNS_LABEL = 63
 _INSTANCE_ID = 20
 _SITE = 5  # "-" and four hex digits
@@ -94,6 +97,12 @@ def _pool(pool: ServerPool | ClientPool, region: str, path: str) -> Iterator[Pro
 
 
 def _clients(spec: ClusterSpec, region: str) -> Iterator[Problem]:
+    if len(spec.clients) > POOLS:
+        yield Problem(
+            "clients",
+            f"{len(spec.clients)} pools; a firewall rule of Google Cloud names at most {POOLS} service accounts",
+            f"Give at most {POOLS}.",
+        )
     for index, pool in enumerate(spec.clients):
         path = f"clients[{index}]"
         yield from _pool(pool, region, path)
