@@ -6,8 +6,9 @@ from typing import Any
 
 import pulumi
 
-from hashistack.cloud.refusal import parsed, refuse
+from hashistack.cloud.refusal import parsed
 from hashistack.component.connection import DeclaredPool, connection
+from hashistack.component.preflight import own_settings, refuse
 from hashistack.component.resource import Specification
 from hashistack.gcp import checks, names
 from hashistack.gcp.access.artifacts import GcpArtifacts, GcpArtifactsArgs
@@ -52,7 +53,8 @@ class GcpCluster(pulumi.ComponentResource):
             here = scope(spec.name, self)
         distribution = args.image if args.image in OFFICIAL else ""
         found = checks.problems(spec, here.region, args.tags, args.pools, args.network_id is None, distribution)
-        refuse((*names.problems(name), *found))
+        unfit = own_settings(spec.model_dump_json()) if spec.own_settings else []
+        refuse((*names.problems(name), *found), unfit)
         first = Specification(f"{name}-specification", spec.model_dump_json(), pulumi.ResourceOptions(parent=self))
         child = pulumi.ResourceOptions(parent=self, depends_on=[first])
         own = {**spec.tags, **args.tags}

@@ -139,5 +139,5 @@ def test_an_api_is_one_address_with_a_check_a_product() -> None:
 def test_resolvers_are_the_projects_or_those_that_are_named() -> None:
     made = alone(lambda opts: {"own": GcpDns("dns", opts=opts).upstreams})
     assert made.outputs["own"] == ["169.254.169.254"]
-    made = alone(lambda opts: {"own": GcpDns("dns", GcpDnsArgs(Dns(upstreams=("9.9.9.9",))), opts).upstreams})
-    assert made.outputs["own"] == ["9.9.9.9"]
+    made = alone(lambda opts: {"own": GcpDns("dns", GcpDnsArgs(Dns(upstreams=("9.9.9.9", "1.1.1.1"))), opts).upstreams})
+    assert made.outputs["own"] == ["9.9.9.9", "1.1.1.1"]
