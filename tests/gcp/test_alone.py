@@ -68,7 +68,7 @@ def test_a_seal(given: str | None, keys: int) -> None:
 
 def test_secrets_stay_in_their_region() -> None:
     def declare(opts: pulumi.ResourceOptions) -> dict[str, object]:
-        made = GcpSecrets("kept", GcpSecretsArgs(SCOPE, '{"ca": "S"}', '{"ca": "C"}', kms_key=OWN_KEY), opts)
+        made = GcpSecrets("kept", GcpSecretsArgs(SCOPE, "S", "C", kms_key=pulumi.Output.from_input(OWN_KEY)), opts)
         return {"server": made.server_id, "client": made.client_id, "init": made.vault_init_id}
 
     made = alone(declare)

@@ -98,7 +98,7 @@ def test_the_first_script_is_short_and_holds_no_secret(made: Plan) -> None:
 def test_machines_are_let_run_for_an_hour_when_they_are_to_stop(made: Plan) -> None:
     for template in made.of("InstanceTemplate"):
         shutdown = template.inputs["scheduling"]["gracefulShutdown"]
-        assert shutdown == {"enabled": True, "maxDuration": {"seconds": "3600"}}
+        assert shutdown == {"enabled": True, "maxDuration": {"seconds": 3600}}
         assert "HS_DRAIN_DEADLINE=3450\n" in template.inputs["metadata"]["startup-script"]
 
 

@@ -38,14 +38,14 @@ def _template(inputs: Inputs) -> Inputs:
         }
         for disk in inputs["disks"]
     ]
-    shielded = inputs.get("shieldedInstanceConfig")
+    shutdown = inputs["scheduling"]["gracefulShutdown"]
+    longest = {"seconds": str(int(shutdown["maxDuration"]["seconds"]))}
     properties = {
-        **_without(inputs, "name", "disks", "metadata", "serviceAccount", "shieldedInstanceConfig"),
+        **_without(inputs, "name", "disks", "metadata", "serviceAccount", "scheduling"),
         "disks": disks,
         "metadata": {"items": [{"key": key, "value": value} for key, value in inputs["metadata"].items()]},
         "serviceAccounts": [inputs["serviceAccount"]],
-        "shieldedInstanceConfig": shielded
-        and _renamed(shielded, {"enableIntegrityMonitoring": "enableIntegrityMonitoring"}),
+        "scheduling": {**inputs["scheduling"], "gracefulShutdown": {**shutdown, "maxDuration": longest}},
     }
     return {"name": inputs.get("name"), "properties": properties}
 

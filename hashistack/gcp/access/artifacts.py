@@ -56,7 +56,9 @@ class GcpArtifacts(pulumi.ComponentResource):
             uniform_bucket_level_access=True,
             public_access_prevention="enforced",
             versioning=storage.BucketVersioningArgs(enabled=True),
-            encryption=args.kms_key and storage.BucketEncryptionArgs(default_kms_key_name=args.kms_key),
+            encryption=None
+            if args.kms_key is None
+            else storage.BucketEncryptionArgs(default_kms_key_name=args.kms_key),
             lifecycle_rules=[
                 _delete(age=ceil(kept / 86400), matches_prefixes=["snapshots/"]),
                 _delete(days_since_noncurrent_time=1, matches_prefixes=["snapshots/"]),

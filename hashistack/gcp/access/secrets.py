@@ -62,9 +62,11 @@ class GcpSecrets(pulumi.ComponentResource):
 
     def _secret(self, role: str) -> secretmanager.Secret:
         args = self._args
-        key = args.kms_key and (
-            secretmanager.SecretReplicationUserManagedReplicaCustomerManagedEncryptionArgs(kms_key_name=args.kms_key)
-        )
+        key = None
+        if args.kms_key is not None:
+            key = secretmanager.SecretReplicationUserManagedReplicaCustomerManagedEncryptionArgs(
+                kms_key_name=args.kms_key
+            )
         replica = secretmanager.SecretReplicationUserManagedReplicaArgs(
             location=args.scope.region, customer_managed_encryption=key
         )

@@ -76,8 +76,9 @@ class GcpApi(pulumi.ComponentResource):
                 timeout_sec=5,
                 healthy_threshold=2,
                 unhealthy_threshold=2,
-                https_health_check=path
-                and compute.RegionHealthCheckHttpsHealthCheckArgs(port=port.number, request_path=path),
+                https_health_check=compute.RegionHealthCheckHttpsHealthCheckArgs(port=port.number, request_path=path)
+                if path
+                else None,
                 tcp_health_check=None if path else compute.RegionHealthCheckTcpHealthCheckArgs(port=port.number),
                 opts=self._child,
             )

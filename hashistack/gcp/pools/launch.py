@@ -60,7 +60,9 @@ def instance_template(
     """
     machine_type, spot = of_type(pool), isinstance(pool, ClientPool) and pool.spot
     marked = pulumi.Output.from_input(launch.bundle).apply(lambda it: {**own, labels.BUNDLE: labels.digest(it)})
-    key = launch.kms_key and compute.InstanceTemplateDiskDiskEncryptionKeyArgs(kms_key_self_link=launch.kms_key)
+    key = None
+    if launch.kms_key is not None:
+        key = compute.InstanceTemplateDiskDiskEncryptionKeyArgs(kms_key_self_link=launch.kms_key)
     kind = machine_types.disk_type(machine_type)
     boot = compute.InstanceTemplateDiskArgs(
         boot=True,
@@ -174,9 +176,7 @@ def _scheduling(spot: bool) -> compute.InstanceTemplateSchedulingArgs:
         instance_termination_action="DELETE" if spot else None,
         graceful_shutdown=compute.InstanceTemplateSchedulingGracefulShutdownArgs(
             enabled=True,
-            max_duration=compute.InstanceTemplateSchedulingGracefulShutdownMaxDurationArgs(
-                seconds=str(SHUTDOWN_SECONDS)
-            ),
+            max_duration=compute.InstanceTemplateSchedulingGracefulShutdownMaxDurationArgs(seconds=SHUTDOWN_SECONDS),
         ),
     )
 
