@@ -8,7 +8,7 @@ import pulumi
 
 from hashistack.cloud.refusal import parsed
 from hashistack.component.connection import DeclaredPool, connection
-from hashistack.component.preflight import own_settings, refuse
+from hashistack.component.preflight import of_every_platform, refuse
 from hashistack.component.resource import Specification
 from hashistack.gcp import checks, names
 from hashistack.gcp.access.artifacts import GcpArtifacts, GcpArtifactsArgs
@@ -53,7 +53,7 @@ class GcpCluster(pulumi.ComponentResource):
             here = scope(spec.name, self)
         distribution = args.image if args.image in OFFICIAL else ""
         found = checks.problems(spec, here.region, args.tags, args.pools, args.network_id is None, distribution)
-        unfit = own_settings(spec.model_dump_json()) if spec.own_settings else []
+        unfit = of_every_platform(spec.model_dump_json()) if spec.to_look_at else []
         refuse((*names.problems(name), *found), unfit)
         first = Specification(f"{name}-specification", spec.model_dump_json(), pulumi.ResourceOptions(parent=self))
         child = pulumi.ResourceOptions(parent=self, depends_on=[first])
@@ -130,7 +130,8 @@ class GcpCluster(pulumi.ComponentResource):
         declared = [DeclaredPool(SERVER, "server", spec.servers.count, policy, start.bundle, template)]
         for pool in spec.clients:
             start, options = launch(pool), args.pools.get(pool.name, GcpPoolOptions())
-            clients = GcpClientPool(names.resource(name, pool.name), GcpClientPoolArgs(pool, start, options), after)
+            made = GcpClientPoolArgs(pool, start, options, servers.made)
+            clients = GcpClientPool(names.resource(name, pool.name), made, after)
             policy, template = Policy.of(spec.upgrade_of(pool)), _template(here, clients)
             declared.append(
                 DeclaredPool(

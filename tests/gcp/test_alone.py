@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pulumi
 import pulumi_gcp as gcp
 import pytest
 
+import hashistack.gcp
 from hashistack.gcp.access.identity import GcpIdentity, GcpIdentityArgs
 from hashistack.gcp.access.seal import GcpSeal, GcpSealArgs
 from hashistack.gcp.access.secrets import GcpSecrets, GcpSecretsArgs
@@ -22,6 +25,7 @@ from hashistack.gcp.pools.server_pool import GcpServerPool, GcpServerPoolArgs
 from hashistack.spec import ClientPool, Dns, Network, ServerPool
 
 from .cases import OWN_KEY
+from .conftest import planned
 from .plan import PROJECT, REGION, Plan, plan
 
 SCOPE = Scope(PROJECT, REGION, "a-1234")
@@ -141,3 +145,22 @@ def test_resolvers_are_the_projects_or_those_that_are_named() -> None:
     assert made.outputs["own"] == ["169.254.169.254"]
     made = alone(lambda opts: {"own": GcpDns("dns", GcpDnsArgs(Dns(upstreams=("9.9.9.9", "1.1.1.1"))), opts).upstreams})
     assert made.outputs["own"] == ["9.9.9.9", "1.1.1.1"]
+
+
+def test_every_component_is_in_a_cluster_and_can_be_imported_by_its_name() -> None:
+    exported = (getattr(hashistack.gcp, name) for name in hashistack.gcp.__all__)
+    known = {
+        f"hashistack:index:{each.__name__}"
+        for each in exported
+        if isinstance(each, type) and issubclass(each, pulumi.ComponentResource)
+    }
+    assert len(known) == 11
+    assert known - {each.type for each in planned("minimal")} == set()
+    with pytest.raises(AttributeError, match="has no attribute 'GcpCustard'"):
+        _ = hashistack.gcp.GcpCustard
+
+
+def test_importing_the_package_loads_no_sdk() -> None:
+    code = "import sys, hashistack.gcp; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert {"pulumi", "pulumi_gcp"} & {*loaded} == set()

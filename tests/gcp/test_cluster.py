@@ -170,3 +170,17 @@ def test_a_throw_away_cluster_is_protected_from_nothing() -> None:
     made = cluster(protect=False)
     assert not any(each.protect for each in made)
     assert not any(each.inputs["deletionProtection"] for each in made.of("Secret"))
+
+
+def test_clients_are_deleted_before_the_servers_through_which_they_drain() -> None:
+    made = planned("minimal")
+    servers, clients = (made.one("RegionInstanceGroupManager", name) for name in ("server", "workers"))
+    assert servers.urn in clients.depends_on
+
+
+def test_what_every_platform_asks_is_asked_before_anything_is_made() -> None:
+    """The agents' own settings and the registries: the function of our plugin, and nothing of the cluster."""
+    settings = {"servers": {"nomad_config": {"limits": {"http_max_conns_per_client": 200}}}}
+    asked = [call.token for call in cluster(settings).calls]
+    assert "hashistack:index:preflight" in asked
+    assert "hashistack:index:preflight" not in [call.token for call in cluster({}).calls]

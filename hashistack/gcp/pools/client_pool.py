@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
+from pulumi_gcp import compute
 
 from hashistack.gcp import labels
 from hashistack.gcp.pools.launch import Disk, Launch, group, instance_template, of_type
@@ -24,11 +25,13 @@ class GcpPoolOptions:
 
 @dataclass(frozen=True)
 class GcpClientPoolArgs:
-    """pool: the specification's. launch: what its machines are started with."""
+    """pool: the specification's. launch: what its machines are started with. servers: the group of the servers through
+    which they drain, so that it is deleted after this one."""
 
     pool: ClientPool
     launch: Launch
     options: GcpPoolOptions = GcpPoolOptions()
+    servers: compute.RegionInstanceGroupManager | None = None
 
 
 class GcpClientPool(pulumi.ComponentResource):
@@ -48,6 +51,7 @@ class GcpClientPool(pulumi.ComponentResource):
         own = labels.of_pool(launch.site, pool.name, "client", launch.labels)
         template = instance_template(name, launch, own, pool, args.options.disks, self)
         flexible = tuple(dict.fromkeys((of_type(pool), *pool.machine_types))) if pool.machine_types else ()
-        made = group(name, pool.name, template, launch, pool.desired, flexible, self)
+        after = [args.servers] if args.servers else []
+        made = group(name, pool.name, template, launch, pool.desired, flexible, self, after)
         self.group, self.template = made.name, template.self_link_unique
         self.register_outputs({"group": self.group})

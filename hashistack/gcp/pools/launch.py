@@ -138,9 +138,11 @@ def group(
     size: int,
     flexible: Sequence[str],
     parent: pulumi.Resource,
+    after: Sequence[pulumi.Resource] = (),
 ) -> compute.RegionInstanceGroupManager:
     """Declares the pool's group. It makes anew what is lost, in the new template's form; what is old it leaves to a
-    rollout. `flexible`: other machine types that will do, in order of preference."""
+    rollout. `flexible`: other machine types that will do, in order of preference. `after`: what is made before it, and
+    deleted after it."""
     return compute.RegionInstanceGroupManager(
         name,
         base_instance_name=names.instances(launch.site, pool),
@@ -163,7 +165,7 @@ def group(
             on_failed_health_check="DO_NOTHING",
         ),
         instance_flexibility_policy=_flexibility(flexible),
-        opts=pulumi.ResourceOptions(parent=parent, ignore_changes=["targetSize"]),
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=list(after), ignore_changes=["targetSize"]),
     )
 
 

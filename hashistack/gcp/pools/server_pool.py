@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pulumi
+from pulumi_gcp import compute
 
 from hashistack.gcp import labels
 from hashistack.gcp.pools.launch import Launch, group, instance_template
@@ -30,11 +31,14 @@ class GcpServerPool(pulumi.ComponentResource):
     """The group's link, as load balancers take it."""
     template: pulumi.Output[str]
     """The instance template's unique link."""
+    made: compute.RegionInstanceGroupManager
+    """What is deleted after all that reaches the cluster through the servers."""
 
     def __init__(self, name: str, args: GcpServerPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hashistack:index:GcpServerPool", name, {}, opts)
         own = labels.of_pool(args.launch.site, SERVER, "server", args.launch.labels)
         template = instance_template(name, args.launch, own, args.pool, (), self)
-        made = group(name, SERVER, template, args.launch, args.pool.count, (), self)
-        self.group, self.instance_group, self.template = made.name, made.instance_group, template.self_link_unique
+        self.made = group(name, SERVER, template, args.launch, args.pool.count, (), self)
+        self.group, self.instance_group = self.made.name, self.made.instance_group
+        self.template = template.self_link_unique
         self.register_outputs({"group": self.group})
