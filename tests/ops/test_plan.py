@@ -224,6 +224,21 @@ def test_clients_change_once_the_last_old_server_is_out_of_raft() -> None:
     assert done(clients(*some(3, OLD), count=3, before=before)) == [(AwaitGone, ("server-4",)), (Grow, 1)]
 
 
+def test_no_client_goes_while_a_server_does() -> None:
+    four = (*some(1, NEW, work=1), *some(3, NEW, 2))
+    surplus = servers(S1, S2, S3, server("server-4"))
+    assert done(clients(*four, count=3, before=surplus)) == [(Terminate, ("server-4",))]
+    going = servers(S1, S2, S3, server("server-4", **LEAVING))
+    assert done(clients(*four, count=3, before=going)) == [(AwaitGone, ("server-4",))]
+    # One that was made ineligible before stays so, and a drain that has begun is awaited.
+    shut = (replace(four[0], eligible=False), *four[1:])
+    assert done(clients(*shut, count=3, before=going)) == [(AwaitGone, ("server-4",))]
+    draining = (replace(shut[0], draining=True), *four[1:])
+    assert done(clients(*draining, count=3, before=going)) == [(AwaitGone, ("server-4",)), (Await, ("web-1",))]
+    out = servers(S1, S2, S3, server("server-4", peer=False, **LEAVING))
+    assert done(clients(*shut, count=3, before=out)) == [(AwaitGone, ("server-4",)), (Drain, ("web-1",))]
+
+
 def test_missing_clients_of_an_unchanged_pool_are_started_while_servers_change() -> None:
     assert done(clients(*some(2, NEW), count=3, before=servers(S1, S2, O3))) == [(Grow, 1), (Grow, 1)]
 

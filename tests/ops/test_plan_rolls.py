@@ -237,6 +237,8 @@ def held_to_the_order(fleet: Fleet, steps: tuple[Step, ...]) -> None:
             assert own == []
         if pool.role == "server":
             assert len(own) <= 1
+        elif not ready and any(isinstance(step, Drain | Terminate | Cordon) for step in own):
+            raise AssertionError("a client goes while the servers change")
         elif not ready and any(m.bundle != NEW and m.state != "terminated" for m in pool.machines):
             assert changes == []
 

@@ -35,8 +35,8 @@ from hashistack.ops.rollout.steps import (
 def next_steps(fleet: Fleet) -> tuple[Step, ...]:
     """What may be done now, side by side; () when the fleet is as declared.
 
-    Servers change one at a time. Clients of a new bundle, and new pools while servers are outdated, come after them;
-    the client pools change side by side.
+    Servers change one at a time. Clients of a new bundle, new pools while servers are outdated, and clients that go
+    come after them; the client pools change side by side.
     """
     servers = [pool for pool in fleet.pools if pool.role == "server"]
     stale_members = fleet.stale_members

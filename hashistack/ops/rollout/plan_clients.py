@@ -39,7 +39,9 @@ def client_steps(pool: Pool, servers_settled: bool, servers_outdated: bool) -> t
     A client that is stopped is started again before anything else: what is on its disk may be nowhere else.
 
     Until the servers are settled, nothing changes in a pool with outdated machines, and a pool without any machine
-    waits for outdated servers: a client may not be newer than the servers.
+    waits for outdated servers: a client may not be newer than the servers. No client begins to go either. An agent of
+    Consul tells one server that an allocation has ended, and where that server goes meanwhile, it tells no other before
+    its next full sync, a minute later (its agent/ae/ae.go). So long the name would lead to a machine that is gone.
     """
     seen = _look(pool)
     steps: list[Step] = []
@@ -51,7 +53,8 @@ def client_steps(pool: Pool, servers_settled: bool, servers_outdated: bool) -> t
     if newer and not servers_settled:
         return tuple(steps)
     going, reason = _going(seen)
-    return (*steps, *_changes(seen, going, reason)) or _waits(seen, going)
+    leave = _shrink(seen, going, reason) if servers_settled else ()
+    return (*steps, *_changes(seen, going, leave)) or _waits(seen, going if servers_settled else ())
 
 
 @dataclass
@@ -128,7 +131,7 @@ def _look(pool: Pool) -> _PoolState:
     return seen
 
 
-def _changes(seen: _PoolState, going: Sequence[Machine], reason: str) -> tuple[Step, ...]:
+def _changes(seen: _PoolState, going: Sequence[Machine], leave: tuple[Step, ...]) -> tuple[Step, ...]:
     pool = seen.pool
     surplus = set[str]() if seen.old else set(named(going))
     shut = [machine for machine in seen.new if not machine.eligible and not machine.draining]
@@ -136,12 +139,11 @@ def _changes(seen: _PoolState, going: Sequence[Machine], reason: str) -> tuple[S
         shut = []  # nothing is outdated, and others take work: an operator's own wish
     if shut := [machine for machine in shut if machine.state == "healthy" and machine.name not in surplus]:
         return (Uncordon(pool.name, named(shut), "of the declared bundle, and needed"),)
-    steps = _shrink(seen, going, reason)
     if count := seen.startable:
         # While there is room for new machines nothing is emptied, but what is empty goes first: it makes more room.
-        empty = tuple(step for step in steps if isinstance(step, Terminate))
+        empty = tuple(step for step in leave if isinstance(step, Terminate))
         return empty or (Grow(pool.name, count, _why_grow(seen)),)
-    return steps
+    return leave
 
 
 def _why_grow(seen: _PoolState) -> str:
