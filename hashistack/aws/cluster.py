@@ -31,6 +31,7 @@ from hashistack.machine.roles import SERVER, TOOLS
 from hashistack.ops.api.policy import Policy
 from hashistack.provider.early import plugin_starts
 from hashistack.secrets.cluster import ClusterSecrets
+from hashistack.spec import own_settings
 from hashistack.spec.pool import ClientPool, ServerPool
 
 
@@ -152,6 +153,7 @@ class AwsCluster(pulumi.ComponentResource):
                 Policy.of(spec.upgrade),
                 start.bundle,
                 _template(scope.region, profile(self), servers),
+                settings=own_settings.of(spec.servers),
             )
         ]
         for pool in spec.clients:
@@ -166,7 +168,15 @@ class AwsCluster(pulumi.ComponentResource):
             policy = Policy.of(upgrade)
             declared.append(
                 DeclaredPool(
-                    pool.name, "client", pool.desired, policy, start.bundle, template, pool.node_pool, pool.drivers
+                    pool.name,
+                    "client",
+                    pool.desired,
+                    policy,
+                    start.bundle,
+                    template,
+                    pool.node_pool,
+                    pool.drivers,
+                    own_settings.of(pool),
                 )
             )
         self.nomad_address, self.consul_address = api.addresses["nomad"], api.addresses["consul"]

@@ -16,7 +16,6 @@ except ModuleNotFoundError as missing:
 
 import os
 import signal
-from pathlib import Path
 from typing import Annotated
 
 from hashistack import call_log
@@ -27,10 +26,14 @@ from hashistack.cli.commands.snapshot import app as snapshot
 from hashistack.cli.commands.toolchain import app as toolchain
 from hashistack.cli.examples import EXAMPLES
 from hashistack.cli.options import (
+    AcceptOption,
     ClusterOption,
     DirectoryOption,
+    DryRunOption,
     IgnoreJobOption,
     OutputOption,
+    ReportOption,
+    SnapshotOption,
     StackOption,
     named_project,
 )
@@ -153,17 +156,6 @@ def status(
         raise typer.Exit(1)
 
 
-DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="print the plan and change nothing; exit code 1 when there is something to do")
-]
-SnapshotOption = Annotated[
-    bool, typer.Option("--snapshot/--no-snapshot", help="take a snapshot of all three before servers are changed")
-]
-
-
-ReportOption = Annotated[Path | None, typer.Option("--report", metavar="FILE.html", help="write the report at the end")]
-
-
 @app.command()
 def upgrade(
     directory: DirectoryOption = None,
@@ -171,7 +163,10 @@ def upgrade(
     cluster: ClusterOption = None,
     to: Annotated[list[str] | None, typer.Option("--to", help="PRODUCT=VERSION (nomad=1.11.3); again for more")] = None,
     dry_run: DryRunOption = False,
-    path: Annotated[bool, typer.Option("--path", help="print the hops that lead there, and do nothing")] = False,
+    path: Annotated[
+        bool, typer.Option("--path", help="print the hops and what they would break here, and do nothing")
+    ] = False,
+    accept: AcceptOption = None,
     snapshot: SnapshotOption = True,
     report: ReportOption = None,
     ignore_job: IgnoreJobOption = None,
@@ -190,7 +185,7 @@ def upgrade(
         _planned(commands.dry_run(project, Show(output), roll=True, to=versions))
     else:
         with commands.reported(project, report):
-            commands.upgrade(project, Show(output), versions, snapshot=snapshot)
+            commands.upgrade(project, Show(output), versions, snapshot=snapshot, accept=accept or ())
 
 
 @app.command()

@@ -48,6 +48,22 @@ IgnoreJobOption = Annotated[
         show_default=False,
     ),
 ]
+AcceptOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept",
+        metavar="CHANGE",
+        help="go on although this breaking change concerns the cluster; again for more",
+        show_default=False,
+    ),
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="print the plan and change nothing; exit code 1 when there is something to do")
+]
+SnapshotOption = Annotated[
+    bool, typer.Option("--snapshot/--no-snapshot", help="take a snapshot of all three before servers are changed")
+]
+ReportOption = Annotated[Path | None, typer.Option("--report", metavar="FILE.html", help="write the report at the end")]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text, or json (one object a line)")]
 
 

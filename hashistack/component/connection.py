@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pulumi
@@ -19,7 +19,7 @@ class DeclaredPool:
     """A pool as it is declared: what a rollout compares with the machines that there are.
 
     bundle: the digest of what its machines boot from. template: what the platform makes one from. node_pool, drivers:
-    Nomad's, of its clients.
+    Nomad's, of its clients. settings: the user's own, as `own_settings` gives them.
     """
 
     name: str
@@ -30,6 +30,7 @@ class DeclaredPool:
     template: pulumi.Output[dict[str, Any]]
     node_pool: str = "default"
     drivers: Sequence[str] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def connection(
@@ -71,7 +72,15 @@ def connection(
             vault=endpoint("vault", "vault_operator_password", "operator"),
             pools=tuple(
                 Pool(
-                    pool.name, pool.role, pool.count, bundle, pool.policy, template, pool.node_pool, tuple(pool.drivers)
+                    pool.name,
+                    pool.role,
+                    pool.count,
+                    bundle,
+                    pool.policy,
+                    template,
+                    pool.node_pool,
+                    tuple(pool.drivers),
+                    pool.settings,
                 )
                 for pool, bundle, template in zip(pools, made[::2], made[1::2], strict=True)
             ),

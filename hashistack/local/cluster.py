@@ -174,5 +174,13 @@ def _declared(pool: PoolOutline, made: LocalServerPool | LocalClientPool) -> Dec
     role = cast('Literal["server", "client"]', pool.role)
     policy = Policy(**pool.policy)
     return DeclaredPool(
-        pool.name, role, pool.count, policy, made.bundle_sha256, made.template, pool.node_pool, pool.drivers
+        pool.name,
+        role,
+        pool.count,
+        policy,
+        made.bundle_sha256,
+        made.template,
+        pool.node_pool,
+        pool.drivers,
+        pool.settings,
     )

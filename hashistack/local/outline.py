@@ -34,7 +34,7 @@ _KEPT = 64
 @dataclass(frozen=True)
 class PoolOutline:
     """One pool: its name, `server` or `client`, the machines that it is to have, the fields of its `Policy`, its Nomad
-    node pool and its task drivers.
+    node pool, its task drivers and its own settings.
     """
 
     name: str
@@ -43,6 +43,7 @@ class PoolOutline:
     policy: dict[str, Any]
     node_pool: str
     drivers: list[str]
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,13 @@ def outline(spec: ClusterSpec | Mapping[str, Any]) -> Outline:
 
 def _of(spec: ClusterSpec) -> Outline:
     from hashistack.ops.api.policy import Policy
-    from hashistack.spec import SpecError
+    from hashistack.spec import SpecError, own_settings
 
     if lacking := tuple(_lacking_drivers(spec)):
         raise SpecError(lacking)
     arch, versions = spec.servers.arch, spec.versions
-    servers = PoolOutline(SERVER, SERVER, spec.servers.count, vars(Policy.of(spec.upgrade)), "", [])
+    policy, own = vars(Policy.of(spec.upgrade)), own_settings.of(spec.servers)
+    servers = PoolOutline(SERVER, SERVER, spec.servers.count, policy, "", [], own)
     clients = (
         PoolOutline(
             pool.name,
@@ -101,6 +103,7 @@ def _of(spec: ClusterSpec) -> Outline:
             vars(Policy.of(spec.upgrade_of(pool))),
             pool.node_pool,
             list(pool.drivers),
+            own_settings.of(pool),
         )
         for pool in spec.clients
     )

@@ -35,6 +35,44 @@ class Step:
     source: str
 
 
+Where = Literal[
+    "job",
+    "nomad_config",
+    "consul_config",
+    "vault_config",
+    "nomad_policy",
+    "vault_policy",
+    "auth",
+    "secrets",
+    "behaviour",
+]
+"""What of a cluster a breaking change is about: jobs; a pool's own settings; policies of Nomad or Vault (an attribute
+that is there twice); Vault's auth methods and secrets engines; nothing that can be looked at."""
+
+
+@dataclass(frozen=True)
+class BreakingChange:
+    """What a release removes or changes under what a cluster may have.
+
+    since: the first release that has it. path: a setting ("server.retry_join"), or a field of Nomad's job JSON, through
+    lists too ("TaskGroups.Tasks.Driver"); any value counts, or `value` alone. types: of jobs, () for all. value: the
+    type of an auth method or a secrets engine.
+    stops: whether work would break that nobody touches; the others are worth knowing.
+    """
+
+    id: str
+    product: Product
+    since: str
+    where: Where
+    what: str
+    remedy: str
+    stops: bool
+    source: str
+    path: str = ""
+    types: tuple[str, ...] = ()
+    value: str = ""
+
+
 @dataclass(frozen=True)
 class Release:
     """One release.
@@ -72,3 +110,7 @@ VULNERABILITIES: Final = tuple(Vulnerability(**each) for each in _DATA["vulnerab
 MINORS: Final[Mapping[str, int]] = {product: limit["most"] for product, limit in _DATA["minors"].items()}
 """How many minor releases of one major a product may cross at once; one that is not in it, any."""
 STEPS: Final = tuple(Step(**each) for each in _DATA["steps"])
+BREAKING_CHANGES: Final = tuple(
+    BreakingChange(**{**each, "types": tuple(each.get("types", ()))}) for each in _DATA["breaking_changes"]
+)
+"""From Nomad 1.10 on, of the community editions, as far as a cluster of ours can have it."""

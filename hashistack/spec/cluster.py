@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from hashistack.spec import spec_checks
+from hashistack.spec import own_settings, spec_checks
 from hashistack.spec.acl import Acl
 from hashistack.spec.dns import Dns
 from hashistack.spec.names import ClusterName, DatacenterName, RegionName
@@ -106,14 +106,7 @@ class ClusterSpec(Section):
     @property
     def to_look_at(self) -> bool:
         """Whether it has what a look before an `up` tells of: settings of the user's own for the agents, registries."""
-        servers, clients = self.servers, self.clients
-        return bool(
-            self.registries
-            or servers.nomad_config
-            or servers.consul_config
-            or servers.vault_config
-            or any(pool.nomad_config or pool.consul_config for pool in clients)
-        )
+        return bool(self.registries) or any(map(own_settings.of, (self.servers, *self.clients)))
 
     def upgrade_of(self, pool: ClientPool) -> UpgradePolicy:
         """The upgrade policy of a pool: the cluster's, with what the pool says otherwise."""

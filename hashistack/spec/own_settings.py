@@ -98,6 +98,11 @@ REFUSED: Final[dict[str, dict[str, str]]] = {
 """Field to path (`client.meta.pool`) to why neither that nor what is below it is a setting of one's own."""
 
 
+def of(pool: Section) -> dict[str, dict[str, Any]]:
+    """A pool's own settings by their field; those that are empty are not there."""
+    return {field: dict(value) for field in REFUSED if (value := getattr(pool, field, None))}
+
+
 def problems(pool: Section) -> Iterator[Problem]:
     """What is wrong with a pool's own settings and what it accepts."""
     fields = [field for field in REFUSED if field in type(pool).model_fields]

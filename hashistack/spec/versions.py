@@ -9,7 +9,17 @@ from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import AfterValidator, BeforeValidator
 
-from hashistack.spec.catalog import MINORS, RELEASES, STEPS, VULNERABILITIES, Product, Release, Vulnerability
+from hashistack.spec.catalog import (
+    BREAKING_CHANGES,
+    MINORS,
+    RELEASES,
+    STEPS,
+    VULNERABILITIES,
+    BreakingChange,
+    Product,
+    Release,
+    Vulnerability,
+)
 from hashistack.spec.problems import FieldError, show
 from hashistack.spec.section import Section
 
@@ -48,6 +58,13 @@ def vulnerabilities(product: Product, version: str) -> tuple[Vulnerability, ...]
         return ()
     own = parse(version)
     return tuple(flaw for flaw in VULNERABILITIES if flaw.product == product and own < parse(flaw.fixed_in))
+
+
+def breaking_changes(product: Product, old: str, new: str) -> tuple[BreakingChange, ...]:
+    """What changes for a cluster that goes from one version to another, by whatever hops."""
+    return tuple(
+        one for one in BREAKING_CHANGES if one.product == product and parse(old) < parse(one.since) <= parse(new)
+    )
 
 
 def series(version: str) -> str:

@@ -16,7 +16,7 @@ from pulumi.runtime.stack import run_pulumi_func
 
 
 class Cloud:
-    """What a provider would say. This one has nothing to say: every invoke raises LookupError."""
+    """What a provider would say. This one knows our own look before an `up` alone; other invokes raise LookupError."""
 
     def outputs(self, type: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """A resource's outputs beside its inputs; may be `pulumi.Output.secret`. `id`: the id that it gets."""
@@ -24,6 +24,8 @@ class Cloud:
 
     def answer(self, token: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
         """What an invoke returns."""
+        if token == "hashistack:index:preflight":  # noqa: S105 - of our own plugin: nothing stands against the cluster
+            return {"findings": "[]"}
         raise LookupError(f"no answer for {token} {args}")
 
 

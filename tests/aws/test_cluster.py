@@ -178,6 +178,13 @@ def test_the_connection_says_what_a_rollout_needs(made: Plan) -> None:
         assert made.outputs["bundles"][pool.name] == pool.bundle
 
 
+def test_own_settings_are_in_the_connection() -> None:
+    own = {"server": {"job_gc_threshold": "5h"}}
+    spec = {"servers": {"nomad_config": own}, "clients": [{"name": "web", "consul_config": {"log_level": "debug"}}]}
+    pools = Connection.parse(cluster(spec).outputs["connection"]).pools
+    assert [pool.settings for pool in pools] == [{"nomad_config": own}, {"consul_config": {"log_level": "debug"}}]
+
+
 def test_the_servers_certificate_names_the_load_balancer(made: Plan) -> None:
     names = made.one("ClusterSecrets").inputs["roles"]["server"]["dns_names"]
     assert made.outputs["nomad"].removeprefix("https://").removesuffix(":4646") in names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from hashistack.cli.commands import rollout as commands
 from hashistack.cli.errors import Refusal
 from hashistack.cli.output import Output, Show
+from hashistack.ops.rollout.breaking_changes import Affected, affected, ahead
+from hashistack.ops.rollout.breaking_changes import Inventory as Inventoried
 
 
 class Stack:
@@ -19,6 +22,9 @@ class Stack:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **versions: str) -> None:
         self.outputs, self.configuration, self.machines = dict(versions), dict(versions), dict(versions)
         self.did: list[str] = []
+        self.there = Inventoried()
+        monkeypatch.setattr(commands, "Cluster", nullcontext)
+        monkeypatch.setattr(commands, "look_ahead", self.look_ahead)
         monkeypatch.setattr(commands, "Engine", lambda project, say: self)
         monkeypatch.setattr(commands, "up", lambda project, show: self.up())
         monkeypatch.setattr(commands, "rollout", self.rollout)
@@ -27,6 +33,9 @@ class Stack:
     def connection(self) -> Any:
         pools = (SimpleNamespace(name="server", bundle=str(self.outputs)),)
         return SimpleNamespace(name="shop-1f", versions=dict(self.outputs), pools=pools)
+
+    def look_ahead(self, cluster: Any, connection: Any, to: dict[str, str]) -> list[Affected]:
+        return affected(ahead(connection.versions, to), self.there)
 
     def instances(self) -> tuple[Any, ...]:
         return (SimpleNamespace(pool="server", bundle=str(self.machines)),)
@@ -78,7 +87,43 @@ def test_a_way_is_printed_and_nothing_is_done(
     assert capsys.readouterr().out.splitlines() == [
         "hop 1 of 2: nomad 1.11.3, vault 2.0.3, a roll with a snapshot first",
         "hop 2 of 2: nomad 2.0.4, a roll with a snapshot first",
+        "worth knowing: nomad: from nomad 2.0.1 on, tasks can't write into the allocation's log directory any more "
+        "(docker, exec and other isolating drivers); have them write to `local/` or `alloc/data/` [nomad-alloc-logs]",
+        "worth knowing: vault: from vault 2.0.0 on, sys/generate-root and sys/rekey ask for a token beside the keys; "
+        "do it as the operator: docs/break-glass.md [vault-generate-root]",
     ]
     assert stack.did == []
     with pytest.raises(Refusal, match="is not a step that is known here"):
         commands.show_path(SimpleNamespace(directory=Path()), Show(Output.TEXT), {"nomad": "4.0.0"})  # type: ignore[arg-type]
+
+
+QUEUE = {"ID": "queue", "Namespace": "shop", "Type": "service"}
+BREAKING = Inventoried(
+    jobs=({**QUEUE, "TaskGroups": [{"Name": "main", "Tasks": [], "MaxClientDisconnect": 1}]},),
+)
+
+
+def test_what_would_break_stops_before_the_first_hop_until_it_is_accepted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = Stack(monkeypatch, nomad="1.9.7")
+    stack.there = BREAKING
+    with pytest.raises(Refusal) as refused:
+        upgrade(nomad="2.0.4")
+    assert "\n  job shop/queue, group main: from nomad 1.10.0 on, `max_client_disconnect` is ignored; " in str(
+        refused.value
+    )
+    assert str(refused.value).endswith("Next: correct it, or add --accept nomad-job-disconnect-max")
+    assert stack.did == []
+    project = SimpleNamespace(directory=Path())
+    commands.upgrade(project, Show(Output.TEXT), {"nomad": "2.0.4"}, accept=["nomad-job-disconnect-max"])  # type: ignore[arg-type]
+    assert stack.machines == {"nomad": "2.0.4"}
+    assert "would break: job shop/queue, group main" in capsys.readouterr().out
+
+
+def test_accepting_what_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = Stack(monkeypatch, nomad="1.11.3")
+    project = SimpleNamespace(directory=Path())
+    with pytest.raises(Refusal, match="--accept everything: no breaking change is called so"):
+        commands.upgrade(project, Show(Output.TEXT), {"nomad": "2.0.4"}, accept=["everything"])  # type: ignore[arg-type]
+    assert stack.did == []

@@ -16,7 +16,7 @@ from hashistack.spec import ClusterSpec, Versions
 
 SPEC: dict[str, Any] = {
     "name": "kept",
-    "servers": {"count": 5},
+    "servers": {"count": 5, "vault_config": {"default_lease_ttl": "700h"}},
     "clients": [
         {"name": "web", "desired": 3, "upgrade": {"max_surge": 2}},
         {"name": "batch", "node_pool": "batch", "drivers": ["exec"]},
@@ -52,6 +52,7 @@ def test_it_is_what_the_specification_says(kept: Path) -> None:
         ("default", ["exec", "docker"]),
         ("batch", ["exec"]),
     ]
+    assert [pool.settings for pool in said.pools] == [{"vault_config": {"default_lease_ttl": "700h"}}, {}, {}]
     assert [pool.policy["max_surge"] for pool in said.pools] == [1, 2, 1]
     assert {pool.policy["min_healthy_time"] for pool in said.pools} == {7.0}
     assert (said.upstreams, said.cidr) == (("192.0.2.53", "192.0.2.54"), "10.9.0.0/24")

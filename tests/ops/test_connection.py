@@ -18,7 +18,12 @@ WRITTEN = Connection(
     nomad=Endpoint("https://127.0.0.1:24007", "nomad-token", servers=SERVERS),
     consul=Endpoint("https://127.0.0.1:24015", "consul-token"),
     vault=Endpoint("https://127.0.0.1:24023", "pw", "operator"),
-    pools=(Pool("server", "server", 3, "b1", Policy(drain_deadline=1.5), {"region": "x", "sizes": [1, 2]}),),
+    pools=(
+        Pool(
+            *("server", "server", 3, "b1", Policy(drain_deadline=1.5), {"region": "x", "sizes": [1, 2]}),
+            settings={"nomad_config": {"server": {"job_gc_threshold": "5h"}}},
+        ),
+    ),
     versions={"nomad": "1.11.3"},
 )
 

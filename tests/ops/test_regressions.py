@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hashistack.ops.api.attempts import Attempt
-from hashistack.ops.api.nomad import Placed
+from hashistack.ops.api.placed import Placed
 from hashistack.ops.rollout.failed_moves import FailedMove
 from hashistack.ops.rollout.fleet import Fleet, Machine, Pool
 from hashistack.ops.rollout.regressions import STEADY_SECONDS, Verdict, broken, broken_now, judge

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection
 from hashistack.ops.api.http import ApiError
 from hashistack.ops.readiness.checks import Update, readiness, wait
+from hashistack.ops.rollout.breaking_changes import Affected, affected, ahead, inventory, stopping
 from hashistack.ops.rollout.desired import listed
 from hashistack.ops.rollout.disruptions import HOMELESS, LOSING, disruptions, homeless, losing
 from hashistack.ops.rollout.event_log import EventLog, place, recorded
@@ -29,6 +30,7 @@ from hashistack.ops.rollout.observer import Observation, Observer
 from hashistack.ops.rollout.regressions import BROKEN, broken_now
 from hashistack.ops.rollout.upgrade import climb, hops, intended, steps_to
 from hashistack.platforms import driver
+from hashistack.spec.catalog import BREAKING_CHANGES
 
 CHECK_SECONDS = 120.0
 """For the checks after a rollout; what it has waited for is true by then, the rest follows within seconds."""
@@ -84,8 +86,11 @@ def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] |
 
     connection = _connection(project)
     platform = driver(connection)
+    if to:
+        refuse(connection, to)
     with Cluster(connection) as cluster:
         try:
+            found = look_ahead(cluster, connection, to or {})
             seen = Observer(cluster, platform, roll).look()
             restarted = tuple(cluster.nomad.restarted())
             node_pools = cluster.nomad.node_pools()
@@ -95,9 +100,7 @@ def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] |
                 raise
             # They are started first, and only the platform knows of them.
             seen, restarted, node_pools = Observation(listed(connection, platform, roll)), (), {}
-            writers, volumes = frozenset(), {}
-    if to:
-        refuse(connection, to)
+            writers, volumes, found = frozenset(), {}, []
     way = hops(connection.versions, to or {})
     fleet = intended(seen.fleet, way[0] if way else {})
     whole = plan(fleet)
@@ -120,23 +123,34 @@ def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] |
         lines.append(f"{LOSING}: {', '.join(lost)}")
     if stranded:
         lines.append(f"{HOMELESS}: {', '.join(stranded)}")
+    lines += _told(found)
     if not whole.pools:
         lines = [f"{connection.name}: nothing to do, all machines are as declared"]
     pools = [vars(change) for change in whole.pools]
     data = {"pools": pools, "rounds": rounds, "extra": whole.extra, "snapshot": whole.snapshot, "single": alone}
-    way_there = {"hops": list(way)} if to else {}
+    way_there = {"hops": list(way), "breaking_changes": _data(found)} if to else {}
     show.result({**data, **way_there, "broken": broken, "losing": lost, "homeless": stranded}, "\n".join(lines))
     return bool(whole.pools)
 
 
-def upgrade(project: Project, show: Show, to: Mapping[str, str], *, snapshot: bool = True) -> None:
+def upgrade(
+    project: Project, show: Show, to: Mapping[str, str], *, snapshot: bool = True, accept: Collection[str] = ()
+) -> None:
     """Declare other versions in the stack's configuration, run the program, and roll until all machines have them.
 
+    accept: ids of breaking changes that stop it no more.
+
     Raises:
-        Refusal: a step that the vendor does not support, or a program that takes no versions from its configuration.
+        Refusal: a step that the vendor does not support, something of the cluster that a release on the way would
+            break, or a program that takes no versions from its configuration.
     """
     connection = _connection(project)
     refuse(connection, to)
+    with Cluster(connection) as cluster:
+        found = look_ahead(cluster, connection, to)
+    refuse_breaking(found, accept)
+    for line in _told(found):
+        show.say(line)
     engine, way = Engine(project, show.say), hops(connection.versions, to)
 
     def declare(number: int, hop: Mapping[str, str]) -> None:
@@ -173,7 +187,37 @@ def show_path(project: Project, show: Show, to: Mapping[str, str]) -> None:
     """Print the hops that lead to these versions, a roll each. Raises Refusal where none do."""
     connection = _connection(project)
     refuse(connection, to)
-    show.result({"hops": list(hops(connection.versions, to))}, "\n".join(_path(connection, to)))
+    with Cluster(connection) as cluster:
+        found = look_ahead(cluster, connection, to)
+    data = {"hops": list(hops(connection.versions, to)), "breaking_changes": _data(found)}
+    show.result(data, "\n".join([*_path(connection, to), *_told(found)]))
+
+
+def look_ahead(cluster: Cluster, connection: Connection, to: Mapping[str, str]) -> list[Affected]:
+    """What of the cluster the releases on the way remove or change. Raises ApiError."""
+    changes = ahead(connection.versions, to)
+    return affected(changes, inventory(cluster, changes))
+
+
+def refuse_breaking(found: Sequence[Affected], accept: Collection[str]) -> None:
+    """Raises Refusal with everything that would break and is not accepted, and with ids that there are none of."""
+    known = {change.id for change in BREAKING_CHANGES}
+    if strange := sorted(set(accept) - known):
+        raise Refusal(f"--accept {', '.join(strange)}: no breaking change is called so", "hashistack upgrade --path")
+    if against := stopping(found, accept):
+        ids = " ".join(f"--accept {name}" for name in dict.fromkeys(one.change.id for one in against))
+        raise Refusal("\n".join(["this would break:", *(f"  {one}" for one in against)]), f"correct it, or add {ids}")
+
+
+def _told(found: Sequence[Affected]) -> list[str]:
+    """A line for each place, what would break first."""
+    return [f"{'would break' if one.change.stops else 'worth knowing'}: {one}" for one in found]
+
+
+def _data(found: Sequence[Affected]) -> list[dict[str, Any]]:
+    return [
+        {"id": one.change.id, "place": one.place, "what": one.change.what, "stops": one.change.stops} for one in found
+    ]
 
 
 def _path(connection: Connection, to: Mapping[str, str]) -> list[str]:

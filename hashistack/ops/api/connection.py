@@ -53,7 +53,8 @@ class Pool:
     """A pool as declared: `count` machines of `bundle` that must be there for the cluster to be ready.
 
     template: what the provider's driver makes a machine from; nobody else's business. node_pool: Nomad's, of its
-    clients. drivers: the task drivers that they must have.
+    clients. drivers: the task drivers that they must have. settings: the user's own for the agents, by their field of
+    the specification (`nomad_config`); those that are empty are not there.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Pool:
     template: Mapping[str, Any] = field(default_factory=dict, repr=False)
     node_pool: str = "default"
     drivers: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ def _pool(item: Any, where: str) -> Pool:
     if not isinstance(item, Mapping):
         raise ConnectionInvalid(f"the stack's output `connection`: {where} is not an object")
     # What a rollout needs: `status` and `env` work without it, on a stack that an earlier release made.
-    unsaid = {"bundle": "", "policy": {}, "template": {}, "node_pool": "default", "drivers": []}
+    unsaid = {"bundle": "", "policy": {}, "template": {}, "node_pool": "default", "drivers": [], "settings": {}}
     item = {**unsaid, **_whole(item)}
     role = _get(item, "role", str, where)
     if role not in ("server", "client"):
@@ -215,4 +217,5 @@ def _pool(item: Any, where: str) -> Pool:
         template=_get(item, "template", dict, where),
         node_pool=_get(item, "node_pool", str, where),
         drivers=tuple(map(str, _get(item, "drivers", list, where))),
+        settings=_get(item, "settings", dict, where),
     )

@@ -8,10 +8,11 @@ from typing import Any
 from urllib.parse import quote
 
 from hashistack.ops.api.allocations import Allocation
-from hashistack.ops.api.attempts import RESTARTED, Attempt, of_family
+from hashistack.ops.api.attempts import NANOSECONDS, RESTARTED, Attempt, of_family
 from hashistack.ops.api.deployments import Deployment
 from hashistack.ops.api.evaluations import unplaced
 from hashistack.ops.api.http import Answer, Api
+from hashistack.ops.api.placed import PLACED, Placed
 from hashistack.ops.api.raft import Peer, Raft
 
 
@@ -37,45 +38,9 @@ class Node:
         return self.status == "ready" and self.eligible and not self.draining
 
 
-PLACED = 'ClientStatus == "running" or ClientStatus == "pending" or ClientStatus == "failed"'
 WRITERS = 'any TaskGroups as _, group { any group.Volumes as _, one { one.Type == "host" and one.ReadOnly == false } }'
-NANOSECONDS = 10**9
 PAGE = 5_000
 """Allocations in one answer of a long list."""
-
-
-@dataclass(frozen=True)
-class Placed:
-    """An allocation as the rollout counts it.
-
-    name: `job.group[index]`, the same for its successor. over: it has ended, or the servers want it to.
-    healthy: what its deployment or migration says; None while undecided. created, changed: when it was made and when
-    its state changed last, in seconds of the epoch. version: the job's. again: it failed, and Nomad tries once more.
-    """
-
-    id: str
-    name: str
-    node: str
-    namespace: str
-    job: str
-    kind: str
-    status: str
-    over: bool
-    healthy: bool | None
-    created: float
-    changed: float = 0.0
-    version: int = 0
-    again: bool = False
-
-    @property
-    def moves(self) -> bool:
-        """Whether a drain moves it or waits for it: service and batch, not system jobs."""
-        return not self.over and self.kind not in ("system", "sysbatch")
-
-    @property
-    def settled(self) -> bool:
-        """Whether it is in service where it was moved; only services have a health that Nomad watches."""
-        return self.kind != "service" or bool(self.healthy)
 
 
 class Nomad:
@@ -151,6 +116,19 @@ class Nomad:
         listed = self.api.call("GET", "/v1/jobs", params={"namespace": "*"}).data
         return {(job["Namespace"], job["ID"]): job["NodePool"] for job in listed if job["Status"] != "dead"}
 
+    def specifications(self) -> Iterator[dict[str, Any]]:
+        """All jobs of all namespaces that are not over, whole, a call for each; not the children of one."""
+        for job in self.api.call("GET", "/v1/jobs", params={"namespace": "*"}).data:
+            if job["Status"] != "dead" and not job["ParentID"]:
+                answer = self.within(job["Namespace"])._of(job["ID"], gone=True)
+                if answer.status == 200:
+                    yield answer.data
+
+    def policies(self) -> dict[str, str]:
+        """The ACL policies: name to text."""
+        names = [one["Name"] for one in self.api.call("GET", "/v1/acl/policies").data]
+        return {name: self.api.call("GET", f"/v1/acl/policy/{quote(name, safe='')}").data["Rules"] for name in names}
+
     def writers(self) -> frozenset[tuple[str, str]]:
         """(namespace, job) of all jobs that write to a host volume."""
         listed = self.api.call("GET", "/v1/jobs", params={"namespace": "*", "filter": WRITERS}).data
@@ -183,7 +161,7 @@ class Nomad:
 
     def placed(self) -> Iterator[Placed]:
         """Every allocation of every namespace that is not over, or failed; a call for each `PAGE` of them."""
-        return map(_placed, self._listed(PLACED, "*", states=False))
+        return map(Placed.parse, self._listed(PLACED, "*", states=False))
 
     def history(self, namespace: str, job: str) -> tuple[Attempt, ...]:
         """What Nomad remembers of a job's allocations, newest first.
@@ -284,28 +262,9 @@ class Nomad:
     def _here(self) -> dict[str, str | int]:
         return {"namespace": self.namespace}
 
-    def _of(self, job_id: str, what: str = "", index: int = 0, hold: float = 0.0) -> Answer:
-        path = f"/v1/job/{quote(job_id, safe='')}{what}"
-        return self.api.call("GET", path, params=self._here, index=index, hold=hold)
-
-
-def _placed(listed: Mapping[str, Any]) -> Placed:
-    status = listed["ClientStatus"]
-    return Placed(
-        id=listed["ID"],
-        name=listed["Name"],
-        node=listed["NodeName"],
-        namespace=listed["Namespace"],
-        job=listed["JobID"],
-        kind=listed["JobType"],
-        status=status,
-        over=status == "failed",
-        healthy=(listed.get("DeploymentStatus") or {}).get("Healthy"),
-        created=listed["CreateTime"] / NANOSECONDS,
-        changed=listed["ModifyTime"] / NANOSECONDS,
-        version=listed["JobVersion"],
-        again=bool(listed["FollowupEvalID"] or listed["NextAllocation"]),
-    )
+    def _of(self, job_id: str, what: str = "", index: int = 0, hold: float = 0.0, *, gone: bool = False) -> Answer:
+        path, accept = f"/v1/job/{quote(job_id, safe='')}{what}", (404,) if gone else ()
+        return self.api.call("GET", path, params=self._here, index=index, hold=hold, accept=accept)
 
 
 def _fault(driver: Mapping[str, Any]) -> str:

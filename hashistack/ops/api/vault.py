@@ -79,6 +79,21 @@ class Vault:
             now.pop("disable_upgrade_migration", None)  # told by every edition, taken by Enterprise alone
             self.api.call("PUT", path, body={**now, "min_quorum": servers}, token=self.header())
 
+    def policies(self) -> dict[str, str]:
+        """The ACL policies but `root`, which has no text: name to text."""
+        path = "/v1/sys/policies/acl"
+        names = self.api.call("GET", path, params={"list": "true"}, token=self.header()).data["data"]["keys"]
+        return {
+            name: self.api.call("GET", f"{path}/{quote(name, safe='')}", token=self.header()).data["data"]["policy"]
+            for name in names
+            if name != "root"
+        }
+
+    def mounts(self, kind: Literal["auth", "mounts"]) -> dict[str, str]:
+        """Path to type of the auth methods, or of the secrets engines (`mounts`)."""
+        found = self.api.call("GET", f"/v1/sys/{kind}", token=self.header()).data["data"]
+        return {path: one["type"] for path, one in found.items()}
+
     def write_secret(self, path: str, values: Mapping[str, str]) -> None:
         """Write a version of the KV v2 secret at `kv/<path>`."""
         self.api.call("PUT", f"/v1/kv/data/{path}", body={"data": dict(values)}, token=self.header())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hashistack.ops.api.attempts import parent
-from hashistack.ops.api.nomad import Placed
+from hashistack.ops.api.placed import Placed
 from hashistack.ops.rollout.observer import Observation
 
 FAILURES = 2

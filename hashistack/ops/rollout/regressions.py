@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from hashistack.ops.api.attempts import Attempt, parent
-from hashistack.ops.api.nomad import Nomad, Placed
+from hashistack.ops.api.nomad import Nomad
+from hashistack.ops.api.placed import Placed
 from hashistack.ops.readiness import smoke
 from hashistack.ops.rollout.clock import Clock
 from hashistack.ops.rollout.failed_moves import FailedMove, failed_moves, title
