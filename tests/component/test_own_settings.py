@@ -11,7 +11,9 @@ from hashistack.component.findings import parsed
 from hashistack.component.looks import answer
 from hashistack.component.own_settings import findings
 from hashistack.provider.handler import Context
-from hashistack.spec import ClusterSpec
+from hashistack.spec import ClusterSpec, Versions
+from hashistack.spec.catalog import RELEASES
+from hashistack.spec.versions import SIGNED, newest_proven
 from hashistack.toolchain import ToolError, resolution
 from hashistack.toolchain.tool import Unavailable
 
@@ -33,6 +35,25 @@ def test_what_they_take_is_found_valid_and_what_nobody_set_is_not_asked() -> Non
         ("spec.clients[0].consul_config", True, "valid"),
     ]
     assert list(findings(ClusterSpec())) == []
+
+
+PROVEN = [
+    (release.product, release.version)
+    for release in RELEASES
+    if release.proven and release.product in SIGNED and release.version != newest_proven(release.product)
+]
+
+
+@pytest.mark.parametrize(("product", "version"), PROVEN)
+def test_each_proven_release_takes_the_whole_configuration_that_its_series_gets(product: str, version: str) -> None:
+    own = {"nomad": {"server": {"job_gc_threshold": "5h"}}, "consul": {"log_level": "debug"}}.get(product)
+    settings = {f"{product}_config": own or {"default_lease_ttl": "700h"}}
+    clients = [settings] if product != "vault" else []
+    of_release = spec(settings, *clients).model_copy(update={"versions": Versions(**{product: version})})
+    found = list(findings(of_release, build=True))
+    assert [(one.sentence.partition(" takes ")[0], one.ok, one.detail) for one in found] == [
+        (f"{product} {version}", True, "valid")
+    ] * (1 + len(clients))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hashistack.machine.platform import Platform
 from hashistack.spec import ClientPool, ClusterSpec
 from hashistack.spec.pool import DRIVERS
 from hashistack.spec.ports import CONSUL_HTTP, VAULT_API
+from hashistack.spec.versions import parse
 
 CLOUDS = ("aws", "azure", "digitalocean", "gce")
 """Nomad's environment fingerprinters, ``env_<cloud>``: its own list, and no list of ours."""
@@ -69,6 +70,7 @@ def nomad(spec: ClusterSpec, pool: str, platform: Platform, cni: str) -> Fragmen
                     "raft_multiplier": 1,
                     "server_join": join,
                     "heartbeat_grace": spec.servers.heartbeat_grace,
+                    **_log_store(spec.versions.of("nomad")),
                     # Of a new cluster. A task's `memory_max` is ignored unless this is on. The rest is Nomad's default,
                     # which is gone where anything is said here.
                     "default_scheduler_config": {
@@ -92,6 +94,15 @@ def nomad(spec: ClusterSpec, pool: str, platform: Platform, cni: str) -> Fragmen
         },
         "60-secrets.json": {"consul": {"token": "{{secret.consul_nomad_client}}"}},
     }
+
+
+def _log_store(version: str) -> Json:
+    """Where Raft's log is: a write-ahead log from the series on that has it, BoltDB before.
+
+    Nomad refuses one where there is the other's, but a machine keeps its series: another one comes with a new machine.
+    https://developer.hashicorp.com/nomad/docs/configuration/server#raft_logstore
+    """
+    return {"raft_logstore": {"backend": "wal"}} if parse(version) >= (2, 0, 0) else {}
 
 
 def _client(spec: ClusterSpec, pool: ClientPool, platform: Platform, cni: str, join: Json) -> Json:
