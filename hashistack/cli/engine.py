@@ -66,6 +66,10 @@ class Engine:
             if self.project.stack not in self.project.stacks():  # else another `up` made it at this moment
                 raise
 
+    def remove_stack(self) -> None:
+        """Forget the stack, which has no resources any more, with its configuration."""
+        self._answer("stack", "rm", "--yes", self.project.stack)
+
     def connections(self) -> dict[str, Connection]:
         """The stack's clusters, by the output that each is in. Raises Refusal where the stack is not there."""
         outputs = json.loads(self._answer("stack", "output", "--show-secrets", "--json", "--stack", self.project.stack))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
+from hashistack.ops.api.policy import Policy
+from hashistack.ops.rollout.fleet import Fleet, Machine, Pool
+from hashistack.ops.rollout.plan import Plan, plan
+from hashistack.ops.rollout.steps import Grow, Terminate
 from hashistack.ops.rollout.upgrade import climb, hops
 
 from .simulation import NEW, OLD, Killed, Simulation
@@ -87,3 +92,56 @@ def test_a_hop_does_not_begin_while_machines_wait_for_applications() -> None:
 
     assert not climb({"nomad": "1.10.5"}, {"nomad": "2.0.4"}, declare, lambda: bool(declared), lambda: False, bool)
     assert declared == ["1.11.3"]
+
+
+CLIENTS, SURGE = 10_000, 500
+
+
+def grown(whole: Plan, pool: str) -> list[int]:
+    """How many machines of a pool each round starts, of those that start some."""
+    return [step.count for side in whole.rounds for step in side if isinstance(step, Grow) and step.pool == pool]
+
+
+def test_ten_thousand_clients_go_up_two_series_in_two_whole_rolls() -> None:
+    """The planner's whole roll of each hop, over a simulated fleet: every machine once, servers first, none ahead."""
+    policy = Policy(max_surge=SURGE, canary=1)
+
+    def pool(name: str, role: str, count: int) -> Pool:
+        machines = tuple(Machine(f"{name}-{number}", "1.10.5", work=role == "client") for number in range(count))
+        return Pool(name, role, count, "1.10.5", policy, machines)  # type: ignore[arg-type]
+
+    fleet = Fleet((pool("server", "server", 3), pool("web", "client", CLIENTS)))
+    rolled: list[tuple[str, Plan]] = []
+
+    def declare(number: int, hop: Mapping[str, str]) -> None:
+        nonlocal fleet
+        fleet = replace(fleet, pools=tuple(replace(one, bundle=hop["nomad"]) for one in fleet.pools))
+
+    def behind() -> bool:
+        return any(one.outdated(machine) for one in fleet.pools for machine in one.machines)
+
+    def converge() -> bool:
+        nonlocal fleet
+        rolled.append((fleet.pools[0].bundle, plan(fleet)))
+        pools = (
+            replace(one, machines=tuple(replace(machine, bundle=one.bundle) for machine in one.machines))
+            for one in fleet.pools
+        )
+        fleet = replace(fleet, pools=tuple(pools))
+        return True
+
+    assert climb(DECLARED, {"nomad": "2.0.4"}, declare, behind, converge, converge)
+    assert [version for version, _ in rolled] == ["1.11.3", "2.0.4"]
+    for _, whole in rolled:
+        assert whole.snapshot
+        assert grown(whole, "server") == [1, 1, 1]
+        assert sum(grown(whole, "web")) == CLIENTS
+        assert len(grown(whole, "web")) == 1 + math.ceil((CLIENTS - 1) / SURGE)
+        assert max(grown(whole, "web")) == whole.extra == SURGE
+        gone = [name for side in whole.rounds for step in side if isinstance(step, Terminate) for name in step.machines]
+        assert sorted(gone) == sorted(machine.name for one in fleet.pools for machine in one.machines)
+        last_server = max(n for n, side in enumerate(whole.rounds) for step in side
+                          if isinstance(step, Terminate) and step.pool == "server")  # fmt: skip
+        first_client = min(n for n, side in enumerate(whole.rounds) for step in side
+                           if isinstance(step, Grow) and step.pool == "web")  # fmt: skip
+        assert last_server < first_client

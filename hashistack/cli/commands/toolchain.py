@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from hashistack.cli.options import DirectoryOption, named_project
 from hashistack.cli.output import Output
 from hashistack.toolchain import Tool, ToolError, entries, host_arch, resolve, verify
 from hashistack.toolchain.build import recipe
@@ -99,6 +101,25 @@ def verify_(output: OutputOption = Output.TEXT) -> None:
     _show(rows, output, empty="The cache is empty: `hashistack toolchain fetch`.")
     if not all(check.ok for check in found):
         raise typer.Exit(2)
+
+
+@app.command()
+def prove(
+    release: Annotated[str, typer.Argument(metavar="PRODUCT=VERSION", help="such as nomad=2.0.4; nomad: the newest")],
+    directory: DirectoryOption = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="where it is written; else proof-PRODUCT-VERSION.json here")
+    ] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Make clusters with a release in a stack of their own, upgrade one to it, and write down how that went."""
+    from hashistack.cli.commands import prove as command
+    from hashistack.cli.output import Show
+
+    product, version = command.release_of(release)
+    project = named_project(directory, command.STACK, None, deployed=False, changes=True, whole=True)
+    place = file or Path(f"proof-{product}-{version}.json")
+    command.prove(project, Show(output), product, version, place)
 
 
 def _cataloged(name: str, version: str, arch: str) -> str | None:
