@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "component": {"spec", "machine", "provider", "secrets", "toolchain", "ops"},
     "jobs": {"spec", "provider", "ops"},
     "cli": {"spec", "component", "jobs", "ops", "toolchain", "provider", "platforms"},
-    "cloud": {"spec", "machine", "provider", "toolchain", "component"},
+    "cloud": {"spec", "machine", "provider", "toolchain", "component", "ops"},
     "testing": {"spec", "provider"},
     **{
         each: {"spec", "machine", "secrets", "provider", "toolchain", "component", "cloud", "ops", "platforms"}
@@ -46,7 +46,10 @@ SDKS = {
     "boto3": {"aws"},
     "botocore": {"aws"},
     "pulumi_gcp": {"gcp"},
-    "google.cloud": {"gcp"},
+    "google.auth": {"gcp"},
+    "google_auth_httplib2": {"gcp"},
+    "googleapiclient": {"gcp"},
+    "httplib2": {"gcp"},
     "docker": {"local"},
     "pulumi": {
         "aws",

@@ -132,7 +132,7 @@ class GcpCluster(pulumi.ComponentResource):
             start, options = launch(pool), args.pools.get(pool.name, GcpPoolOptions())
             made = GcpClientPoolArgs(pool, start, options, servers.made)
             clients = GcpClientPool(names.resource(name, pool.name), made, after)
-            policy, template = Policy.of(spec.upgrade_of(pool)), _template(here, clients)
+            policy, template = Policy.of(spec.upgrade_of(pool)), _template(here, clients, pool.max)
             declared.append(
                 DeclaredPool(
                     pool.name, "client", pool.desired, policy, start.bundle, template, pool.node_pool, pool.drivers
@@ -154,9 +154,11 @@ class GcpCluster(pulumi.ComponentResource):
         self.register_outputs({"connection": self.connection, "ca_pem": self.ca_pem, "bundles": self.bundles})
 
 
-def _template(here: Scope, pool: GcpServerPool | GcpClientPool) -> pulumi.Output[dict[str, Any]]:
-    """What a pool's machines are made from: the group that they are in, and its instance template."""
+def _template(
+    here: Scope, pool: GcpServerPool | GcpClientPool, most: int | None = None
+) -> pulumi.Output[dict[str, Any]]:
+    """What a pool's machines are made from: the group that they are in, and its instance template. `most`: how many
+    autoscaling may make, which the group itself does not know."""
+    of = {"project": here.project, "region": here.region, **({} if most is None else {"max": most})}
     made = pulumi.Output.all(pool.group, pool.template)
-    return made.apply(
-        lambda it: {"project": here.project, "region": here.region, "group": it[0], "instance_template": it[1]}
-    )
+    return made.apply(lambda it: {**of, "group": it[0], "instance_template": it[1]})

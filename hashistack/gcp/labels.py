@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from base64 import b32encode
+from base64 import b32decode, b32encode
 from collections.abc import Iterator, Mapping
 
 from hashistack.spec.names import GCP_LABEL_KEY
@@ -12,6 +12,7 @@ from hashistack.spec.problems import Problem, show
 CLUSTER = "hashistack-cluster"
 """The cluster that a resource belongs to: its site id."""
 POOL = "hashistack-pool"
+"""In lower case, as labels are; the key of metadata of the same name has it as it is written."""
 ROLE = "hashistack-role"
 BUNDLE = "hashistack-bundle"
 """What a machine booted from, as `digest` has it: by it a rollout tells old machines from new ones."""
@@ -20,6 +21,7 @@ SERVERS = "hashistack-servers"
 
 _MOST = 64  # for each resource. https://cloud.google.com/compute/docs/labeling-resources#restrictions
 _OURS = 5  # of a server
+_DIGEST = 52  # characters of base32
 _VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 
 
@@ -37,6 +39,14 @@ def of_pool(site: str, pool: str, role: str, given: Mapping[str, str]) -> dict[s
 def digest(sha256: str) -> str:
     """A digest as a label's value: a label holds 63 characters, one fewer than the digest has in hexadecimal."""
     return b32encode(bytes.fromhex(sha256)).decode().rstrip("=").lower()
+
+
+def sha256(digest: str) -> str:
+    """The reverse of `digest`; "" for a text that is none."""
+    try:
+        return b32decode(digest.upper() + "====").hex() if len(digest) == _DIGEST else ""
+    except ValueError:
+        return ""
 
 
 def problems(labels: Mapping[str, str], path: str = "tags") -> Iterator[Problem]:

@@ -73,17 +73,23 @@ def judge(api: str, http_method: str, path: str, query: Mapping[str, str], body:
     return str(described["id"])
 
 
-def faults_of(api: str, schema: str, value: Any) -> list[str]:
-    """What of a value is not as the schema of that name (`InstanceTemplate`) has it."""
-    return list(_value(api, {"$ref": schema}, value, ""))
+def faults_of(api: str, schema: str, value: Any, answer: bool = False) -> list[str]:
+    """What of a value is not as the schema of that name (`InstanceTemplate`) has it. answer: Google writes it."""
+    return list(_value(api, {"$ref": schema}, value, "", answer))
 
 
-def _value(api: str, schema: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:
+def answers(api: str, method: str) -> str:
+    """The name of the schema of a method's answers (`compute.instances.get`); "" where it answers nothing."""
+    return next(str(described.get("response", {}).get("$ref", "")) for *_, described in methods(api)
+                if described["id"] == method)  # fmt: skip
+
+
+def _value(api: str, schema: Mapping[str, Any], value: Any, path: str, answer: bool = False) -> Iterator[str]:
     if "$ref" in schema:
         schema = {**document(api)["schemas"][schema["$ref"]], **{k: v for k, v in schema.items() if k != "$ref"}}
     if value is None or value == "" or schema.get("type") in (None, "any"):
         return
-    if schema.get("readOnly"):
+    if schema.get("readOnly") and not answer:
         yield f"{path} is Google's to write"
     kind = _PYTHON[schema["type"]]
     if not isinstance(value, kind) or (isinstance(value, bool) and schema["type"] != "boolean"):
@@ -92,12 +98,12 @@ def _value(api: str, schema: Mapping[str, Any], value: Any, path: str) -> Iterat
         properties, more = schema.get("properties", {}), schema.get("additionalProperties")
         for name, item in value.items():
             if name in properties or more:
-                yield from _value(api, properties.get(name, more), item, f"{path}.{name}".lstrip("."))
+                yield from _value(api, properties.get(name, more), item, f"{path}.{name}".lstrip("."), answer)
             else:
                 yield f"{path}.{name}".lstrip(".") + " is no field"
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _value(api, schema["items"], item, f"{path}[{index}]")
+            yield from _value(api, schema["items"], item, f"{path}[{index}]", answer)
     elif isinstance(value, str):
         if value not in schema.get("enum", [value]):
             yield f"{path} is {value}, and none of {', '.join(schema['enum'])}"

@@ -148,7 +148,11 @@ def test_the_connection_says_what_a_rollout_needs(made: Plan) -> None:
     assert connection.provider == "gcp"
     assert connection.vault.addresses == ("https://10.0.0.9:8200",)
     for pool in connection.pools:
-        assert {**pool.template, "instance_template": ""} == {
+        most = pool.template.get("max", None)
+        assert (most is None) is (pool.role == "server")
+        assert most is None or most >= pool.count
+        assert {**pool.template, "instance_template": "", "max": most} == {
+            "max": most,
             "project": PROJECT,
             "region": REGION,
             "group": f"prod-{pool.name}",

@@ -6,7 +6,6 @@ only says how many there are and which one goes, one change at a time; the group
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from hashistack.aws.ops import groups as asg
 from hashistack.aws.ops import machines, session
 from hashistack.aws.ops.groups import Box, Group
 from hashistack.aws.ops.machines import Seen
+from hashistack.cloud import group_driver
 from hashistack.ops.api.connection import Connection, Pool
 from hashistack.ops.rollout.driver import DriverFailed, Instance
 
@@ -29,22 +29,21 @@ if TYPE_CHECKING:
     from types_boto3_autoscaling import AutoScalingClient
     from types_boto3_ec2 import EC2Client
 
-POLL_SECONDS = 2.0
-LISTED_SECONDS = 180.0
-"""For a group to start the next of the machines that it was told to: without spot capacity it never does."""
 HOOK_SECONDS = 20.0
 """For a group to come to its termination hook: it leaves load balancers first, which may take longer."""
-_LINES = 40
-"""How much of a machine's console is evidence."""
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\S\n]*\r|[^\x20-\x7e\n\t]")
 
 
-class AwsDriver(machines.NeverStopped):
+class AwsDriver(group_driver.GroupDriver):
     """The machines of one cluster on AWS, by their tags and their Auto Scaling groups. See `ops.driver.PoolDriver`.
 
     session: the operator's credentials; None takes the stack's profile, or those of the environment.
     """
 
+    cloud = "AWS"
+    cannot_stop = (
+        "on AWS an Auto Scaling group replaces instances that stop, and with them their data. Next: give pools a "
+        "smaller `desired`; or hashistack snapshot save and down, and later hashistack up and snapshot restore"
+    )
     boot_seconds = 840.0
     """Within the 15 min that the launch hook waits: then the group ends the machine, and its console is gone."""
     leave_seconds = 480.0
@@ -85,9 +84,6 @@ class AwsDriver(machines.NeverStopped):
             for instance in asg.dead(self._ec2, group):
                 asg.let_go(self._autoscaling, group.name, instance)
 
-    def ensure_api(self) -> None:
-        """The load balancer is the stack's."""
-
     def grow(self, pool: str, count: int) -> tuple[str, ...]:
         name, seen = self._group(pool), self._look()
         group, held = seen.groups[name], seen.held(name)
@@ -112,15 +108,6 @@ class AwsDriver(machines.NeverStopped):
     def discard(self, names: Sequence[str]) -> None:
         self._take(names)
         self._let_go(names)
-
-    def vault_init(self) -> str:
-        return ""  # Vault opens by its KMS key
-
-    def keep_vault_init(self, document: str) -> None:
-        raise DriverFailed(
-            "Vault on AWS opens by its KMS key alone, so there is no unseal key to keep",
-            "restore an archive that was taken of a cluster with the same KMS key",
-        )
 
     def evidence(self, name: str) -> str:
         try:
@@ -187,21 +174,16 @@ class AwsDriver(machines.NeverStopped):
 
     def _arrivals(self, pool: str, group: str, before: set[str], count: int) -> tuple[str, ...]:
         """The names of `count` machines that were not there before, once they are listed."""
-        deadline, listed = time.monotonic() + LISTED_SECONDS, 0
-        while True:
-            new = [box for box in self._look().held(group) if box.id not in before]
-            if len(new) >= count:
-                return tuple(map(machines.name, new))
-            if len(new) > listed:
-                deadline, listed = time.monotonic() + LISTED_SECONDS, len(new)
-            if time.monotonic() > deadline:
-                break
-            time.sleep(POLL_SECONDS)
+        new = group_driver.arrivals(
+            lambda: [machines.name(box) for box in self._look().held(group) if box.id not in before], count
+        )
+        if len(new) >= count:
+            return new
         with _asking():
             said = asg.last_activity(self._autoscaling, group) or "nothing"
         raise DriverFailed(
-            f"{pool}: {listed} of {count} machines were started within {LISTED_SECONDS:.0f} s, and the Auto Scaling "
-            f"group {group} goes on trying. It says: {said}",
+            f"{pool}: {len(new)} of {count} machines were started within {group_driver.LISTED_SECONDS:.0f} s, and the "
+            f"Auto Scaling group {group} goes on trying. It says: {said}",
             "mend that, or give the pool other `machine_types`; then repeat",
         )
 
@@ -247,7 +229,7 @@ class AwsDriver(machines.NeverStopped):
             # Later, the next look finds them leaving, and the rollout discards them again.
             if not on_their_way or time.monotonic() > deadline:
                 return
-            time.sleep(POLL_SECONDS)
+            time.sleep(group_driver.POLL_SECONDS)
 
     def _console(self, instance: str) -> str:
         try:
@@ -256,7 +238,7 @@ class AwsDriver(machines.NeverStopped):
             if error.response["Error"]["Code"] != "UnsupportedOperation":
                 raise
             said = self._ec2.get_console_output(InstanceId=instance)  # machine types that are not Nitro's
-        return "\n".join(_CONTROL.sub("", said.get("Output", "")).splitlines()[-_LINES:])
+        return group_driver.evidence(said.get("Output", ""))
 
     def _group(self, pool: str) -> str:
         return str(self._of_template(pool, "group"))
@@ -297,13 +279,5 @@ def _asking() -> Iterator[None]:
 
 
 def _size(pool: Pool, seen: Seen, name: str) -> int:
-    """What autoscaling has made of a pool of clients, up to its `max`; never less than is declared.
-
-    While a roll is half way, as many as its surge are the roll's own, which was stopped.
-    """
-    if pool.role == "server":
-        return pool.count
-    group, surge = seen.groups[name], pool.policy.max_surge
-    bundles = {box.tags.get(tags.BUNDLE) for box in seen.held(name)}
-    own = surge if len(bundles) > 1 else 0
-    return max(pool.count, min(group.desired - own, group.most - surge))
+    group, bundles = seen.groups[name], {box.tags.get(tags.BUNDLE) for box in seen.held(name)}
+    return group_driver.size(pool, group.desired, group.most, rolling=len(bundles) > 1)

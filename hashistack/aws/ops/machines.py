@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from hashistack.aws import tags
 from hashistack.aws.ops import groups as asg
 from hashistack.aws.ops.groups import Box, Group
-from hashistack.ops.rollout.driver import DriverFailed
 
 if TYPE_CHECKING:
     from types_boto3_autoscaling import AutoScalingClient
     from types_boto3_ec2 import EC2Client
-
-
-class NeverStopped:
-    """A driver's side of machines that are not stopped and started by command."""
-
-    cannot_stop = (
-        "on AWS an Auto Scaling group replaces instances that stop, and with them their data. Next: give pools a "
-        "smaller `desired`; or hashistack snapshot save and down, and later hashistack up and snapshot restore"
-    )
-
-    def start(self, names: Sequence[str]) -> None:
-        """Raises DriverFailed."""
-        raise DriverFailed(self.cannot_stop)
-
-    def stop(self, names: Sequence[str]) -> None:
-        """Raises DriverFailed."""
-        raise DriverFailed(self.cannot_stop)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pulumi_gcp import compute
 
 from hashistack.gcp import labels, names
 from hashistack.gcp.pools import images, machine_types
+from hashistack.machine.roles import SERVER
 from hashistack.spec.pool import ClientPool, ServerPool
 
 SHUTDOWN_SECONDS: Final = 3600
@@ -104,6 +105,7 @@ def instance_template(
         metadata={
             "startup-script": launch.first_script,
             "user-data": launch.first_script,
+            labels.POOL: pool.name if isinstance(pool, ClientPool) else SERVER,
             "enable-oslogin": "TRUE",
             "block-project-ssh-keys": "TRUE",
         },

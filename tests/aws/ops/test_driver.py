@@ -14,6 +14,7 @@ from hashistack.aws.ops import driver as driver_module
 from hashistack.aws.ops import groups as asg
 from hashistack.aws.ops import session
 from hashistack.aws.ops.driver import AwsDriver
+from hashistack.cloud import group_driver
 from hashistack.ops.rollout.desired import listed
 from hashistack.ops.rollout.driver import DriverFailed
 from hashistack.ops.rollout.plan import plan
@@ -31,8 +32,8 @@ def cluster(site: Site) -> Site:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver_module, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(driver_module, "LISTED_SECONDS", 0.05)
+    monkeypatch.setattr(group_driver, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(group_driver, "LISTED_SECONDS", 0.05)
     monkeypatch.setattr(driver_module, "HOOK_SECONDS", 0.05)
 
 

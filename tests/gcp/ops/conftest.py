@@ -1,0 +1,81 @@
+"""One cluster in a project that is none: groups as the stack makes them, and the connection that it would output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pytest
+
+from hashistack.cloud import group_driver
+from hashistack.gcp import names
+from hashistack.gcp.ops import session
+from hashistack.gcp.ops.driver import GcpDriver
+from hashistack.gcp.ops.session import Google
+from hashistack.ops.api.connection import Connection
+
+from .project import COMPUTE, PROJECT, REGION, Project
+
+SITE = "prod-1a2b"
+OLD, NEW = "a" * 64, "b" * 64
+
+
+@dataclass
+class Site:
+    project: Project = field(default_factory=Project)
+    pools: list[dict[str, Any]] = field(default_factory=list)
+
+    def pool(self, name: str, count: int, *, role: str = "client", most: int = 3, bundle: str = OLD) -> None:
+        """A pool as declared, with its group and its machines."""
+        group = names.instances(SITE, name)
+        template = self.project.template(name, bundle, SITE, 1)
+        self.project.group(group, template, count)
+        known: dict[str, Any] = {"project": PROJECT, "region": REGION, "group": group}
+        known["instance_template"] = _link(template.name)
+        if role == "client":
+            known["max"] = most
+        self.pools.append({"name": name, "role": role, "count": count, "bundle": bundle, "template": known})
+
+    def declare(self, name: str, bundle: str) -> None:
+        """`pulumi up` with another bundle: the group makes machines from another template, and nothing rolls."""
+        declared = next(pool for pool in self.pools if pool["name"] == name)
+        template = self.project.template(name, bundle, SITE, len(self.project.templates) + 1)
+        declared["bundle"], declared["template"]["instance_template"] = bundle, _link(template.name)
+        self.project.groups[self.group(name)].template = template
+
+    def group(self, pool: str) -> str:
+        return next(str(one["template"]["group"]) for one in self.pools if one["name"] == pool)
+
+    def target(self, pool: str) -> int:
+        return self.project.groups[self.group(pool)].target
+
+    def connection(self) -> Connection:
+        endpoint = {"addresses": ["https://127.0.0.1:1"], "token": "", "username": "", "password": ""}
+        texts = dict.fromkeys(("datacenter", "region", "ca_pem", "operator_cert_pem", "operator_key_pem"), "")
+        apis = dict.fromkeys(("nomad", "consul", "vault"), endpoint)
+        return Connection.parse({**texts, **apis, "name": SITE, "provider": "gcp", "pools": self.pools})
+
+    def driver(self) -> GcpDriver:
+        return GcpDriver(self.connection(), self.google)
+
+    @cached_property
+    def google(self) -> Google:
+        return Google(self.project.http)
+
+
+def _link(template: str) -> str:
+    return f"{COMPUTE}/projects/{PROJECT}/global/instanceTemplates/{template}?uniqueId=42"
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_driver, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(group_driver, "LISTED_SECONDS", 1.0)
+    monkeypatch.setattr(session, "TRIES", 2)
+    monkeypatch.setattr("googleapiclient.http.random.random", lambda: 0.0)  # of what is waited between two tries
