@@ -49,9 +49,10 @@ def next_steps(fleet: Fleet) -> tuple[Step, ...]:
         steps.extend(next((steps for steps in map(server_steps, servers) if steps), ()))
     ready = all(map(settled, servers))
     outdated = any(pool.outdated(machine) for pool in servers for machine in pool.machines)
+    leaving = any(machine.state == "leaving" for pool in servers for machine in pool.machines)
     for pool in fleet.pools:
         if pool.role == "client":
-            steps.extend(client_steps(pool, ready, outdated))
+            steps.extend(client_steps(pool, ready, outdated, leaving))
     return tuple(steps)
 
 

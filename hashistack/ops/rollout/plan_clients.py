@@ -33,15 +33,17 @@ from hashistack.ops.rollout.steps import (
 )
 
 
-def client_steps(pool: Pool, servers_settled: bool, servers_outdated: bool) -> tuple[Step, ...]:
+def client_steps(pool: Pool, servers_settled: bool, servers_outdated: bool, servers_leaving: bool) -> tuple[Step, ...]:
     """The next steps of a client pool; its waits are told only when it has nothing to do.
 
     A client that is stopped is started again before anything else: what is on its disk may be nowhere else.
 
     Until the servers are settled, nothing changes in a pool with outdated machines, and a pool without any machine
-    waits for outdated servers: a client may not be newer than the servers. No client begins to go either. An agent of
-    Consul tells one server that an allocation has ended, and where that server goes meanwhile, it tells no other before
-    its next full sync, a minute later (its agent/ae/ae.go). So long the name would lead to a machine that is gone.
+    waits for outdated servers: a client may not be newer than the servers.
+
+    No client begins to go before the last server that leaves is gone. An agent of Consul tells one server that an
+    allocation has ended. Where that server goes meanwhile, it tells no other before its next full sync, a minute later
+    (its agent/ae/ae.go), and so long the name would lead to a machine that is gone.
     """
     seen = _look(pool)
     steps: list[Step] = []
@@ -53,8 +55,9 @@ def client_steps(pool: Pool, servers_settled: bool, servers_outdated: bool) -> t
     if newer and not servers_settled:
         return tuple(steps)
     going, reason = _going(seen)
-    leave = _shrink(seen, going, reason) if servers_settled else ()
-    return (*steps, *_changes(seen, going, leave)) or _waits(seen, going if servers_settled else ())
+    may_go = servers_settled and not servers_leaving
+    leave = _shrink(seen, going, reason) if may_go else ()
+    return (*steps, *_changes(seen, going, leave)) or _waits(seen, going if may_go else ())
 
 
 @dataclass
