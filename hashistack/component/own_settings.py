@@ -22,6 +22,7 @@ from hashistack.machine.platform import Platform
 from hashistack.machine.roles import SERVER
 from hashistack.spec import ClientPool, ClusterSpec, ServerPool
 from hashistack.spec.catalog import Product
+from hashistack.spec.own_settings import changed
 from hashistack.toolchain import Tool, ToolError, host_arch, resolve
 
 _ANY = Platform(name="any", join=("servers",), upstreams=())
@@ -42,7 +43,7 @@ _KNOWN = _StandIns(ip="10.0.0.1", servers=3, quorum=2, expect=3)
 
 
 def findings(spec: ClusterSpec, build: bool = False, tell: Any = None) -> Iterator[Finding]:
-    """One finding for each product of each pool that has own settings for it.
+    """One finding for each product of each pool that has own settings for it, and one for each that it took once.
 
     build: whether a tool that only a build from source can bring is built for this; tell: hears of its progress.
     """
@@ -60,6 +61,10 @@ def findings(spec: ClusterSpec, build: bool = False, tell: Any = None) -> Iterat
                 tools[product] = _tool(spec, product, pool.arch, build, tell)
             tool, field = tools[product], f"spec.{path}.{product}_config"
             sentence = f"{product} {spec.versions.of(product)} takes {field}"
+            for change in changed(product, spec.versions.of(product), own):
+                # Before its validator, which does not tell all of these, and never what to write instead.
+                detail = f"{change.path}: from {change.since} on, {change.what}"
+                yield Finding(sentence, False if change.stops else None, detail, change.remedy)
             if isinstance(tool, Finding):
                 yield Finding(sentence, None, tool.detail, tool.remedy)
                 continue

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from math import isfinite
 from typing import Any, Final
 
+from hashistack.spec.catalog import BREAKING_CHANGES, BreakingChange, Product
 from hashistack.spec.problems import Problem, show
 from hashistack.spec.secret_detection import looks_secret, names_secret
 from hashistack.spec.section import Section, join, nearest
+from hashistack.spec.versions import parse
 
 _ACL = "whoever reaches the API could do everything without it; `acl` of the specification has what may differ"
 _ADDRESS = "other machines, certificates and the firewall rely on it"
@@ -101,6 +103,29 @@ REFUSED: Final[dict[str, dict[str, str]]] = {
 def of(pool: Section) -> dict[str, dict[str, Any]]:
     """A pool's own settings by their field; those that are empty are not there."""
     return {field: dict(value) for field in REFUSED if (value := getattr(pool, field, None))}
+
+
+def has(settings: Any, path: str) -> bool:
+    """Whether settings have a path ("server.retry_join"); a block may be a list of one."""
+    if isinstance(settings, list | tuple):
+        return any(has(one, path) for one in settings)
+    if not path:
+        return True
+    first, _, rest = path.partition(".")
+    if not isinstance(settings, Mapping):
+        return False
+    return any(has(inner, rest) for key, inner in settings.items() if str(key).lower() == first)
+
+
+def changed(product: Product, version: str, settings: Any) -> list[BreakingChange]:
+    """What a release has removed or changed of the settings of its agents."""
+    return [
+        change
+        for change in BREAKING_CHANGES
+        if (change.product, change.where) == (product, f"{product}_config")
+        and parse(change.since) <= parse(version)
+        and has(settings, change.path)
+    ]
 
 
 def problems(pool: Section) -> Iterator[Problem]:

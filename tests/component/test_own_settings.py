@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,25 @@ def test_what_they_refuse_is_one_finding_in_their_words(product: str, settings: 
     assert words in found.detail
     assert "/tmp" not in found.detail
     assert "\n" not in str(found)
+
+
+def test_what_a_release_took_once_is_told_with_what_to_write_instead() -> None:
+    own = {"server": {"raft_boltdb": {"no_freelist_sync": True}}, "client": {"disk_free_mb": 5}}
+    of_release = spec({"nomad_config": own}).model_copy(update={"versions": Versions(nomad="1.10.5")})
+    (valid,) = findings(of_release)
+    assert valid.ok
+    # There is no agent of this release here, and none is asked for.
+    of_release = spec({"nomad_config": own}).model_copy(update={"versions": Versions(nomad="2.0.4")})
+    told = [(one.ok, one.detail, one.remedy) for one in islice(findings(of_release), 2)]
+    assert told == [
+        (None, "client.disk_free_mb: from 1.11.1 on, is ignored", "set `client.reserved.disk`"),
+        (
+            False,
+            "server.raft_boltdb: from 2.0.0 on, does not go with `server.raft_logstore`, which hashistack sets: "
+            "the agent would not start",
+            "write `server.raft_logstore.boltdb`, with `backend: boltdb`",
+        ),
+    ]
 
 
 def test_all_pools_are_told_at_once_and_to_the_doctor_too() -> None:

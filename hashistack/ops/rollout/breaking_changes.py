@@ -14,6 +14,7 @@ from typing import Any, cast
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Pool
 from hashistack.spec.catalog import BreakingChange, Product
+from hashistack.spec.own_settings import has
 from hashistack.spec.versions import breaking_changes
 
 _TOKEN = re.compile(
@@ -130,7 +131,7 @@ def _places(change: BreakingChange, there: Inventory) -> Iterator[str]:
                         yield ", ".join([f"job {job['Namespace']}/{job['ID']}", *inner])
         case "nomad_config" | "consul_config" | "vault_config":
             for pool in there.pools:
-                if _has(pool.settings.get(change.where, {}), change.path.split(".")):
+                if has(pool.settings.get(change.where, {}), change.path):
                     yield f"pool {pool.name}, {change.where}.{change.path}"
         case "nomad_policy" | "vault_policy":
             policies = there.nomad_policies if change.where == "nomad_policy" else there.vault_policies
@@ -164,14 +165,3 @@ def _of_job(part: Any, path: list[str], value: str, inside: str = "") -> Iterato
 def _set(value: Any) -> bool:
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else None
     return bool(value) if inner is None else any(map(_set, inner))
-
-
-def _has(settings: Any, path: list[str]) -> bool:
-    """Whether settings have a path. HCL compares keys without case, and a block may be a list of one."""
-    if isinstance(settings, list | tuple):
-        return any(_has(one, path) for one in settings)
-    if not path:
-        return True
-    if not isinstance(settings, Mapping):
-        return False
-    return any(_has(inner, path[1:]) for key, inner in settings.items() if key.lower() == path[0])
