@@ -1,11 +1,13 @@
 """The platforms: the one list of them, and what the rest of hashistack asks of each.
 
-A platform is a folder with a `PlatformOperations`, a line in `PLATFORMS`, the program `platform-<name>` for its
-machines (`machine/node/platform`) and an extra in pyproject.toml. Nothing else names a platform.
+A platform is a folder with a `PlatformOperations` and a project to begin with (`template`), a line in `PLATFORMS`, the
+program `platform-<name>` for its machines (`machine/node/platform`) and an extra in pyproject.toml. Nothing else names
+a platform.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -107,6 +109,8 @@ class PlatformOperations:
     """Resource types that one line of `up` stands for; `MACHINES` for pools."""
     ready: ClassVar[str] = ""
     """The resource type whose messages are shown as lines of their own: it waits for the cluster."""
+    here: ClassVar[bool] = False
+    """Whether its machines are on this one: where a newcomer begins."""
     archive_scheme: ClassVar[str] = ""
     """How URLs of its archive store begin, `s3://`."""
 
@@ -193,6 +197,16 @@ def running() -> list[Running]:
     return found
 
 
+def templates() -> dict[str, Path]:
+    """Name of each platform that has a project to begin with, to that project: `template` beside its operations.
+
+    Those with machines on this machine come first.
+    """
+    ordered = sorted(PLATFORMS, key=lambda name: not operations(name).here)
+    places = {name: Path(str(sys.modules[type(operations(name)).__module__].__file__)) for name in ordered}
+    return {name: place.with_name("template") for name, place in places.items() if place.with_name("template").is_dir()}
+
+
 def phases() -> dict[str, str]:
     """Resource types of all platforms to their display phases."""
     return {type_: phase for platform in every() for type_, phase in platform.phases.items()}
@@ -202,5 +216,5 @@ def _missing(platform: PlatformOperations, missing: ModuleNotFoundError) -> NoRe
     """Says what to install; an error of our own is raised as it is."""
     if (missing.name or "").partition(".")[0] == "hashistack":
         raise missing
-    install = f"pip install 'hashistack[cli,{platform.extra}]'"
+    install = f"pip install 'hashistack[{platform.extra}]'"
     raise PlatformMissing(f"{missing.name} is not installed", install) from None

@@ -21,12 +21,14 @@ from hashistack.cli.errors import Refusal
 from hashistack.cli.events import Condenser
 from hashistack.cli.preflight import of_machine
 from hashistack.cli.project import Project, resolve
+from hashistack.cli.templates import files, templates
 from hashistack.component.findings import Finding
 from hashistack.errors import HashistackError
 from hashistack.ops.api.connection import Connection
 from hashistack.platforms import MACHINES, PlatformMissing, PlatformOperations, Running, Stack
 from hashistack.provider import registry
 from hashistack.provider.handler import Context, Handler, Props
+from hashistack.version import VERSION
 
 PACKAGE = Path(hashistack.__file__).parent
 NEUTRAL = ("cli", "ops", "component", "cloud", "jobs", "machine", "provider")
@@ -97,7 +99,7 @@ def test_without_a_platforms_sdk_the_command_that_installs_it(monkeypatch: pytes
     for name in [name for name in sys.modules if name.startswith("hashistack.aws")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "boto3", None)
-    said = r"^boto3 is not installed\. Next: pip install 'hashistack\[cli,aws\]'$"
+    said = r"^boto3 is not installed\. Next: pip install 'hashistack\[aws\]'$"
     for ask in (lambda: platforms.driver(connection("x", "aws")), lambda: platforms.archive_store("s3://b")):
         with pytest.raises(PlatformMissing, match=said):
             ask()
@@ -106,6 +108,15 @@ def test_without_a_platforms_sdk_the_command_that_installs_it(monkeypatch: pytes
 def test_a_platform_that_is_none_is_refused() -> None:
     with pytest.raises(PlatformMissing, match="has no platform gcp, only aws, local"):
         platforms.driver(connection("x", "gcp"))
+
+
+def test_each_platform_has_a_project_to_begin_with_that_asks_for_its_extra() -> None:
+    first = [name for name in platforms.PLATFORMS if platforms.operations(name).here]
+    assert [*templates()][: len(first)] == first
+    assert {*templates()} == {*platforms.PLATFORMS, "product"}
+    for name, folder in templates().items():
+        extra = "cli" if name == "product" else platforms.operations(name).extra
+        assert files(folder, "x")["requirements.txt"] == f"hashistack[{extra}]~={VERSION}\n"
 
 
 # A third platform: all that follows is its folder.
@@ -183,6 +194,7 @@ def test_a_third_platform_is_a_line_in_the_list(tmp_path: Path, monkeypatch: pyt
     assert platforms.archive_store("s3://bucket") is None
     assert resolve(None, None, "mallard", platforms.running) == Project(tmp_path, "dev")
     assert [one.sentence for one in of_machine()] == ["the water is warm"]
+    assert [*templates()] == ["product"]  # it brings none of its own
 
 
 @pytest.mark.usefixtures("pond")

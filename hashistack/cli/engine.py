@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -45,7 +46,7 @@ class Engine:
         self._say = say
         tool = resolve("pulumi", newest_proven("pulumi"), host_arch(), progress=say)
         self._pulumi = str(tool.path)
-        environment = project.environment()
+        environment = activated(project.environment())
         # The engine looks for its language host beside itself on PATH.
         environment["PATH"] = f"{tool.path.parent}{os.pathsep}{environment.get('PATH', '')}"
         self.environment = environment
@@ -143,6 +144,19 @@ class Engine:
                 f"{self.project.directory}, stack {self.project.stack}: {said}", f"hashistack up{self.project.option}"
             )
         return done.stdout
+
+
+def activated(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which a project that names no virtual environment runs in ours, as if it were activated.
+
+    The active one is left alone where it has hashistack too.
+    """
+    active = environment.get("VIRTUAL_ENV")
+    if active and any(Path(active).glob("lib/python3*/site-packages/hashistack-*.dist-info")):
+        return {**environment}
+    own = {"VIRTUAL_ENV": sys.prefix} if sys.prefix != sys.base_prefix else {}
+    path = [str(Path(sys.executable).parent), *filter(None, [environment.get("PATH")])]
+    return {**environment, **own, "PATH": os.pathsep.join(path)}
 
 
 @contextmanager

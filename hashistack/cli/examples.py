@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 EXAMPLES: Final = {
+    "init": """\b
+Examples:
+  hashistack init shop                a local cluster called shop, in the new directory shop
+  hashistack init --template aws prod
+  hashistack init --list              the templates
+""",
     "run": """\b
 Examples:
   hashistack run web.nomad.hcl

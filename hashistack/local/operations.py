@@ -38,6 +38,7 @@ class LocalOperations(PlatformOperations):
         "hashistack:index:LocalClientPool": MACHINES,
     }
     ready = "hashistack:index:LocalReady"
+    here = True
 
     def driver(self, connection: Connection) -> PoolDriver:
         from hashistack.local.driver import LocalDriver

@@ -88,7 +88,7 @@ def _unreachable(error: DockerFailed) -> Finding:
     if not _SOCKET.exists() and desktop.exists():
         return Finding(sentence, False, f"{_SOCKET} is missing", f"export DOCKER_HOST=unix://{desktop}")
     if not _SOCKET.exists() and not shutil.which("dockerd"):
-        return Finding(sentence, False, "it is not installed", "make setup, or https://docs.docker.com/engine/install")
+        return Finding(sentence, False, "it is not installed", "https://docs.docker.com/engine/install")
     try:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.connect(str(_SOCKET))
@@ -96,7 +96,7 @@ def _unreachable(error: DockerFailed) -> Finding:
         remedy = "sudo usermod -aG docker $USER, then log in again"
         return Finding(sentence, False, f"this user may not use {_SOCKET}", remedy)
     except OSError:
-        return Finding(sentence, False, "it is installed and not running", "sudo systemctl start docker, or make setup")
+        return Finding(sentence, False, "it is installed and not running", "sudo systemctl start docker")
     return Finding(sentence, False, error.what, "restart Docker and look at its log")
 
 

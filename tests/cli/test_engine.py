@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hashistack.cli.engine import Engine
+from hashistack.cli.engine import Engine, activated
 from hashistack.cli.errors import Refusal
 from hashistack.cli.project import Project
 
@@ -143,3 +143,13 @@ def test_a_file_that_a_killed_engine_was_writing_is_mended(directory: Path, half
     _, err = second.communicate(timeout=120)
     assert second.returncode == 0, err
     json.loads(attributes.read_text())
+
+
+def test_a_program_runs_beside_the_command_unless_the_active_environment_has_hashistack_too(tmp_path: Path) -> None:
+    own = str(Path(sys.executable).parent)
+    inside = {"VIRTUAL_ENV": sys.prefix} if sys.prefix != sys.base_prefix else {}
+    assert activated({"PATH": "/bin", "A": "1"}) == {"PATH": f"{own}:/bin", "A": "1", **inside}
+    active = {"PATH": "/bin", "VIRTUAL_ENV": str(tmp_path)}
+    assert activated(active) == {**active, "PATH": f"{own}:/bin", **inside}
+    (tmp_path / "lib/python3.12/site-packages/hashistack-0.1.0.dist-info").mkdir(parents=True)
+    assert activated(active) == active
