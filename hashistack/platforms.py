@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Protocol, TypeVar
@@ -40,12 +40,24 @@ class PlatformMissing(HashistackError):
 
 @dataclass(frozen=True)
 class Running:
-    """A cluster that is seen from here: its id (`site`), its name, and the Pulumi project and stack that made it."""
+    """A cluster that is seen from here: its id (`site`), its name, and the Pulumi project and stack that made it.
+
+    machines, up: how many there are, and how many of them run; 0 where only something else of it is left.
+    created, expires: ISO 8601 in UTC; "" where nothing says it. owner, run: who made it, and in which run of a CI.
+    platform: filled in by `seen`.
+    """
 
     site: str
     name: str
     project: Path
     stack: str
+    machines: int = 0
+    up: int = 0
+    created: str = ""
+    expires: str = ""
+    owner: str = ""
+    run: str = ""
+    platform: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,7 +139,7 @@ class PlatformOperations:
         return "the stack is empty"
 
     def running(self) -> Sequence[Running]:
-        """The clusters that can be seen from here without being told where they are."""
+        """The clusters that can be seen from here without being told where they are, where asking costs nothing."""
         return ()
 
     def findings(self) -> Sequence[Finding]:
@@ -186,15 +198,24 @@ def archive_store(url: str) -> ArchiveStore | None:
     return None
 
 
-def running() -> list[Running]:
-    """The clusters of all platforms that can be seen from here; platforms whose SDK is not installed have none."""
+def seen() -> list[Running]:
+    """What can be seen from here of all platforms' clusters, also of half removed ones.
+
+    Platforms whose SDK is not installed have none.
+    """
     found: list[Running] = []
-    for platform in every():
+    for name in PLATFORMS:
+        platform = operations(name)
         try:
-            found += with_sdk(platform, platform.running)
+            found += (replace(one, platform=name) for one in with_sdk(platform, platform.running))
         except PlatformMissing:
             continue
     return found
+
+
+def running() -> list[Running]:
+    """The clusters of all platforms that can be seen from here, and have machines."""
+    return [one for one in seen() if one.machines]
 
 
 def templates() -> dict[str, Path]:

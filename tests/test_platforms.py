@@ -161,7 +161,7 @@ class PondOperations(PlatformOperations):
         return "no duck of it is left"
 
     def running(self) -> Sequence[Running]:
-        return [Running("mallard-1", "mallard", self.project, "dev")]
+        return [Running("mallard-1", "mallard", self.project, "dev", 3, 3)]
 
     def findings(self) -> Sequence[Finding]:
         return [Finding("the water is warm", None, "4 degrees")]

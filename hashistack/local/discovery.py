@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,15 +19,31 @@ _PATIENCE = 10  # seconds that Docker may take for an answer
 
 
 def clusters() -> list[Running]:
-    """The clusters on this Docker host, by their containers' labels. Raises `DockerFailed`."""
-    sites: dict[str, Running] = {}
+    """The clusters on this Docker host, by the labels of all that is theirs. Raises `DockerFailed`."""
+    filters = {"label": labels.SITE}
     with _docker() as client:
-        for container in client.api.containers(all=True, filters={"label": labels.SITE}):
-            said: Mapping[str, str] = container["Labels"]
-            stack = said.get(labels.STACK, "").rpartition("/")[2]
-            site = said[labels.SITE]
-            sites[site] = Running(site, said.get(labels.NAME, site), Path(said.get(labels.PROJECT, ".")), stack)
-    return [sites[site] for site in sorted(sites)]
+        containers = client.api.containers(all=True, filters=filters)
+        others = [*client.api.networks(filters=filters), *(client.api.volumes(filters=filters)["Volumes"] or ())]
+    machines = [one for one in containers if labels.POOL in one["Labels"]]
+    count = Counter(one["Labels"][labels.SITE] for one in machines)
+    up = Counter(one["Labels"][labels.SITE] for one in machines if one["State"] in ("running", "restarting"))
+    sites = {one["Labels"][labels.SITE]: one["Labels"] for one in (*others, *containers)}
+    return [_cluster(site, sites[site], count[site], up[site]) for site in sorted(sites)]
+
+
+def _cluster(site: str, said: Mapping[str, str], machines: int, up: int) -> Running:
+    return Running(
+        site,
+        said.get(labels.NAME, site),
+        Path(said.get(labels.PROJECT, ".")),
+        said.get(labels.STACK, "").rpartition("/")[2],
+        machines,
+        up,
+        created=said.get(labels.CREATED, ""),
+        expires=said.get(labels.EXPIRES, ""),
+        owner=said.get(labels.OWNER, ""),
+        run=said.get(labels.RUN, ""),
+    )
 
 
 def left(directory: Path, stack: str, sites: Sequence[str] = ()) -> list[str]:

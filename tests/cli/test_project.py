@@ -49,7 +49,7 @@ def test_the_only_stack_is_the_one(tmp_path: Path) -> None:
 
 
 def test_this_directory_when_it_holds_a_deployed_stack(tmp_path: Path) -> None:
-    other = Running("other-1f", "other", made(tmp_path / "other"), "dev")
+    other = Running("other-1f", "other", made(tmp_path / "other"), "dev", 3, 3)
     made(tmp_path)
     # nothing deployed here: the cluster that runs is meant; `up` makes one here
     assert resolve(None, None, None, lambda: [other]) == Project(tmp_path / "other", "dev")
@@ -61,7 +61,7 @@ def test_this_directory_when_it_holds_a_deployed_stack(tmp_path: Path) -> None:
 
 
 def test_what_is_changed_or_destroyed_is_never_guessed(tmp_path: Path) -> None:
-    other = Running("other-1f", "other", made(tmp_path / "other"), "dev")
+    other = Running("other-1f", "other", made(tmp_path / "other"), "dev", 3, 3)
     for deployed in (True, False):
         with pytest.raises(Refusal, match=r"nothing is deployed in .*-C DIR, or:\n  --cluster other-1f "):
             resolve(None, None, None, lambda: [other], deployed=deployed, changes=True)
@@ -83,7 +83,10 @@ def test_another_backend_is_trusted_to_have_the_stack(tmp_path: Path) -> None:
 
 
 def test_several_clusters_are_listed_with_how_to_choose(tmp_path: Path) -> None:
-    running = [Running("a-1", "a", made(tmp_path / "a"), "dev"), Running("a-2", "a", made(tmp_path / "b"), "dev")]
+    running = [
+        Running("a-1", "a", made(tmp_path / "a"), "dev", 3, 3),
+        Running("a-2", "a", made(tmp_path / "b"), "dev", 3, 3),
+    ]
     with pytest.raises(Refusal, match=r"2 clusters run.*\n  --cluster a-1 .*\n  --cluster a-2 "):
         resolve(None, None, "a", lambda: running)
     assert resolve(None, None, "a-2", lambda: running).directory == tmp_path / "b"
@@ -146,7 +149,7 @@ def test_what_is_printed_for_a_shell_names_this_project_and_stack(
 
 
 def test_a_project_that_has_moved_here_is_found_by_its_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = Running("shop-1f", "shop", tmp_path / "gone", "dev")
+    gone = Running("shop-1f", "shop", tmp_path / "gone", "dev", 3, 3)
     here, another = made(tmp_path / "moved here", "dev"), made(tmp_path / "another", "dev")
     (here / ".state/.pulumi/stacks/shop/dev.json").write_text('{"id": "shop-1f"}')
     monkeypatch.chdir(here)
