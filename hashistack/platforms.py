@@ -157,6 +157,13 @@ class PlatformOperations:
         """Where this machine is answered for names of the cluster's domain: address and port, "" where nowhere."""
         return ""
 
+    def reach(self, connection: Connection) -> Mapping[str, Mapping[str, str]]:
+        """Machine to what Ansible needs to reach it: variables, beside them `hashistack_zone` where there are zones.
+
+        No connection that it names may need Python on machines for `raw`.
+        """
+        return {}
+
     def archives(self, url: str) -> ArchiveStore:
         """The archive store that `url`, which begins with `archive_scheme`, names."""
         raise NotImplementedError

@@ -28,6 +28,11 @@ class AwsOperations(PlatformOperations):
 
         return AwsDriver(connection)
 
+    def reach(self, connection: Connection) -> Mapping[str, Mapping[str, str]]:
+        from hashistack.aws.ops.driver import AwsDriver
+
+        return AwsDriver(connection).reach()
+
     def left(self, stack: Stack) -> Sequence[str]:
         from hashistack.aws.ops.leftovers import left
 

@@ -11,6 +11,11 @@ Examples:
   hashistack init --template aws prod
   hashistack init --list              the templates
 """,
+    "inventory": """\b
+Examples:
+  printf '#!/bin/sh\\nexec hashistack inventory "$@"\\n' > inventory; chmod +x inventory
+  ansible -i inventory pool_workers -m raw -a 'nomad version'
+""",
     "run": """\b
 Examples:
   hashistack run web.nomad.hcl

@@ -70,6 +70,11 @@ class LocalOperations(PlatformOperations):
         servers = next(pool for pool in connection.pools if pool.role == "server")
         return f"127.0.0.1:{dns_port(servers.template['port_base'])}" if "port_base" in servers.template else ""
 
+    def reach(self, connection: Connection) -> Mapping[str, Mapping[str, str]]:
+        names = [one.name for one in self.driver(connection).instances()]
+        by_docker = {"ansible_connection": "community.docker.docker"}
+        return {name: {**by_docker, "ansible_host": f"{connection.name}-{name}"} for name in names}
+
     def findings(self) -> Sequence[Finding]:
         from hashistack.local.preflight import run
 

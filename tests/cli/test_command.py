@@ -33,6 +33,7 @@ def test_version_and_help() -> None:
         "up",
         "down",
         "init",
+        "inventory",
         "list",
         "stop",
         "start",

@@ -67,6 +67,18 @@ class AwsDriver(group_driver.GroupDriver):
             for box in seen.boxes
         )
 
+    def reach(self) -> dict[str, dict[str, str]]:
+        """Machine to Ansible's variables for a session of AWS's agent, and its zone."""
+        return {
+            machines.name(box): {
+                "ansible_connection": "amazon.aws.aws_ssm",
+                "ansible_host": box.id,
+                "ansible_aws_ssm_region": self._ec2.meta.region_name,
+                "hashistack_zone": box.zone,
+            }
+            for box in self._look().boxes
+        }
+
     def size(self, pool: Pool) -> int:
         return self._sizes[pool.name]
 

@@ -55,6 +55,7 @@ class Box:
     state: str
     launched: datetime
     tags: dict[str, str]
+    zone: str
 
     @property
     def group(self) -> str:
@@ -102,7 +103,8 @@ def boxes(ec2: EC2Client, site: str) -> Iterator[Box]:
         for reservation in page["Reservations"]:
             for one in reservation["Instances"]:
                 said = {tag["Key"]: tag["Value"] for tag in one.get("Tags", ())}
-                yield Box(one["InstanceId"], one["State"]["Name"], one["LaunchTime"].astimezone(UTC), said)
+                launched, zone = one["LaunchTime"].astimezone(UTC), one["Placement"]["AvailabilityZone"]
+                yield Box(one["InstanceId"], one["State"]["Name"], launched, said, zone)
 
 
 def warm(autoscaling: AutoScalingClient, found: Iterable[Group]) -> set[str]:

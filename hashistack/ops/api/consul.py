@@ -70,6 +70,15 @@ class Consul:
         nodes = self.api.call("GET", "/v1/catalog/nodes").data
         return {node["Node"]: (node.get("Meta") or {}).get("hashistack_pool", "") for node in nodes}
 
+    def addresses(self) -> dict[str, str]:
+        """Every machine in the catalog to its address."""
+        return {node["Node"]: node["Address"] for node in self.api.call("GET", "/v1/catalog/nodes").data}
+
+    def builds(self) -> dict[str, str]:
+        """The release of Consul that each member runs."""
+        members = self.api.call("GET", "/v1/agent/members").data
+        return {member["Name"]: member["Tags"]["build"].partition(":")[0] for member in members}
+
     def machine_health(self) -> tuple[MachineHealth, ...]:
         """The `hashistack` check of every machine that has pushed one; critical where gossip misses the machine.
 

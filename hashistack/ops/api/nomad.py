@@ -93,6 +93,15 @@ class Nomad:
             for n in self.api.call("GET", "/v1/nodes", params=params).data
         )
 
+    def builds(self) -> dict[str, str]:
+        """The release of Nomad that each machine runs, servers and clients."""
+        members = self.api.call("GET", "/v1/agent/members").data["Members"]
+        nodes = self.api.call("GET", "/v1/nodes").data
+        return {
+            **{_machine(member["Name"]): member["Tags"]["build"] for member in members},
+            **{node["Name"]: node["Version"] for node in nodes},
+        }
+
     def jobs(self) -> list[str]:
         """The ids of the namespace's jobs, sorted."""
         return sorted(job["ID"] for job in self.api.call("GET", "/v1/jobs", params=self._here).data)

@@ -55,6 +55,16 @@ def test_machines_are_named_by_pool_and_instance_and_keep_their_names(cluster: S
     ]
 
 
+def test_ansible_reaches_a_machine_by_its_instance_and_knows_its_zone(cluster: Site) -> None:
+    reach = cluster.driver().reach()
+    assert reach.keys() == {one.name for one in cluster.driver().instances()}
+    for name, known in reach.items():
+        assert known["ansible_host"] == instance_id(name)
+        assert known["ansible_connection"] == "amazon.aws.aws_ssm"
+        assert known["ansible_aws_ssm_region"] == REGION
+        assert known["hashistack_zone"].startswith(REGION)
+
+
 @pytest.mark.parametrize(
     ("lifecycle_state", "state"),
     [
