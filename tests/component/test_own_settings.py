@@ -92,7 +92,7 @@ def test_what_a_release_took_once_is_told_with_what_to_write_instead() -> None:
             False,
             "server.raft_boltdb: from 2.0.0 on, does not go with `server.raft_logstore`, which hashistack sets: "
             "the agent would not start",
-            "write `server.raft_logstore.boltdb`, with `backend: boltdb`",
+            "remove it; once there, `server.raft_logstore` has the same (`backend: boltdb`)",
         ),
     ]
 

@@ -94,7 +94,7 @@ def test_a_hop_does_not_begin_while_machines_wait_for_applications() -> None:
     assert declared == ["1.11.3"]
 
 
-CLIENTS, SURGE = 10_000, 500
+CLIENTS, SURGE = 10_000, 1_000
 
 
 def grown(whole: Plan, pool: str) -> list[int]:

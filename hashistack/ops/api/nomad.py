@@ -136,7 +136,8 @@ class Nomad:
     def policies(self) -> dict[str, str]:
         """The ACL policies: name to text."""
         names = [one["Name"] for one in self.api.call("GET", "/v1/acl/policies").data]
-        return {name: self.api.call("GET", f"/v1/acl/policy/{quote(name, safe='')}").data["Rules"] for name in names}
+        asked = {name: self.api.call("GET", f"/v1/acl/policy/{quote(name)}", accept=(404,)) for name in names}
+        return {name: answer.data["Rules"] for name, answer in asked.items() if answer.status == 200}
 
     def writers(self) -> frozenset[tuple[str, str]]:
         """(namespace, job) of all jobs that write to a host volume."""

@@ -83,11 +83,12 @@ class Vault:
         """The ACL policies but `root`, which has no text: name to text."""
         path = "/v1/sys/policies/acl"
         names = self.api.call("GET", path, params={"list": "true"}, token=self.header()).data["data"]["keys"]
-        return {
-            name: self.api.call("GET", f"{path}/{quote(name, safe='')}", token=self.header()).data["data"]["policy"]
+        asked = {
+            name: self.api.call("GET", f"{path}/{quote(name, safe='')}", token=self.header(), accept=(404,))
             for name in names
             if name != "root"
         }
+        return {name: answer.data["data"]["policy"] for name, answer in asked.items() if answer.status == 200}
 
     def mounts(self, kind: Literal["auth", "mounts"]) -> dict[str, str]:
         """Path to type of the auth methods, or of the secrets engines (`mounts`)."""
