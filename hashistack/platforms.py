@@ -164,6 +164,10 @@ class PlatformOperations:
         """
         return {}
 
+    def logs(self, connection: Connection, machine: str) -> Mapping[str, str]:
+        """What a machine has written lately, by file: the services' own where they can be read from here."""
+        return {"console.log": self.driver(connection).evidence(machine)}
+
     def archives(self, url: str) -> ArchiveStore:
         """The archive store that `url`, which begins with `archive_scheme`, names."""
         raise NotImplementedError

@@ -85,6 +85,16 @@ class Engine:
         """
         return chosen(self.connections(), self.project)
 
+    def secrets(self) -> list[str]:
+        """Every token and key in the stack's state, and the state's own passphrase."""
+        from hashistack.ops.support.redaction import of_state
+
+        exported = json.loads(self._answer("stack", "export", "--show-secrets", "--stack", self.project.stack))
+        own = [self.environment.get("PULUMI_CONFIG_PASSPHRASE", "")]
+        if file := self.environment.get("PULUMI_CONFIG_PASSPHRASE_FILE"):
+            own.append(Path(file).read_text().strip())
+        return [*of_state(exported), *own]
+
     def configure(self, path: str, value: str) -> None:
         """Set one value of the stack's configuration, as `pulumi config set --path` does."""
         self._answer("config", "set", "--path", path, value, "--stack", self.project.stack)

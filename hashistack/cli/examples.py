@@ -42,6 +42,11 @@ Examples:
 \b
 The exit code is that of CMD.
 """,
+    "support": """\b
+Examples:
+  hashistack support                  NAME-support-TIME.tar.gz in this directory
+  tar tzf shop-1f2e-support-*.tar.gz
+""",
     "ui": """\b
 Examples:
   hashistack ui                       all three, and Nomad's in the browser

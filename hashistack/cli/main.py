@@ -19,7 +19,7 @@ import signal
 from typing import Annotated
 
 from hashistack import call_log
-from hashistack.cli.commands import clusters, execute, init, inventory, job, logs, ui
+from hashistack.cli.commands import clusters, execute, init, inventory, job, logs, support, ui
 from hashistack.cli.commands.load import load as load_command
 from hashistack.cli.commands.report import report as report_command
 from hashistack.cli.commands.snapshot import app as snapshot
@@ -55,7 +55,7 @@ app.add_typer(toolchain, name="toolchain")
 app.command("report")(report_command)
 app.command("load")(load_command)
 app.command("list")(clusters.list_)
-for one in (init.init, inventory.inventory, job.run, logs.logs, execute.execute, ui.ui):
+for one in (init.init, inventory.inventory, job.run, logs.logs, execute.execute, support.support, ui.ui):
     app.command({"execute": "exec"}.get(one.__name__), epilog=EXAMPLES[one.__name__])(one)
 
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from hashistack.spec.secret_detection import looks_secret, names_secret
+from hashistack.spec.secret_detection import STRUCK, struck_out
 
 LINES = 5
-_PAIR = re.compile(r"""([\w.-]+)(["']?\s*[=:]\s*)("[^"]*"|'[^']*'|\S+)""")
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
 """What a Nomad or Consul token looks like; an id looks the same, and nobody needs it here."""
-STRUCK = "<struck out>"
 
 
 def excerpt(text: str, secrets: Iterable[str] = ()) -> list[str]:
@@ -24,13 +22,5 @@ def excerpt(text: str, secrets: Iterable[str] = ()) -> list[str]:
 
 
 def _clean(line: str, secrets: Iterable[str]) -> str:
-    for secret in filter(None, secrets):
-        line = line.replace(secret, STRUCK)
-    line = _PAIR.sub(lambda found: f"{found[1]}{found[2]}{STRUCK}" if _secret(found[1]) else found[0], line)
-    line = " ".join(STRUCK if looks_secret(word) else word for word in line.split(" "))
-    line = _UUID.sub(STRUCK, line)
-    return STRUCK if looks_secret(line) else "".join(char for char in line if char.isprintable())
-
-
-def _secret(name: str) -> bool:
-    return names_secret(re.sub(r"[.-]", "_", name))
+    line = _UUID.sub(STRUCK, struck_out(line, secrets))
+    return "".join(char for char in line if char.isprintable())

@@ -44,6 +44,32 @@ def run(client: docker.DockerClient, container: str, command: Sequence[str]) -> 
         return 1, str(error.explanation)
 
 
+_LOGS = "/var/log/hashistack"
+_LOG_BYTES = 1 << 20
+"""Of one log: as much as svlogd keeps in a file."""
+
+
+def logs(client: docker.DockerClient, container: str) -> dict[str, str]:
+    """The last megabyte that each service of a machine has written, also of one that is stopped; not Vault's audit."""
+    import io
+    import tarfile
+
+    from docker.errors import NotFound
+
+    said = {"boot": client.api.logs(container, tail=1000)}
+    try:
+        packed = io.BytesIO(b"".join(client.api.get_archive(container, _LOGS)[0]))
+    except NotFound:  # it has not come so far
+        packed = io.BytesIO()
+    if packed.getbuffer().nbytes:
+        with tarfile.open(fileobj=packed) as archive:
+            for member in archive:
+                service, _, name = member.name.rpartition("/")
+                if name == "current" and (log := archive.extractfile(member)):
+                    said[service.rpartition("/")[2]] = log.read()
+    return {f"{name}.log": text[-_LOG_BYTES:].decode(errors="replace") for name, text in said.items()}
+
+
 _LOG_LINES = 5
 _SERVICE = {"consul": "consul", "nomad": "nomad", "vault": "vault", "dns": "unbound", "docker": "docker"}
 _GOOD = frozenset({"voter", "member", "ready", "answers"})

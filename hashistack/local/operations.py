@@ -75,6 +75,13 @@ class LocalOperations(PlatformOperations):
         by_docker = {"ansible_connection": "community.docker.docker"}
         return {name: {**by_docker, "ansible_host": f"{connection.name}-{name}"} for name in names}
 
+    def logs(self, connection: Connection, machine: str) -> Mapping[str, str]:
+        from hashistack.local.docker_client import asking, engine
+        from hashistack.local.evidence import logs
+
+        with asking():
+            return logs(engine(), f"{connection.name}-{machine}")
+
     def findings(self) -> Sequence[Finding]:
         from hashistack.local.preflight import run
 

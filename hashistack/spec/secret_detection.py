@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 # Formats that vendors document for their own tokens and keys.
 _SECRET = re.compile(
@@ -29,3 +30,20 @@ def looks_secret(value: str) -> bool:
 def names_secret(field: str) -> bool:
     """Whether a field of this name would hold a secret."""
     return _SECRET_NAME.search(field) is not None
+
+
+STRUCK = "<struck out>"
+_PAIR = re.compile(rf"""([\w.-]+)(["']?\s*[=:]\s*)("[^"]*"|'[^']*'|{STRUCK}|\S+)""")
+
+
+def struck_out(line: str, secrets: Iterable[str] = ()) -> str:
+    """A line of somebody's words without `secrets`, without what names say to be one, or what looks like one."""
+    for secret in filter(None, secrets):
+        line = line.replace(secret, STRUCK)
+    line = _PAIR.sub(lambda found: f"{found[1]}{found[2]}{STRUCK}" if _pair_is_secret(found[1]) else found[0], line)
+    line = " ".join(STRUCK if looks_secret(word) else word for word in line.split(" "))
+    return STRUCK if looks_secret(line) else line
+
+
+def _pair_is_secret(name: str) -> bool:
+    return names_secret(re.sub(r"[.-]", "_", name))

@@ -35,6 +35,7 @@ def test_version_and_help() -> None:
         "init",
         "inventory",
         "list",
+        "support",
         "stop",
         "start",
         "status",

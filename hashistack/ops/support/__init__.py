@@ -1,0 +1,1 @@
+"""What somebody who helps needs of a cluster, in one archive without a secret."""
