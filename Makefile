@@ -47,6 +47,6 @@ lint: setup ## ruff, mypy --strict, shellcheck
 bench: setup ## each figure beside a floor measured in the same run
 	@$(bin)/python -m bench
 
-prod: ## a production datacenter on AWS (pulumi up in examples/prod), after a look at the account
+prod: ## a production datacenter on AWS or Google Cloud (pulumi up in examples/prod), after a look at the account
 	@scripts/setup environment
 	@$(bin)/hashistack up -C examples/prod

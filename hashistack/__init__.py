@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from hashistack.aws.args import AwsClusterArgs
     from hashistack.aws.cluster import AwsCluster
     from hashistack.aws.pools.client_pool import AwsPoolOptions
+    from hashistack.gcp.args import GcpClusterArgs
+    from hashistack.gcp.cluster import GcpCluster
+    from hashistack.gcp.pools.client_pool import GcpPoolOptions
     from hashistack.jobs.resource import NomadJob
     from hashistack.local.cluster import LocalCluster, LocalClusterArgs
     from hashistack.spec.acl import Acl
@@ -36,6 +39,9 @@ _MODULES = {
     "ClientPool": "hashistack.spec.pool",
     "ClusterSpec": "hashistack.spec.cluster",
     "Dns": "hashistack.spec.dns",
+    "GcpCluster": "hashistack.gcp.cluster",
+    "GcpClusterArgs": "hashistack.gcp.args",
+    "GcpPoolOptions": "hashistack.gcp.pools.client_pool",
     "LocalCluster": "hashistack.local.cluster",
     "LocalClusterArgs": "hashistack.local.cluster",
     "Network": "hashistack.spec.network",
@@ -60,6 +66,9 @@ __all__ = [
     "ClientPool",
     "ClusterSpec",
     "Dns",
+    "GcpCluster",
+    "GcpClusterArgs",
+    "GcpPoolOptions",
     "LocalCluster",
     "LocalClusterArgs",
     "Network",

@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 PLATFORMS: Final[dict[str, str]] = {
     "aws": "hashistack.aws.operations:AwsOperations",
+    "gcp": "hashistack.gcp.operations:GcpOperations",
     "local": "hashistack.local.operations:LocalOperations",
 }
 """Name, as it stands in a connection's `provider`, to the dotted name of its `PlatformOperations`."""

@@ -33,7 +33,7 @@ from hashistack.version import VERSION
 PACKAGE = Path(hashistack.__file__).parent
 NEUTRAL = ("cli", "ops", "component", "cloud", "jobs", "machine", "provider")
 """Parts that know no platform. What a machine's programs do (`machine/node`) is `platform-<name>`'s, and no Python."""
-NAMES = "|".join((*platforms.PLATFORMS, "gcp"))
+NAMES = "|".join(platforms.PLATFORMS)
 NAMED = re.compile(rf"^({NAMES})$|hashistack[./:\w]*\.({NAMES})\b|hashistack:index:({NAMES})[A-Z]|^({NAMES}):", re.I)
 ALLOWED = {("machine/config/nomad.py", "aws")}
 """Nomad's own list of fingerprinters."""
@@ -81,7 +81,9 @@ def test_the_command_line_loads_no_platforms_sdk() -> None:
     cli = "from hashistack.cli import main, preflight; from hashistack.cli.commands import rollout, run"
     code = f"import sys; {cli}; from hashistack import platforms; list(platforms.every()); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
-    assert {"boto3", "botocore", "docker", "pulumi_aws"} & {*loaded} == set()
+    assert {"boto3", "botocore", "docker", "google.auth", "googleapiclient", "pulumi_aws", "pulumi_gcp"} & {
+        *loaded
+    } == set()
 
 
 def connection(name: str, provider: str) -> Connection:
@@ -106,8 +108,8 @@ def test_without_a_platforms_sdk_the_command_that_installs_it(monkeypatch: pytes
 
 
 def test_a_platform_that_is_none_is_refused() -> None:
-    with pytest.raises(PlatformMissing, match="has no platform gcp, only aws, local"):
-        platforms.driver(connection("x", "gcp"))
+    with pytest.raises(PlatformMissing, match="has no platform azure, only aws, gcp, local"):
+        platforms.driver(connection("x", "azure"))
 
 
 def test_each_platform_has_a_project_to_begin_with_that_asks_for_its_extra() -> None:

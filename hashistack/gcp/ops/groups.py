@@ -12,7 +12,7 @@ from hashistack.gcp.ops.session import Google, GoogleFailed
 
 TERMINATED = ("STOPPED", "SUSPENDED", "SUSPENDING", "TERMINATED")
 """What somebody or something stopped: its group makes it anew, with another id and an empty disk."""
-_LEAVING = ("DEPROVISIONING", "PENDING_STOP", "STOPPING")
+LEAVING = ("DEPROVISIONING", "PENDING_STOP", "STOPPING")
 _BOOTS = ("PENDING", "PROVISIONING", "STAGING")
 _UNKNOWN = {"", "NO_RESULTS_ON_PAGE"}
 """Warnings of a list that leave nothing out."""
@@ -85,7 +85,7 @@ class Seen:
             return "running"
         if vm.status in TERMINATED:
             return "terminated"
-        return "leaving" if vm.status in _LEAVING else "running"
+        return "leaving" if vm.status in LEAVING else "running"
 
     def held(self, group: str) -> tuple[Vm, ...]:
         """Machines that the group counts towards its size, and that run."""

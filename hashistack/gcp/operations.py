@@ -1,0 +1,42 @@
+"""What the commands and the plugin ask of Google Cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from hashistack.platforms import ArchiveStore, PlatformOperations, Stack
+
+if TYPE_CHECKING:
+    from hashistack.ops.api.connection import Connection
+    from hashistack.ops.rollout.driver import PoolDriver
+
+
+class GcpOperations(PlatformOperations):
+    """Clusters of managed instance groups."""
+
+    extra = "gcp"
+    component = "hashistack:index:GcpCluster"
+    archive_scheme = "gs://"
+
+    def driver(self, connection: Connection) -> PoolDriver:
+        from hashistack.gcp.ops.driver import GcpDriver
+
+        return GcpDriver(connection)
+
+    def left(self, stack: Stack) -> Sequence[str]:
+        from hashistack.gcp.ops.leftovers import left
+
+        return [text for cluster in _ours(stack) for text in left(cluster)]
+
+    def proof(self, stack: Stack) -> str:
+        return "no instance or disk of it is left" if _ours(stack) else super().proof(stack)
+
+    def archives(self, url: str) -> ArchiveStore:
+        from hashistack.gcp.ops.bucket import Bucket
+
+        return Bucket(url)
+
+
+def _ours(stack: Stack) -> list[Connection]:
+    return [cluster for cluster in stack.clusters if cluster.provider == "gcp"]
