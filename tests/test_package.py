@@ -28,7 +28,12 @@ CHECKOUT = Path(__file__).parent.parent
 PACKAGE = CHECKOUT / "hashistack"
 UV = Path(sys.executable).with_name("uv")
 RELEASE: dict[str, Any] = yaml.safe_load((CHECKOUT / ".github/workflows/release.yml").read_text())
-EXAMPLES = {"local": ("test-cluster", "test"), "aws": ("prod", "prod"), "product": ("product", "product")}
+EXAMPLES = {
+    "local": ("test-cluster", "test"),
+    "aws": ("prod", "prod"),
+    "gcp": ("prod", "prod"),
+    "product": ("product", "product"),
+}
 """Template to its example, and to what that calls its cluster."""
 
 
@@ -120,10 +125,13 @@ def test_a_template_is_what_its_example_is(template: str) -> None:
     example, called = EXAMPLES[template]
     made, there = files(templates()[template], called), CHECKOUT / "examples" / example
     assert made["__main__.py"] == (there / "__main__.py").read_text()
-    if template != "aws":
+    if template not in ("aws", "gcp"):
         assert made["web.nomad.hcl"] == (CHECKOUT / "examples/product/web.nomad.hcl").read_text()
     settings, examples = yaml.safe_load(made["Pulumi.yaml"]), yaml.safe_load((there / "Pulumi.yaml").read_text())
-    assert settings["description"] == examples["description"]
+    if template == "gcp":  # the same program, and its configuration says where
+        assert settings["config"]["provider"]["default"] == "gcp"
+    else:
+        assert settings["description"] == examples["description"]
     # Neither names a machine's paths: the program runs where `hashistack` is.
     assert settings["runtime"] == "python"
 

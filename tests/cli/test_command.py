@@ -100,7 +100,7 @@ def test_without_the_extra_the_pip_line_is_printed(tmp_path: Path) -> None:
     hide = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import hashistack.cli.main"
     done = subprocess.run([sys.executable, "-c", hide], capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert done.returncode == 1
-    assert done.stderr.strip().endswith("pip install 'hashistack[X]', X one of aws, local, cli")
+    assert done.stderr.strip().endswith("pip install 'hashistack[X]', X one of aws, gcp, local, cli")
 
 
 def test_starting_imports_no_engine_no_docker_no_http() -> None:

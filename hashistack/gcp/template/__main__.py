@@ -1,0 +1,38 @@
+"""A production Nomad, Consul and Vault datacenter, on AWS or on Google Cloud (`pulumi config set provider gcp`)."""
+
+import pulumi
+
+import hashistack  # loads the SDK of the one cloud whose names are used
+
+config = pulumi.Config()
+on_gcp = config.get("provider") == "gcp"
+
+# Three servers and two pools of clients over three zones, with what the stack's configuration says otherwise.
+on_aws = {"machine_type": "m6i.large", "machine_types": ["m5.large", "m6a.large"], "on_demand_base": 1}
+batch = {"all_spot": True} if on_gcp else on_aws
+spec = {
+    "name": "${PROJECT}",
+    "clients": [
+        {"name": "services", "min": 2, "max": 6},
+        {"name": "batch", "min": 1, "max": 6, "spot": True, "node_pool": "batch", **batch},
+    ],
+    **(config.get_object("cluster") or {}),
+}
+common = {
+    "spec": spec,
+    "image": config.get("image") or ("debian" if on_gcp else "alpine"),
+    # Who uses the APIs: networks that are connected to the cluster's. Machines of the cluster always may.
+    "api_source_cidrs": config.get_object("operators") or [],
+    "protect": config.get_bool("protect") is not False,
+}
+if on_gcp:
+    cluster = hashistack.GcpCluster(
+        "${PROJECT}", hashistack.GcpClusterArgs(**common, iap=config.get_bool("sessions") or False)
+    )
+else:
+    cluster = hashistack.AwsCluster(
+        "${PROJECT}", hashistack.AwsClusterArgs(**common, sessions=config.get_bool("sessions") or False)
+    )
+
+for name in ("nomad_address", "consul_address", "vault_address", "connection", "bundles"):
+    pulumi.export(name.removesuffix("_address"), getattr(cluster, name))
