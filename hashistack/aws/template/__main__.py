@@ -1,5 +1,7 @@
 """A production Nomad, Consul and Vault datacenter, on AWS or on Google Cloud (`pulumi config set provider gcp`)."""
 
+from typing import Any
+
 import pulumi
 
 import hashistack  # loads the SDK of the one cloud whose names are used
@@ -18,21 +20,18 @@ spec = {
     ],
     **(config.get_object("cluster") or {}),
 }
-common = {
+common: dict[str, Any] = {
     "spec": spec,
     "image": config.get("image") or ("debian" if on_gcp else "alpine"),
     # Who uses the APIs: networks that are connected to the cluster's. Machines of the cluster always may.
     "api_source_cidrs": config.get_object("operators") or [],
     "protect": config.get_bool("protect") is not False,
 }
+sessions = config.get_bool("sessions") or False
 if on_gcp:
-    cluster = hashistack.GcpCluster(
-        "${PROJECT}", hashistack.GcpClusterArgs(**common, iap=config.get_bool("sessions") or False)
-    )
+    cluster: Any = hashistack.GcpCluster("${PROJECT}", hashistack.GcpClusterArgs(**common, iap=sessions))
 else:
-    cluster = hashistack.AwsCluster(
-        "${PROJECT}", hashistack.AwsClusterArgs(**common, sessions=config.get_bool("sessions") or False)
-    )
+    cluster = hashistack.AwsCluster("${PROJECT}", hashistack.AwsClusterArgs(**common, sessions=sessions))
 
 for name in ("nomad_address", "consul_address", "vault_address", "connection", "bundles"):
     pulumi.export(name.removesuffix("_address"), getattr(cluster, name))
