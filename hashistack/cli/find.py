@@ -41,10 +41,9 @@ def find(nomad: Nomad, name: str) -> tuple[str, list[Allocation]]:
 
 def nothing(nomad: Nomad, job: str, what: str) -> Refusal:
     """The error where a job has nothing that `what`."""
-    reason = nomad.blocked(job) if job else ""
-    return Refusal(
-        f"job {job} has no allocation that {what}" + (f": {reason}" if reason else ""), f"nomad job status {job}"
-    )
+    waits = nomad.blocked(job) if job else None
+    told, remedy = (f": {waits.text}", waits.remedy) if waits else ("", "")
+    return Refusal(f"job {job} has no allocation that {what}{told}", remedy or f"nomad job status {job}")
 
 
 def listed(allocations: Sequence[Allocation]) -> str:

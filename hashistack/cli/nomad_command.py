@@ -55,12 +55,18 @@ def read_job(file: str, variables: Sequence[str], files: Sequence[str]) -> dict[
     command = [program(), "job", "run", "-output", *options, file]
     done = subprocess.run(command, input=text, capture_output=True, text=True, env=_others())
     if done.returncode:
-        raise Refusal(_told(done.stderr or done.stdout, file))
+        said = done.stderr or done.stdout
+        if names := sorted(set(re.findall(r'Unset variable\s+"([^"]+)"', said))):
+            raise Refusal(
+                f"{file}: no value for {'variable' if len(names) == 1 else 'variables'} {', '.join(names)}",
+                " ".join(f"-var {name}=VALUE" for name in names) + ", or -var-file FILE",
+            )
+        raise Refusal(_told(said, file))
     job: dict[str, Any] = json.loads(done.stdout)["Job"]
     return job
 
 
-def plan(connection: Connection, job: Mapping[str, Any], colors: bool) -> str:
+def plan_text(connection: Connection, job: Mapping[str, Any], colors: bool) -> str:
     """What `nomad job plan` says of a job, without its own next command."""
     command = [program(), "job", "plan", *(["-force-color"] if colors else ["-no-color"]), "-json", "-"]
     done = subprocess.run(
@@ -84,5 +90,5 @@ def _told(said: str, file: str) -> str:
     """Its words for an error on one line, without its own wrapping."""
     text = " ".join(said.split())
     text = re.sub(r"^Error getting job struct: (Error parsing job file from \S+ )?", "", text)
-    text = text.removeprefix("<nil>: ").removeprefix(":0,0-0: ")
+    text = text.removeprefix("<nil>: ").removeprefix(":0,0-0: ").replace(" <nil>: ", "; ")
     return text if Path(file).name in text or text.startswith("stdin:") else f"{file}: {text}"

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from hashistack.errors import HashistackError
 from hashistack.jobs.progress import Progress, failures, progress, told
+from hashistack.jobs.remedies import remedy
 
 if TYPE_CHECKING:
     from hashistack.ops.api.allocations import Allocation
+    from hashistack.ops.api.connection import Pool
     from hashistack.ops.api.nomad import Nomad
+    from hashistack.ops.api.placement import Unplaced
 
 DEPLOY_SECONDS = 900.0
 """How long a deployment may take: longer than Nomad's own progress deadline of ten minutes."""
@@ -25,8 +30,21 @@ CHARACTERS = 600
 """Of the end of a task's log."""
 
 
+REFUSALS = {
+    "Enterprise": "take it out of the job: Nomad's community edition does not have it",
+    "unlicensed": "take it out of the job: Nomad's community edition does not have it",
+    "No path to region": "leave region out of the job, or set `region` in the specification",
+    "nonexistent node pool": "leave node_pool out of the job, or set `node_pool` in a pool of clients",
+}
+"""Words of Nomad's, to what to do where it says them."""
+
+
 class JobRefused(HashistackError):
     """Nomad does not take the job; says why, in Nomad's words."""
+
+
+class JobUnplaceable(HashistackError):
+    """A group of the job asks for what no machine of the cluster has."""
 
 
 def submit(nomad: Nomad, job: Mapping[str, Any]) -> int:
@@ -36,14 +54,46 @@ def submit(nomad: Nomad, job: Mapping[str, Any]) -> int:
         JobRefused: Nomad does not take it.
         ApiError: no server answered.
     """
+    with _refusals(job):
+        return nomad.register(job)
+
+
+def plan(nomad: Nomad, job: Mapping[str, Any]) -> tuple[Mapping[str, Any], Unplaced | None]:
+    """Nomad's plan for a job, and why some of it would have no place. Changes nothing.
+
+    Raises:
+        JobRefused: Nomad does not take it.
+        ApiError: no server answered.
+    """
+    with _refusals(job):
+        planned = nomad.plan(job)
+    failed = planned.get("FailedTGAllocs")
+    return planned, nomad.unplaced(failed, job) if failed else None
+
+
+def refuse_unplaceable(job: Mapping[str, Any], unplaced: Unplaced | None, pools: Iterable[Pool]) -> None:
+    """Where waiting would not help. What is full may have room soon, and so may a pool that has no machine yet.
+
+    Raises:
+        JobUnplaceable: says which group, why, and what to do.
+    """
+    if unplaced and unplaced.never and all(pool.count for pool in pools):
+        raise JobUnplaceable(f"job {job['ID']}: {unplaced.text}", unplaced.remedy)
+
+
+@contextmanager
+def _refusals(job: Mapping[str, Any]) -> Iterator[None]:
     from hashistack.ops.api.http import ApiError
 
     try:
-        return nomad.register(job)
+        yield
     except ApiError as error:
         if error.status is None:
             raise
-        raise JobRefused(f"job {job['ID']}: Nomad does not take it: {error.excerpt}") from error
+        # Nomad's library counts its errors and sets each on a line of its own: "1 error occurred: * …".
+        said = re.sub(r"\s*\b\d+ errors? occurred:\s*\*\s*", " ", error.excerpt.removeprefix("rpc error: ")).strip()
+        remedy = next((remedy for word, remedy in REFUSALS.items() if word in said), "")
+        raise JobRefused(f"job {job['ID']}: Nomad does not take it: {said}", remedy) from error
 
 
 def watch(
@@ -70,20 +120,26 @@ def watch(
     begun, index = time.monotonic(), 0
     placed = begun
     job = nomad.job(id)
-    log = _Log(nomad, secrets)
+    log = _Log(nomad, id, secrets)
     while not cancelled.is_set():
         allocations, index = nomad.allocations(id, index, _HOLD_SECONDS if index else 0)
-        unplaced = nomad.blocked(id)
+        blocked = nomad.blocked(id)
+        unplaced = blocked.text if blocked else ""
         now = progress(job, version, nomad.deployment(id), allocations, unplaced, to_end)
         if now.well:
             return now
+        if blocked and now.text == unplaced:
+            now = replace(now, remedy=blocked.remedy)
         story = log.story(failures(allocations, version))
         if now.well is False:
+            if not story:  # what failed has a successor by now, or has failed since this look began
+                allocations, _ = nomad.allocations(id)
+                story = log.story([one for one in allocations if one.job_version == version and one.status == "failed"])
             return replace(now, text="\n".join([now.text, *story]))
         moment = time.monotonic()
         placed = placed if unplaced else moment
         if unplaced_seconds is not None and moment - placed > unplaced_seconds:
-            return replace(now, well=False, text="\n".join([unplaced, *story]))
+            return Progress(False, "\n".join([unplaced, *story]), blocked.remedy if blocked else "")
         if moment - begun > seconds:
             return replace(now, text="\n".join([f"not done after {seconds:.0f} s: {now.text}", *story]))
         told(now, story)
@@ -93,8 +149,9 @@ def watch(
 class _Log:
     """What failing allocations say; a task's log is read again only when it has ended once more."""
 
-    def __init__(self, nomad: Nomad, secrets: Sequence[str]) -> None:
+    def __init__(self, nomad: Nomad, id: str, secrets: Sequence[str]) -> None:
         self._nomad, self._secrets = nomad, secrets
+        self._id = id
         self._read: dict[tuple[str, str, int, str], list[str]] = {}
 
     def story(self, ill: Sequence[Allocation]) -> list[str]:
@@ -102,6 +159,8 @@ class _Log:
         lines = []
         for one in ill[:SHOWN]:
             what, task = told(one)
+            if help := remedy(what.partition(f": task {task}: ")[2], self._nomad.namespace, self._id):
+                what = f"{what}. Next: {help}"
             lines.append("\n".join([what, *(f"    {line}" for line in self._last(one, task))]))
         return lines
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from hashistack.jobs.deploy import DEPLOY_SECONDS, JobRefused, submit, watch
+from hashistack.jobs.deploy import DEPLOY_SECONDS, JobRefused, JobUnplaceable, plan, refuse_unplaceable, submit, watch
 from hashistack.provider.handler import Context, Diff, Failure, Handler, Props, ResourceFailed, changed, is_known
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ class JobHandler(Handler):
 
     def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
         with _cluster(news) as cluster:
-            return self._deploy(ctx, cluster.nomad, news["job"], cluster.connection.secrets)
+            return self._deploy(ctx, cluster, news["job"])
 
     def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
         with _cluster(news) as cluster:
-            _, outputs = self._deploy(ctx, cluster.nomad, news["job"], cluster.connection.secrets)
+            _, outputs = self._deploy(ctx, cluster, news["job"])
             if outputs["job_id"] != olds.get("job_id"):  # it has another name now
                 cluster.nomad.deregister(olds["job_id"])
         return outputs
@@ -42,18 +42,20 @@ class JobHandler(Handler):
         with _cluster(olds) as cluster:
             cluster.nomad.deregister(olds["job_id"])
 
-    def _deploy(self, ctx: Context, nomad: Nomad, text: str, secrets: Sequence[str]) -> tuple[str, Props]:
+    def _deploy(self, ctx: Context, cluster: Cluster, text: str) -> tuple[str, Props]:
+        nomad = cluster.nomad
         job = _parsed(nomad, text)
         if (namespace := job.get("Namespace") or "default") != "default":
             raise ResourceFailed(
                 f"job {job['ID']}: is for namespace {namespace}, and only the default one is known here"
             )
         try:
+            refuse_unplaceable(job, plan(nomad, job)[1], cluster.connection.pools)
             version = submit(nomad, job)
-        except JobRefused as error:
-            raise ResourceFailed(error.what) from error
+        except (JobRefused, JobUnplaceable) as error:
+            raise ResourceFailed(error.what, error.remedy) from error
         id, outputs = str(job["ID"]), {"job_id": job["ID"], "job_version": version}
-        ended = _watched(ctx, nomad, id, version, secrets)
+        ended = _watched(ctx, nomad, id, version, cluster.connection.secrets)
         if not ended.well:
             # It is registered: the next `up` changes it, the next `destroy` removes it.
             raise ResourceFailed(f"job {id}: {ended.text}", ended.remedy, id=id, props=outputs)

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from hashistack.ops.api.deployments import Deployment
 
 
+CONSEQUENCES = (
+    "Unhealthy because of ",
+    "Error was unrecoverable",
+    "Policy allows no restarts",
+    "Exceeded allowed attempts",
+    "Task restarting in ",
+)
+"""How events of Nomad's begin that follow from the one before them, which says why."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """well: True when the job has come to where it is to be, False when it will not, None while it is on its way.
@@ -64,12 +74,25 @@ def progress(
 
 
 def failures(allocations: Sequence[Allocation], version: int) -> list[Allocation]:
-    """The newest allocation of each name of this version, where it has failed, is unhealthy, or was started again."""
+    """The newest allocation of each name of this version that is not well.
+
+    It has failed, is unhealthy, was started again, or waits for what its templates read.
+    """
     newest: dict[str, Allocation] = {}
     for one in allocations:
         if one.job_version == version:
             newest.setdefault(one.name, one)
-    return [one for one in newest.values() if one.status == "failed" or one.healthy is False or one.restarts]
+    return [one for one in newest.values() if _ill(one)]
+
+
+def _ill(allocation: Allocation) -> bool:
+    if allocation.status == "failed" or allocation.healthy is False or allocation.restarts:
+        return True
+    return allocation.status == "pending" and any(map(_waits, allocation.events.values()))
+
+
+def _waits(events: Sequence[str]) -> bool:
+    return bool(events) and events[-1].startswith("Missing: ")
 
 
 def told(allocation: Allocation) -> tuple[str, str]:
@@ -84,8 +107,10 @@ def told(allocation: Allocation) -> tuple[str, str]:
     task = max(open_tasks, key=lambda one: allocation.restarts.get(one, 0))
     events = allocation.events[task]
     exits = [event for event in events if event.startswith("Exit Code")]
-    failed = [event for event in events if "fail" in event.lower()]
-    last = exits[-1].lower() if exits else (failed or events or [allocation.status])[-1]
+    caused = [event for event in events if not event.startswith(CONSEQUENCES)]
+    failed = [event for event in caused if "fail" in event.lower()]
+    missing = events[-1:] if _waits(events) else ()
+    last = exits[-1].lower() if exits else (missing or failed or caused or events or [allocation.status])[-1]
     times = allocation.restarts.get(task, 0)
     again = f", started again {times} time{'' if times == 1 else 's'}" if times else ""
     return f"{allocation.name} on {allocation.node}: task {task}: {last}{again}", task

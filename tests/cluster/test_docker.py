@@ -151,6 +151,14 @@ def test_a_container_has_the_memory_that_its_task_asks_for(shop: Datacenter) -> 
     assert machine.sh(f"cat {limits.replace('%s', full)} 2>/dev/null || :").strip() == str(32 << 20)
 
 
+def test_mounts_of_a_csi_plugin_are_seen_outside_its_container(shop: Datacenter) -> None:
+    """Docker starts no container with the plugin's directory where the root is private, as in a plain container."""
+    machine = shop.clients[0]
+    machine.sh(
+        f"mkdir -p /srv/csi && docker run --rm -v /srv/csi:/csi:rshared --entrypoint /usr/bin/busybox {IMAGE} true"
+    )
+
+
 def test_a_daemon_that_dies_is_started_again(shop: Datacenter) -> None:
     machine, _ = place(shop, "container")
     daemon = machine.sh("pgrep -x dockerd").strip()

@@ -8,9 +8,11 @@ import pytest
 
 from hashistack.jobs.excerpt import STRUCK, excerpt
 from hashistack.jobs.progress import Progress, failures, progress, told
+from hashistack.jobs.remedies import remedy
 from hashistack.ops.api.allocations import Allocation
 from hashistack.ops.api.deployments import Deployment
-from hashistack.ops.api.evaluations import unplaced
+from hashistack.spec.pool import ClientPool
+from hashistack.spec.problems import SpecError
 
 
 def job(kind: str = "service", count: int = 2, update: bool = False, **more: Any) -> dict[str, Any]:
@@ -98,6 +100,65 @@ def test_an_allocation_tells_its_task_exit_code_and_restarts() -> None:
     again = {"web": ("Downloading image", "Failed to pull `x`: connection refused", "Task restarting in 1s")}
     assert told(allocation(events=again))[0].endswith("task web: Failed to pull `x`: connection refused")
     assert told(allocation("failed")) == ("x.x[0] on web-1 is failed", "")
+    refused = (
+        "'port_map' cannot map group network ports",
+        "Policy allows no restarts",
+        "Unhealthy because of failed task",
+    )
+    assert told(allocation("failed", events={"web": refused}))[0].endswith(f"task web: {refused[0]}")
+
+
+def test_one_that_waits_for_what_its_template_reads_tells_what() -> None:
+    events = {"web": ("Building Task Directory", "Missing: kv.block(a)")}
+    waits, starts = allocation("pending", events=events), allocation("pending", events={"web": events["web"][:1]})
+    assert failures([waits], 1) == [waits]
+    assert failures([starts], 1) == []
+    assert told(waits) == ("x.x[0] on web-1: task web: Missing: kv.block(a)", "web")
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ("Failed to pull `redis:7`: Error response from daemon: no such host", "hashistack load redis:7"),
+        ("failed to download artifact \"https://x\": no such host", "see that the machines reach its source"),
+        ("Failed to create container: Docker privileged mode is disabled on this Nomad agent", "allow_privileged"),
+        ("volumes are not enabled; cannot mount host paths", "`host_volumes`"),
+        ("driver does not allow the following capabilities: net_admin", "allow_caps = […, net_admin]"),
+        ("error setting cgroup config: unable to set memory limit to 10485760", "more memory"),
+        ("failed to launch command with executor: file python not found under path", "bring python as an artifact"),
+        ('Vault: Errors: * role "testid" could not be found', "auth/jwt-nomad/role/testid"),
+        ("Missing: vault.read(kv/data/shop/web)", "vault kv put kv/shop/web NAME=VALUE"),
+        ("Missing: vault.read(kv/data/shop/web/db)", "vault kv put kv/shop/web/db NAME=VALUE"),
+        ("Missing: vault.read(secret/data/mysql)", "kv/data/shop/web in the template"),
+        ("Missing: vault.read(kv/data/shop/webbing)", "kv/data/shop/web in the template"),
+        ("Missing: kv.block(a/b), health.service(db|passing)",
+         "consul kv put a/b VALUE; run the job that has the service db"),
+        ("Missing: nomad.var.block(nomad/jobs/web@shop.global)", "nomad var put nomad/jobs/web NAME=VALUE"),
+        ("Missing: nomad.var.block(my/own@shop.global)", "a job reads its own variables"),
+        ("Missing: nomad.service(db)", "run the job that has the service db"),
+    ],
+)  # fmt: skip
+def test_what_keeps_a_task_from_starting_has_a_next_step(event: str, said: str) -> None:
+    assert said in remedy(event, "shop", "web")
+
+
+@pytest.mark.parametrize(
+    ("event", "config"),
+    [
+        ("Docker privileged mode is disabled on this Nomad agent", {"allow_privileged": True}),
+        ("volumes are not enabled", {"volumes": {"enabled": True}}),
+        ("does not allow the following capabilities: net_admin", {"allow_caps": ["chown", "net_admin"]}),
+    ],
+)
+def test_what_a_next_step_says_to_accept_is_accepted(event: str, config: dict[str, Any]) -> None:
+    accept = remedy(event, "shop", "web").partition("accept: [")[2].partition("]")[0]
+    assert ClientPool(name="web", nomad_config={"plugin": {"docker": {"config": config}}}, accept=[accept])
+    with pytest.raises(SpecError):
+        ClientPool(name="web", nomad_config={"plugin": {"docker": {"config": config}}})
+
+
+def test_an_event_that_is_not_known_has_no_next_step() -> None:
+    assert remedy("Exit Code: 1", "shop", "web") == ""
 
 
 def test_an_excerpt_is_short_and_has_no_secret() -> None:
@@ -115,35 +176,3 @@ def test_an_excerpt_is_short_and_has_no_secret() -> None:
         f"asked with {STRUCK}",
         f"mine: {STRUCK}[0m",
     ]
-
-
-def evaluation(index: int, status: str = "complete", **metric: Any) -> dict[str, Any]:
-    failed = {"web": {"NodesEvaluated": 3, **metric}} if metric else None
-    return {"CreateIndex": index, "Status": status, "FailedTGAllocs": failed}
-
-
-@pytest.mark.parametrize(
-    ("evaluations", "said"),
-    [
-        ([], ""),
-        ([evaluation(1, DimensionExhausted={"memory": 3}), evaluation(2)], ""),
-        (
-            [evaluation(1), evaluation(2, "blocked", DimensionExhausted={"memory": 2}), evaluation(3)],
-            "group web can't be placed on any of 3 nodes: too little memory on 2",
-        ),
-        (
-            [evaluation(1, ConstraintFiltered={"${attr.kernel.name} = windows": 3})],
-            "group web can't be placed on any of 3 nodes: constraint ${attr.kernel.name} = windows on 3",
-        ),
-        (
-            [evaluation(1, QuotaExhausted=["small"])],
-            "group web can't be placed on any of 3 nodes: quota small is used up",
-        ),
-        (
-            [evaluation(1, NodesEvaluated=0, NodePool="gpu")],
-            "group web can't be placed: node pool gpu has no ready machine in its datacenters",
-        ),
-    ],
-)
-def test_why_a_job_has_no_place(evaluations: list[dict[str, Any]], said: str) -> None:
-    assert unplaced(evaluations) == said

@@ -21,7 +21,7 @@ from hashistack.ops.api.connection import Connection, Endpoint, Pool
 from hashistack.ops.api.consul import MachineHealth
 from hashistack.ops.api.http import ApiError
 from hashistack.ops.api.lock import Lock, Locked
-from hashistack.ops.api.nomad import Node
+from hashistack.ops.api.nodes import Node
 from hashistack.ops.api.placed import Placed
 from hashistack.ops.api.policy import Policy
 from hashistack.ops.api.raft import Peer, Raft

@@ -12,7 +12,7 @@ import pytest
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection, Pool
 from hashistack.ops.api.http import ApiError
-from hashistack.ops.api.nomad import Node
+from hashistack.ops.api.nodes import Node
 from hashistack.ops.readiness.checks import (
     TICK_SECONDS,
     Check,

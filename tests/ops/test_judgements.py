@@ -9,7 +9,7 @@ import pytest
 
 from hashistack.ops.api.connection import Connection
 from hashistack.ops.api.connection import Pool as DeclaredPool
-from hashistack.ops.api.nomad import Node
+from hashistack.ops.api.nodes import Node
 from hashistack.ops.api.placed import Placed
 from hashistack.ops.rollout.disruptions import disruptions, homeless, losing
 from hashistack.ops.rollout.failed_moves import DECIDED_SECONDS, failed_moves

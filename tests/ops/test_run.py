@@ -55,6 +55,9 @@ BATCH = SERVICE.replace('"web" {\n', '"batch" {\n  type = "batch"\n').replace(
 )
 
 
+SCRIPT = ("-var", "script=true")
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Callable[[str], str]:
     def write(text: str) -> str:
@@ -129,6 +132,60 @@ def test_one_that_finds_no_place_says_why(
     assert "group main can't be placed on any of 1 nodes: too little memory on 1" in done.output
 
 
+def test_one_that_no_machine_can_ever_take_is_refused_and_not_registered(
+    command: Command, cluster: Cluster, file: Callable[[str], str]
+) -> None:
+    odd = file(SERVICE.replace('"raw_exec"', '"podman"'))
+    said = "group main can't be placed on any of 1 nodes: no driver podman on 1"
+    for more in ([], ["--detach"]):
+        done = command("run", odd, "-var", "script=true", *more)
+        assert isinstance(done.exception, HashistackError)
+        assert str(done.exception).startswith(f'job web: {said}. Next: write driver = "docker"')
+    assert "web" not in cluster.nomad.jobs()
+    done = command("run", odd, "-var", "script=true", "--dry-run")
+    assert f'{said}. Next: write driver = "docker"' in " ".join(done.output.split())
+    done = command("run", odd, "-var", "script=true", "--dry-run", "-o", "json")
+    last: dict[str, Any] = json.loads(done.output.splitlines()[-1])
+    assert (last["ok"], last["text"]) == (False, said)
+    assert last["next"].startswith('write driver = "docker"')
+
+
+@pytest.mark.parametrize(
+    ("of_job", "said"),
+    [
+        (
+            'datacenters = ["aws-1"]',
+            'it asks for datacenter aws-1, and this is datacenter dc1. Next: write datacenters = ["dc1"]',
+        ),
+        ('region = "mars"', "No path to region. Next: leave region out of the job"),
+        ("priority = 5000", "Nomad does not take it: "),
+        ('multiregion {\n region "global" {}\n}', "unlicensed. Next: take it out of the job"),
+    ],
+)  # fmt: skip
+def test_what_this_cluster_has_not_is_refused_with_what_to_do(
+    command: Command, cluster: Cluster, file: Callable[[str], str], of_job: str, said: str
+) -> None:
+    for more in ([], ["--dry-run"]):
+        done = command(
+            "run", file(SERVICE.replace('node_pool = "web"', f'node_pool = "web"\n{of_job}')), *SCRIPT, *more
+        )
+        told = " ".join([*done.output.split(), str(done.exception)])
+        assert said in told
+        assert "error occurred" not in told
+    assert "web" not in cluster.nomad.jobs()
+
+
+def test_a_node_pool_that_does_not_exist_is_refused(command: Command, file: Callable[[str], str]) -> None:
+    done = command("run", file(SERVICE.replace('node_pool = "web"', 'node_pool = "gpu"')), *SCRIPT)
+    assert "Next: leave node_pool out of the job" in str(done.exception)
+
+
+def test_variables_without_a_value_are_named_at_once(command: Command, file: Callable[[str], str]) -> None:
+    more = SERVICE.replace('variable "script"', 'variable "image" {}\nvariable "script"').replace('"-c"', "var.image")
+    done = command("run", file(more))
+    assert "no value for variables image, script. Next: -var image=VALUE -var script=VALUE" in str(done.exception)
+
+
 def test_a_dry_run_shows_the_plan_and_changes_nothing(
     command: Command, cluster: Cluster, file: Callable[[str], str]
 ) -> None:
@@ -159,7 +216,7 @@ def test_ctrl_c_stops_watching_and_the_job_goes_on(
 BAD = {
     "no file": (["nothing.hcl"], "nothing.hcl is no file. Next: give the path"),
     "no file of variables": (["{file}", "-var-file", "nothing.hcl"], "nothing.hcl is no file"),
-    "a variable that is missing": (["{file}"], 'Unset variable "script"'),
+    "a variable that is missing": (["{file}"], "no value for variable script"),
     "a variable that is not declared": (["{file}", "-var", "zone=a", "-var", "script=x"], 'A "zone" variable was pass'),
     "a namespace that is not there": (
         ["{file}", "-var", "script=x", "-namespace", "qa"],

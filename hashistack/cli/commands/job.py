@@ -49,10 +49,11 @@ def run(
 ) -> None:
     """Run a job, and wait until it is healthy, or show why it is not. Ctrl-C stops watching; the job goes on."""
     from hashistack.cli.engine import Engine
-    from hashistack.cli.nomad_command import plan, read_job
+    from hashistack.cli.nomad_command import plan_text, read_job
     from hashistack.cli.output import Show
     from hashistack.cli.stopped import reached
-    from hashistack.jobs.deploy import submit
+    from hashistack.errors import HashistackError
+    from hashistack.jobs.deploy import plan, refuse_unplaceable, submit
 
     show = Show(output)
     job = read_job(file, var or (), var_file or ())
@@ -68,11 +69,16 @@ def run(
             raise Refusal(
                 f"the cluster has no namespace {where}, only {', '.join(known)}", f"nomad namespace apply {where}"
             )
+        planned, unplaced = plan(nomad, job)
         if dry_run:
-            planned = nomad.plan(job)
-            text = "" if output is Output.JSON else plan(connection, job, show.console.is_terminal)
-            show.result({"ok": not planned.get("FailedTGAllocs"), "job": id, "plan": planned}, text)
+            text = "" if output is Output.JSON else plan_text(connection, job, show.console.is_terminal)
+            data = {"ok": not unplaced, "job": id, "plan": planned}
+            if unplaced:
+                data |= {"text": unplaced.text, "next": unplaced.remedy}
+                text = "\n\n".join([text, str(HashistackError(unplaced.text, unplaced.remedy))])
+            show.result(data, text)
             raise typer.Exit(int((planned.get("Diff") or {}).get("Type", "None") != "None"))
+        refuse_unplaceable(job, unplaced, connection.pools)
         version = submit(nomad, job)
         if detach:
             text = f"job {id}: version {version} is registered. Next: hashistack logs {id}{option}"

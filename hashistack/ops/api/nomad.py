@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from hashistack.ops.api.allocations import Allocation
 from hashistack.ops.api.attempts import NANOSECONDS, RESTARTED, Attempt, of_family
 from hashistack.ops.api.deployments import Deployment
-from hashistack.ops.api.evaluations import unplaced
+from hashistack.ops.api.evaluations import failed
 from hashistack.ops.api.http import Answer, Api
+from hashistack.ops.api.nodes import Node
 from hashistack.ops.api.placed import PLACED, Placed
 from hashistack.ops.api.raft import Peer, Raft
 
-
-@dataclass(frozen=True)
-class Node:
-    """A client machine as Nomad lists it.
-
-    drivers: each task driver that its configuration allows -> why it can't be used, "" where it can.
-    """
-
-    id: str
-    name: str
-    node_pool: str
-    node_class: str
-    status: str
-    eligible: bool
-    draining: bool
-    drivers: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def usable(self) -> bool:
-        """Ready, eligible and not being drained."""
-        return self.status == "ready" and self.eligible and not self.draining
+if TYPE_CHECKING:
+    from hashistack.ops.api.placement import Unplaced
 
 
 WRITERS = 'any TaskGroups as _, group { any group.Volumes as _, one { one.Type == "host" and one.ReadOnly == false } }'
@@ -79,19 +60,7 @@ class Nomad:
     def nodes(self, pool: str = "") -> tuple[Node, ...]:
         """All client machines, or those of a pool of ours; those that are down included."""
         params = {"filter": f'"hashistack_pool" in Meta and Meta.hashistack_pool == "{pool}"'} if pool else {}
-        return tuple(
-            Node(
-                n["ID"],
-                n["Name"],
-                n["NodePool"],
-                n["NodeClass"],
-                n["Status"],
-                n["SchedulingEligibility"] == "eligible",
-                n["Drain"],
-                {name: _fault(driver) for name, driver in (n.get("Drivers") or {}).items()},
-            )
-            for n in self.api.call("GET", "/v1/nodes", params=params).data
-        )
+        return tuple(map(Node.parse, self.api.call("GET", "/v1/nodes", params=params).data))
 
     def builds(self) -> dict[str, str]:
         """The release of Nomad that each machine runs, servers and clients."""
@@ -264,9 +233,17 @@ class Nomad:
         answer = self.api.call("GET", path, params=params, accept=(400, 404, 500))
         return str(answer.data or "").strip() if answer.status == 200 else ""
 
-    def blocked(self, job_id: str) -> str:
-        """Why the job can't be placed, "" when it can."""
-        return unplaced(self._of(job_id, "/evaluations").data)
+    def blocked(self, job_id: str) -> Unplaced | None:
+        """Why the job can't be placed, None when it can."""
+        found = failed(self._of(job_id, "/evaluations").data)
+        return self.unplaced(found, self.job(job_id)) if found else None
+
+    def unplaced(self, failed: Mapping[str, Mapping[str, Any]], job: Mapping[str, Any]) -> Unplaced:
+        """What the `FailedTGAllocs` of a plan or an evaluation say of a job and the machines that there are."""
+        # Imported here, with the specification: every `up` loads this module, and few jobs have no place.
+        from hashistack.ops.api.placement import unplaced
+
+        return unplaced(failed, job, self.nodes())
 
     @property
     def _here(self) -> dict[str, str | int]:
@@ -275,12 +252,6 @@ class Nomad:
     def _of(self, job_id: str, what: str = "", index: int = 0, hold: float = 0.0, *, gone: bool = False) -> Answer:
         path, accept = f"/v1/job/{quote(job_id, safe='')}{what}", (404,) if gone else ()
         return self.api.call("GET", path, params=self._here, index=index, hold=hold, accept=accept)
-
-
-def _fault(driver: Mapping[str, Any]) -> str:
-    if driver["Detected"] and driver["Healthy"]:
-        return ""
-    return str(driver["HealthDescription"] or ("unhealthy" if driver["Detected"] else "not detected"))
 
 
 def _machine(server: str) -> str:

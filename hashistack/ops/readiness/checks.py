@@ -17,7 +17,7 @@ from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection, Pool
 from hashistack.ops.api.consul import MachineHealth
 from hashistack.ops.api.http import ApiError
-from hashistack.ops.api.nomad import Node
+from hashistack.ops.api.nodes import Node
 from hashistack.ops.api.raft import Raft, names
 from hashistack.ops.api.vault import VaultServer
 from hashistack.ops.readiness.patience import Patience

@@ -170,7 +170,8 @@ class Smoke:
         listed, self._index = nomad.allocations(JOB, self._index, hold)
         current = [allocation for allocation in listed if allocation.job_version == self._version]
         if not current:
-            return False, nomad.blocked(JOB) or "not placed yet"
+            waits = nomad.blocked(JOB)
+            return False, waits.text if waits else "not placed yet"
         newest = current[0]
         self.events = 1 + sum(map(len, newest.events.values()))
         if newest.healthy and "probe" in newest.succeeded:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 from hashistack.ops.api.connection import Connection
-from hashistack.ops.api.nomad import Node
+from hashistack.ops.api.nodes import Node
 from hashistack.ops.api.placed import Placed
 from hashistack.ops.readiness import smoke
 from hashistack.ops.rollout.failed_moves import title

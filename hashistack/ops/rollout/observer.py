@@ -11,7 +11,7 @@ from typing import Any
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Pool as Declared
 from hashistack.ops.api.consul import MachineHealth
-from hashistack.ops.api.nomad import Node
+from hashistack.ops.api.nodes import Node
 from hashistack.ops.api.placed import Placed
 from hashistack.ops.api.raft import Raft
 from hashistack.ops.readiness import smoke
