@@ -176,7 +176,7 @@ class AwsCluster(pulumi.ComponentResource):
                     template,
                     pool.node_pool,
                     pool.drivers,
-                    own_settings.of(pool),
+                    settings=own_settings.of(pool),
                 )
             )
         self.nomad_address, self.consul_address = api.addresses["nomad"], api.addresses["consul"]

@@ -30,7 +30,7 @@ class DeclaredPool:
     template: pulumi.Output[dict[str, Any]]
     node_pool: str = "default"
     drivers: Sequence[str] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(kw_only=True)
 
 
 def connection(

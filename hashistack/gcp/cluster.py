@@ -30,6 +30,7 @@ from hashistack.machine.roles import SERVER, TOOLS
 from hashistack.ops.api.policy import Policy
 from hashistack.provider.early import plugin_starts
 from hashistack.secrets.cluster import ClusterSecrets
+from hashistack.spec import own_settings
 from hashistack.spec.pool import ClientPool, ServerPool
 
 
@@ -127,7 +128,10 @@ class GcpCluster(pulumi.ComponentResource):
         servers = GcpServerPool(names.resource(name, SERVER), GcpServerPoolArgs(spec.servers, start), after)
         api.lead_to(servers.instance_group)
         policy, template = Policy.of(spec.upgrade), _template(here, servers)
-        declared = [DeclaredPool(SERVER, "server", spec.servers.count, policy, start.bundle, template)]
+        servers_own = own_settings.of(spec.servers)
+        declared = [
+            DeclaredPool(SERVER, "server", spec.servers.count, policy, start.bundle, template, settings=servers_own)
+        ]
         for pool in spec.clients:
             start, options = launch(pool), args.pools.get(pool.name, GcpPoolOptions())
             made = GcpClientPoolArgs(pool, start, options, servers.made)
@@ -135,7 +139,15 @@ class GcpCluster(pulumi.ComponentResource):
             policy, template = Policy.of(spec.upgrade_of(pool)), _template(here, clients, pool.max)
             declared.append(
                 DeclaredPool(
-                    pool.name, "client", pool.desired, policy, start.bundle, template, pool.node_pool, pool.drivers
+                    pool.name,
+                    "client",
+                    pool.desired,
+                    policy,
+                    start.bundle,
+                    template,
+                    pool.node_pool,
+                    pool.drivers,
+                    settings=own_settings.of(pool),
                 )
             )
         self.nomad_address, self.consul_address = api.addresses["nomad"], api.addresses["consul"]

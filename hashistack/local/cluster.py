@@ -182,5 +182,5 @@ def _declared(pool: PoolOutline, made: LocalServerPool | LocalClientPool) -> Dec
         made.template,
         pool.node_pool,
         pool.drivers,
-        pool.settings,
+        settings=pool.settings,
     )

@@ -142,6 +142,13 @@ def test_labels_are_on_machines_disks_and_everything_that_takes_them(made: Plan)
             assert resource.inputs["labels"][labels.CLUSTER] == connection.name, resource.name
 
 
+def test_own_settings_are_in_the_connection() -> None:
+    own = {"server": {"job_gc_threshold": "5h"}}
+    spec = {"servers": {"nomad_config": own}, "clients": [{"name": "web", "consul_config": {"log_level": "debug"}}]}
+    pools = Connection.parse(cluster(spec).outputs["connection"]).pools
+    assert [pool.settings for pool in pools] == [{"nomad_config": own}, {"consul_config": {"log_level": "debug"}}]
+
+
 def test_the_connection_says_what_a_rollout_needs(made: Plan) -> None:
     jsonschema.validate(json.loads(made.outputs["connection"]), json.loads(schema()))
     connection = Connection.parse(made.outputs["connection"])
