@@ -52,6 +52,14 @@ CONSUL_RPC = Port("consul_rpc", 8300, ("tcp",), _SERVER, _ALL, "Consul agents to
 CONSUL_SERF = Port("consul_serf", 8301, _BOTH, _EVERY, _ALL, "gossip of all Consul agents")
 CONSUL_HTTP = Port("consul_http", 8500, ("tcp",), _EVERY, _NOBODY, "Consul's API without TLS, on loopback alone")
 CONSUL_HTTPS = Port("consul_https", 8501, ("tcp",), _SERVER, _ALL | {"operator"}, "Consul's API")
+CONSUL_GRPC = Port(
+    "consul_grpc",
+    8502,
+    ("tcp",),
+    frozenset({"client"}),
+    _NOBODY,
+    "Consul's xDS API for the sidecars of the service mesh, on loopback alone",
+)
 CONSUL_GRPC_TLS = Port("consul_grpc_tls", 8503, ("tcp",), _SERVER, _ALL, "Consul's streaming API")
 CONSUL_DNS = Port("consul_dns", 8600, _BOTH, _SERVER, _ALL, "Consul's DNS, for the unbound of every machine")
 CONSUL_CLIENT_DNS = Port(
@@ -75,6 +83,7 @@ PORTS = (
     CONSUL_SERF,
     CONSUL_HTTP,
     CONSUL_HTTPS,
+    CONSUL_GRPC,
     CONSUL_GRPC_TLS,
     CONSUL_DNS,
     CONSUL_CLIENT_DNS,

@@ -19,6 +19,9 @@ from .registry import Registry
 KEEP = "HASHISTACK_TESTS_KEEP"
 """Names a directory: the session's cluster is kept there as a project, and the next session finds it again."""
 
+SIDECAR = "hashistack-tests/envoy:1"
+"""The image of the service mesh's sidecars, as the pool names it: tests/cluster/test_mesh.py makes it."""
+
 OWN_SETTINGS = {
     "servers": {
         "nomad_config": {"server": {"job_gc_threshold": "5h"}},
@@ -28,6 +31,7 @@ OWN_SETTINGS = {
     "clients": [
         {
             "name": "workers",
+            "meta": {"connect.sidecar_image": SIDECAR},
             "nomad_config": {"plugin": {"docker": {"config": {"extra_labels": ["job_name"]}}}},
             "consul_config": {"limits": {"http_max_conns_per_client": 206}},
         }

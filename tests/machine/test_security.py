@@ -198,8 +198,10 @@ def test_c4_the_anonymous_token_gets_no_policy_and_dns_only_reads(case: str, poo
 def test_c5_consul_is_reached_on_loopback_or_with_a_certificate(case: str, pool: str) -> None:
     consul = rendered(case, pool, "consul")
     assert consul["client_addr"] == consul["addresses"]["http"] == "127.0.0.1"
-    assert consul["ports"]["grpc"] == -1
-    if pool != SERVER:
+    assert consul["ports"]["grpc_tls"] == -1
+    if pool == SERVER:
+        assert consul["ports"]["grpc"] == -1
+    else:
         assert set(consul["addresses"].values()) == {"127.0.0.1"}
         assert "https" not in consul["ports"]
     assert consul["http_config"]["allow_write_http_from"] == ["127.0.0.0/8", *CASES[case].platform.operators]

