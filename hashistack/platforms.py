@@ -169,6 +169,10 @@ class PlatformOperations:
         """What a machine has written lately, by file: the services' own where they can be read from here."""
         return {"console.log": self.driver(connection).evidence(machine)}
 
+    def published(self, connection: Connection) -> Sequence[str]:
+        """Ports of pools that this machine reaches, a text each: the address here, and where it leads."""
+        return ()
+
     def archives(self, url: str) -> ArchiveStore:
         """The archive store that `url`, which begins with `archive_scheme`, names."""
         raise NotImplementedError

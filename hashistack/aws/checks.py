@@ -106,6 +106,12 @@ def _clients(spec: ClusterSpec, region: str, new_vpc: bool) -> Iterator[Problem]
             )
         if pool.upgrade is not None:
             yield from _held(spec.upgrade_of(pool), f"{path}.upgrade")
+        if pool.publish:
+            yield Problem(
+                f"{path}.publish",
+                "is for local clusters: nobody reaches machines on AWS by a port of the host",
+                "Remove it, and give the pool a load balancer (`AwsPoolOptions.target_group_arns`).",
+            )
 
 
 def _held(policy: UpgradePolicy, path: str) -> Iterator[Problem]:

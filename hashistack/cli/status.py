@@ -165,7 +165,8 @@ def render(status: Mapping[str, Any]) -> RenderableType:
     kept = f"snapshots: {status['snapshot_told']}"
     address, _, port = status.get("resolver", "").partition(":")
     names = [f"names: dig @{address} -p {port} NAME"] if port else []
-    below = [foot, kept, *names, *status["releases"], *(f"! {problem}" for problem in status["problems"])]
+    ports = [f"published: {one}" for one in status.get("published", ())]
+    below = [foot, kept, *names, *ports, *status["releases"], *(f"! {problem}" for problem in status["problems"])]
     return Group(Text(head), table, *map(Text, below))
 
 

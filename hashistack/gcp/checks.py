@@ -124,6 +124,12 @@ def _clients(spec: ClusterSpec, region: str) -> Iterator[Problem]:
                 f" {_DNS_LABEL} (got {show(pool.name)})",
                 f"Shorten it to {most}.",
             )
+        if pool.publish:
+            yield Problem(
+                f"{path}.publish",
+                "is for local clusters: nobody reaches machines on Google Cloud by a port of the host",
+                "Remove it, and put a load balancer before the pool's group.",
+            )
         if pool.spot and not pool.all_spot:
             yield Problem(
                 f"{path}.on_demand_base",

@@ -107,6 +107,7 @@ class LocalCluster(pulumi.ComponentResource):
             ca_pem=secrets.ca_pem,
             region=spec.region,
             domain=spec.domain,
+            published={pool.name: pool.publish for pool in spec.pools if pool.publish},
             opts=child,
         )
         dns = LocalDns(f"{name}-dns", spec.upstreams, child)

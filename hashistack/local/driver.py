@@ -15,6 +15,7 @@ from hashistack.local.blueprint import Blueprint, blueprint
 from hashistack.local.docker_client import asking, engine
 from hashistack.local.machines import STAY, Machine
 from hashistack.local.proxy import proxy
+from hashistack.local.publisher import declared, publisher
 from hashistack.local.removal import remove_containers
 from hashistack.local.resolver import resolver
 from hashistack.ops.api.connection import Connection, Pool
@@ -53,8 +54,10 @@ class LocalDriver:
         if "cidr" not in servers.template:
             return  # made by a release that had no proxy: the next `up` makes one
         template = dict(servers.template)
+        spec = json.loads(template["spec"])
         plan = proxy(template, self._connection.ca_pem, self._connection.region)
-        front.ensure(self._client, [plan, resolver(template, json.loads(template["spec"])["dns"]["domain"])])
+        others = [resolver(template, spec["dns"]["domain"]), *publisher(template, declared(spec))]
+        front.ensure(self._client, [plan, *others])
 
     @asking()
     def grow(self, pool: str, count: int) -> tuple[str, ...]:

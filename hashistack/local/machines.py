@@ -224,7 +224,9 @@ def _make(
         network_mode=plan.network,
         restart_policy={"Name": "unless-stopped"},
     )
-    endpoint = client.api.create_endpoint_config(aliases=aliases(name, plan.role, slot), ipv4_address=address)
+    endpoint = client.api.create_endpoint_config(
+        aliases=aliases(name, plan.role, plan.pool, slot), ipv4_address=address
+    )
     client.api.create_volume(plan.volume, labels=plan.labels)
     if plan.docker:
         client.api.create_volume(plan.images, labels=plan.labels)
@@ -250,10 +252,15 @@ def _make(
     return container
 
 
-def aliases(name: str, role: str, slot: int) -> list[str]:
+def pool_name(pool: str) -> str:
+    """The name in the cluster's network that all machines of a pool of clients have."""
+    return f"{pool.lower()}.pool.{DOMAIN}"
+
+
+def aliases(name: str, role: str, pool: str, slot: int) -> list[str]:
     """The names of a machine in the cluster's network."""
     own = [f"{name}.{DOMAIN}"]
-    return own if role == "client" else [*own, f"servers.{DOMAIN}", f"slot-{slot}.{DOMAIN}"]
+    return [*own, pool_name(pool)] if role == "client" else [*own, f"servers.{DOMAIN}", f"slot-{slot}.{DOMAIN}"]
 
 
 def put_secrets(client: docker.DockerClient, container: str, secrets: Mapping[str, bytes]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -81,6 +82,17 @@ class LocalOperations(PlatformOperations):
 
         with asking():
             return logs(engine(), f"{connection.name}-{machine}")
+
+    def published(self, connection: Connection) -> Sequence[str]:
+        from hashistack.local.publisher import declared
+
+        servers = next(pool for pool in connection.pools if pool.role == "server")
+        published = declared(json.loads(servers.template["spec"])) if "spec" in servers.template else {}
+        return [
+            f"127.0.0.1:{one['host']} leads to port {one['port']} of {pool}"
+            for pool, ports in published.items()
+            for one in ports
+        ]
 
     def findings(self) -> Sequence[Finding]:
         from hashistack.local.preflight import run

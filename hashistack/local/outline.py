@@ -34,7 +34,7 @@ _KEPT = 64
 @dataclass(frozen=True)
 class PoolOutline:
     """One pool: its name, `server` or `client`, the machines that it is to have, the fields of its `Policy`, its Nomad
-    node pool, its task drivers and its own settings.
+    node pool, its task drivers, its own settings and the ports that it publishes (`port`, `host`).
     """
 
     name: str
@@ -44,6 +44,7 @@ class PoolOutline:
     node_pool: str
     drivers: list[str]
     settings: dict[str, Any]
+    publish: list[dict[str, int]]
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def _of(spec: ClusterSpec) -> Outline:
         raise SpecError(lacking)
     arch, versions = spec.servers.arch, spec.versions
     policy, own = vars(Policy.of(spec.upgrade)), own_settings.of(spec.servers)
-    servers = PoolOutline(SERVER, SERVER, spec.servers.count, policy, "", [], own)
+    servers = PoolOutline(SERVER, SERVER, spec.servers.count, policy, "", [], own, [])
     clients = (
         PoolOutline(
             pool.name,
@@ -104,6 +105,7 @@ def _of(spec: ClusterSpec) -> Outline:
             pool.node_pool,
             list(pool.drivers),
             own_settings.of(pool),
+            [one.model_dump() for one in pool.publish],
         )
         for pool in spec.clients
     )

@@ -131,5 +131,5 @@ def _attach(client: docker.DockerClient, site: str, machine: Machine) -> None:
     if endpoint:
         client.api.disconnect_container_from_network(machine.id, site, force=True)
     role = details["Config"]["Labels"][labels.ROLE]
-    names = machines.aliases(machine.name, role, machine.slot)
+    names = machines.aliases(machine.name, role, machine.pool, machine.slot)
     client.api.connect_container_to_network(machine.id, network, ipv4_address=machine.address, aliases=names)

@@ -24,7 +24,7 @@ _CHECKS = {
 }
 """Product to the API and path that say whether a server can answer; neither takes a certificate or a token."""
 
-_GLOBAL = f"""\
+GLOBAL = f"""\
 global
     # By default as many as files may be open: under Docker a million, and memory for all of them.
     maxconn 2000
@@ -80,7 +80,7 @@ def addresses(port_base: int) -> dict[str, str]:
 
 def config(gateway: str, server_name: str) -> str:
     """HAProxy's configuration. gateway: whence what comes to loopback arrives; nobody else is let in."""
-    return _GLOBAL + "".join(_product(product, gateway, server_name) for product in API_PORTS)
+    return GLOBAL + "".join(_product(product, gateway, server_name) for product in API_PORTS)
 
 
 def _product(product: str, gateway: str, server_name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
@@ -39,6 +40,25 @@ def port_base(index: int) -> int:
     return FIRST_PORT + PORTS * index
 
 
+def taken(docker: Listing, wanted: Iterable[int], site: str = "") -> Iterator[tuple[int, str]]:
+    """Those of the wanted ports of loopback that ``site`` can't publish, each with who has it."""
+    labelled = docker.containers(all=True, filters={"label": [labels.PUBLISHED]})
+    holders = {
+        int(port): str(found["Labels"][labels.SITE])
+        for found in labelled
+        for port in found["Labels"][labels.PUBLISHED].split(",")
+    }
+    last = dns_port(port_base(CLUSTERS - 1))
+    for port in wanted:
+        if port in holders:
+            if holders[port] != site:
+                yield port, f"the cluster {holders[port]}"
+        elif FIRST_PORT <= port <= last:
+            yield port, f"hashistack, for the APIs of clusters ({FIRST_PORT} to {last})"
+        elif not _free(port, socket.SOCK_STREAM):
+            yield port, "another program"
+
+
 @dataclass(frozen=True)
 class Reserved:
     """What the clusters of this Docker host hold, whether they run or are stopped: blocks of ports, and addresses."""
@@ -66,13 +86,18 @@ def ports_free(base: int) -> bool:
     """Whether every port of the block can be bound now. Docker has the last word when a machine starts."""
     dns = dns_port(base)
     wanted = [*((port, socket.SOCK_STREAM) for port in (*range(base, base + PORTS), dns)), (dns, socket.SOCK_DGRAM)]
-    for port, kind in wanted:
-        with socket.socket(type=kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                return False
+    return all(_free(port, kind) for port, kind in wanted)
+
+
+def _free(port: int, kind: socket.SocketKind) -> bool:
+    with socket.socket(type=kind) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError:
+            return True  # below 1024: Docker may, where this user may not
+        except OSError:
+            return False
     return True
 
 
@@ -89,6 +114,11 @@ def api_ports(base: int) -> dict[str, int]:
 def dns_port(base: int) -> int:
     """The host port where the cluster's names are answered: behind the blocks of all clusters, one for each."""
     return FIRST_PORT + PORTS * CLUSTERS + (base - FIRST_PORT) // PORTS
+
+
+def publisher_address(cidr: str) -> str:
+    """The address in the network of ``cidr`` of what leads to pools' ports: the last but two, which no machine gets."""
+    return str(IPv4Network(cidr)[-4])
 
 
 def resolver_address(cidr: str) -> str:

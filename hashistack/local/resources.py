@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -76,7 +76,8 @@ class LocalNetwork(HashistackResource):
 class LocalApi(HashistackResource):
     """One address for the APIs of the servers, whichever servers there are: a proxy that passes TLS through.
 
-    Beside it a resolver for the host. ``region`` is Nomad's, which the servers' certificates name; ``domain`` Consul's.
+    Beside it a resolver for the host, and what leads to pools' ports. ``region`` is Nomad's, which the servers'
+    certificates name; ``domain`` Consul's; ``published`` a pool to the ports of it that loopback has (`port`, `host`).
     """
 
     resource_type = "hashistack:index:LocalApi"
@@ -98,6 +99,7 @@ class LocalApi(HashistackResource):
         ca_pem: pulumi.Input[str],
         region: str,
         domain: str,
+        published: Mapping[str, Sequence[Mapping[str, int]]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {
@@ -111,6 +113,7 @@ class LocalApi(HashistackResource):
             "ca_pem": ca_pem,
             "region": region,
             "domain": domain,
+            "published": dict(published),
         }
         super().__init__(name, inputs, opts)
 

@@ -5,7 +5,7 @@ from hashistack.spec.cluster import ClusterSpec
 from hashistack.spec.dns import Dns
 from hashistack.spec.network import Network, Peer, Subnet
 from hashistack.spec.policy import UpgradePolicy
-from hashistack.spec.pool import ClientPool, HostVolume, ServerPool
+from hashistack.spec.pool import ClientPool, HostVolume, Published, ServerPool
 from hashistack.spec.problems import Problem, SpecError
 from hashistack.spec.release_warnings import warnings
 from hashistack.spec.seal import Seal
@@ -23,6 +23,7 @@ __all__ = [
     "Peer",
     "Pin",
     "Problem",
+    "Published",
     "Seal",
     "ServerPool",
     "Snapshots",

@@ -43,6 +43,7 @@ class ClusterSpec(Section):
         (reads("servers", "clients", "versions"), spec_checks.architectures),
         (reads("dns", "network"), spec_checks.resolvers),
         (reads("registries"), registries),
+        (reads("clients"), spec_checks.published),
     )
     hints: ClassVar[Mapping[str, str]] = {
         "count": "Give the number of servers as `servers: {count: 3}`.",

@@ -127,6 +127,15 @@ class HostVolume(Section):
     """Whether jobs may only read it."""
 
 
+class Published(Section):
+    """A port of a pool's machines that the host of a local cluster reaches on loopback."""
+
+    port: Annotated[int, Field(ge=1, le=65535)]
+    """Port on the machines: a job's static one."""
+    host: Annotated[int, Field(ge=1, le=65535)] = Field(default_factory=lambda given: given["port"])
+    """Port on 127.0.0.1; `port` if not given."""
+
+
 def _size(pool: ClientPool) -> Iterator[Problem]:
     if pool.min > pool.max:
         yield Problem("min", f"min {pool.min} > max {pool.max}", "Lower min or raise max.")
@@ -246,6 +255,8 @@ class ClientPool(Section):
     """The same for its Consul."""
     host_volumes: dict[VolumeName, HostVolume] = Field(default={})
     """Directories of the machine that jobs may mount, by name."""
+    publish: Many[Published] = ()
+    """Ports of its machines that the host reaches on 127.0.0.1; on local clusters alone."""
     zones: Zones = None
     """Zones to spread the machines over; none given: the provider chooses."""
     upgrade: UpgradePolicy | None = None

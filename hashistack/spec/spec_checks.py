@@ -29,6 +29,21 @@ def pool_names(spec: ClusterSpec) -> Iterator[Problem]:
         seen.setdefault(pool.name.lower(), f"clients[{index}]")
 
 
+def published(spec: ClusterSpec) -> Iterator[Problem]:
+    """A port of the host that is published twice."""
+    seen: dict[int, str] = {}
+    for index, pool in enumerate(spec.clients):
+        for number, one in enumerate(pool.publish):
+            path = f"clients[{index}].publish[{number}]"
+            if one.host in seen:
+                yield Problem(
+                    f"{path}.host",
+                    f"port {one.host} of the host leads to {seen[one.host]} already",
+                    "Give another `host`.",
+                )
+            seen.setdefault(one.host, path)
+
+
 def exec_driver(spec: ClusterSpec) -> Iterator[Problem]:
     """No pool with the exec driver: the cluster's own jobs have nowhere to run."""
     if not any("exec" in pool.drivers for pool in spec.clients):

@@ -36,6 +36,12 @@ BAD: Mapping[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         "spec.clients[0].zones: the network is made in the zones of the servers, and us-east-1a is none of them. Name"
         " the zones in `servers.zones`, these among them.",
     ),
+    "a port of the laptop": (
+        {"clients": [{**WORKERS, "publish": [{"port": 8080}]}]},
+        {},
+        "spec.clients[0].publish: is for local clusters: nobody reaches machines on AWS by a port of the host. Remove"
+        " it, and give the pool a load balancer (`AwsPoolOptions.target_group_arns`).",
+    ),
     "a type of another architecture": (
         {"servers": {"machine_type": "m6g.large"}},
         {},

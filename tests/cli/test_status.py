@@ -71,8 +71,9 @@ def test_the_releases_faults_are_named_in_two_lines_and_make_no_cluster_ill() ->
 
 def test_where_this_machine_is_answered_for_names_is_told() -> None:
     screen = Console(width=400, record=True, file=StringIO())
-    screen.print(render({**look(cluster()), "resolver": "127.0.0.1:30144"}))
-    assert "names: dig @127.0.0.1 -p 30144 NAME" in screen.export_text()
+    screen.print(render({**look(cluster()), "resolver": "127.0.0.1:30144", "published": ["127.0.0.1:80 leads"]}))
+    said = screen.export_text()
+    assert "names: dig @127.0.0.1 -p 30144 NAME" in said and "published: 127.0.0.1:80 leads" in said
 
 
 def test_a_machine_in_the_catalog_that_is_not_ours_is_shown_as_such() -> None:

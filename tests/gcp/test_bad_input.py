@@ -34,6 +34,12 @@ BAD: Mapping[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {},
         'spec.servers.machine_type: is no machine type of Google Cloud (got "m6i.large"). One is "n2-standard-2".',
     ),
+    "a port of the laptop": (
+        {"clients": [{**WORKERS, "publish": [{"port": 8080}]}]},
+        {},
+        "spec.clients[0].publish: is for local clusters: nobody reaches machines on Google Cloud by a port of the host."
+        " Remove it, and put a load balancer before the pool's group.",
+    ),
     "types of two kinds of disk": (
         {"clients": [{**WORKERS, "machine_type": "n2-standard-2", "machine_types": ["n4-standard-2"]}]},
         {},

@@ -119,7 +119,7 @@ def test_one_that_a_killed_start_left_without_a_network_gets_it_back() -> None:
     power.start(client(api), SITE, [machine("web-1")])
     (connect, start) = api.done
     assert connect[:3] == ("connect_container_to_network", "web-1", "n1")
-    assert connect[4] == ("aliases", ["web-1.hashistack.internal"])
+    assert connect[4] == ("aliases", ["web-1.hashistack.internal", "web.pool.hashistack.internal"])
     assert start == ("start", "web-1")
 
 

@@ -84,6 +84,13 @@ def inputs(client: docker.DockerClient, authority: pki.Issued) -> Iterator[Props
     network.remove()
 
 
+def free_port() -> int:
+    """A port of loopback that nobody has now, and no cluster can have."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 Server = Callable[[str], Container]
 
 
@@ -207,6 +214,60 @@ def test_another_ca_or_image_is_another_container(client: docker.DockerClient, i
         client, [proxy.proxy(news, news["ca_pem"], "global"), resolver(news, "consul")]
     )  # as a rollout does, from what it knows
     assert {one["Names"][0]: one["Id"] for one in front.found(client.api, inputs["site"])} == after
+
+
+def test_a_published_port_leads_to_machines_of_its_pool_where_something_listens(
+    client: docker.DockerClient, inputs: Props
+) -> None:
+    def machine(pool: str, port: int) -> Container:
+        """A client of a pool that says its pool at a port."""
+        endpoint = client.api.create_endpoint_config(aliases=machines.aliases("any", "client", pool, 0))
+        serve = f"mkdir -p /srv/www && echo {pool} >/srv/www/index.html && exec "
+        serve += f"$(command -v busybox-extras || command -v busybox) httpd -f -p {port} -h /srv/www"
+        made = client.api.create_container(
+            tag(),
+            name=f"{inputs['site']}-{uuid4().hex[:4]}",
+            entrypoint=["sh", "-c", serve],
+            stop_signal="SIGKILL",
+            labels=inputs["labels"],
+            host_config=client.api.create_host_config(network_mode=inputs["network"]),
+            networking_config={"EndpointsConfig": {inputs["network"]: endpoint}},
+        )["Id"]
+        client.api.start(made)
+        return client.containers.get(made)
+
+    def says(host: int) -> str:
+        try:
+            with build_opener(ProxyHandler({})).open(f"http://127.0.0.1:{host}/", timeout=5) as answer:
+                return str(answer.read().decode()).strip()
+        except (URLError, OSError):
+            return ""
+
+    first, second = free_port(), free_port()
+    published = {"Web": [{"port": 8080, "host": first}], "batch": [{"port": 8080, "host": second}]}
+    news, handler = {**inputs, "published": published}, ApiHandler()
+    handler.create(Context(), inputs)
+    assert handler.diff(Context(), inputs["site"], inputs, news) == Diff(update=("published",))
+    handler.update(Context(), inputs["site"], inputs, news)
+    assert handler.diff(Context(), inputs["site"], news, news) == Diff()
+    assert dict(ranges.taken(client.api, [first, second])) == dict.fromkeys(
+        (first, second), f"the cluster {inputs['site']}"
+    )
+    assert not dict(ranges.taken(client.api, [first, second], inputs["site"]))
+
+    machine("Web", 9999)  # where nothing listens at the port
+    there, _ = machine("Web", 8080), machine("batch", 8080)
+    until(lambda: (says(first), says(second)) == ("Web", "batch"), 60, lambda: f"{says(first)}, {says(second)}")
+    there.remove(force=True)
+    until(lambda: not says(first), 30, "nobody answers")
+    machine("Web", 8080)
+    until(lambda: says(first) == "Web", 60, "the new machine answers")
+    # Only loopback leads there: a task can ask the machine itself.
+    inside = f"curl -s --max-time 5 http://{ranges.publisher_address(inputs['cidr'])}:10000/"
+    assert machine("batch", 8080).exec_run(["sh", "-c", inside]).exit_code != 0
+
+    handler.update(Context(), inputs["site"], news, inputs)
+    assert not dict(ranges.taken(client.api, [first, second]))
 
 
 def test_the_host_is_answered_by_whichever_servers_there_are(client: docker.DockerClient, inputs: Props) -> None:

@@ -400,6 +400,16 @@ BAD: list[tuple[str, dict[Any, Any], str]] = [
         'spec.clients[0].host_volumes["a b"]: a host volume\'s name cannot have " " (got "a b"). Use only letters, digits, "-" and "_".',
     ),
     (
+        "50",
+        {"clients": [{"name": "web", "publish": [{"port": 80, "host": 8080}, {"port": 8080}]}]},
+        "spec.clients[0].publish[1].host: port 8080 of the host leads to clients[0].publish[0] already. Give another `host`.",
+    ),
+    (
+        "50",
+        {"clients": [{"name": "web", "publish": [{"port": 0}]}]},
+        "spec.clients[0].publish[0].port: must be at least 1 (got 0). Raise it.",
+    ),
+    (
         "51",
         {"dns": {"upstreams": ["0.0.0.0", "1.1.1.1"]}},
         'spec.dns.upstreams[0]: cannot be 0.0.0.0 or :: (got "0.0.0.0"). Give the address of a resolver.',

@@ -24,12 +24,13 @@ def status(project: Project, watch: bool, output: Output) -> bool:
     """Show the cluster; with `watch`, again and again. Answers whether it was healthy at last."""
     console = Console(highlight=False, soft_wrap=True)
     connection = _connection(project)
-    resolver = operations(connection.provider).resolver(connection)
+    platform = operations(connection.provider)
+    beside = {"resolver": platform.resolver(connection), "published": list(platform.published(connection))}
     with Cluster(connection) as cluster:
         while True:
             machines, all_of_it = stopped(connection)
             seen = asleep(connection, machines) if all_of_it else look(cluster, machines)
-            seen["resolver"] = resolver
+            seen |= beside
             if output is Output.JSON:
                 print(json.dumps(seen), flush=True)
             else:

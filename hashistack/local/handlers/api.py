@@ -1,4 +1,4 @@
-"""LocalApi's handler: an address for the servers' APIs and one for the cluster's names, whichever servers there are."""
+"""LocalApi's handler: addresses for APIs, names and published ports, whichever machines there are."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from hashistack.local.docker_client import DockerHandler, engine
 from hashistack.local.front import Front, ensure, remove, runs
 from hashistack.local.listing import listing
 from hashistack.local.proxy import addresses, proxy
+from hashistack.local.publisher import publisher
 from hashistack.local.ranges import dns_port
 from hashistack.local.resolver import resolver
 from hashistack.provider.handler import Context, Diff, Props, changed, is_known
 
 
 class ApiHandler(DockerHandler):
-    """Inputs: site, labels, network, cidr, gateway, port_base, image, ca_pem, region, domain.
+    """Inputs: site, labels, network, cidr, gateway, port_base, image, ca_pem, region, domain, published (see LocalApi).
 
     Outputs: addresses (product to the address of its API), dns (address and port of the resolver). What is lost or
     stopped comes back with the next `up`.
@@ -42,7 +43,8 @@ class ApiHandler(DockerHandler):
 
 
 def _plans(news: Props) -> list[Front]:
-    return [proxy(news, news["ca_pem"], news["region"]), resolver(news, news["domain"])]
+    apis, names = proxy(news, news["ca_pem"], news["region"]), resolver(news, news["domain"])
+    return [apis, names, *publisher(news, news.get("published") or {})]
 
 
 def _outputs(news: Props) -> Props:

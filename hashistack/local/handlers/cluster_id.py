@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 from hashistack.component.specification import SpecificationHandler
 from hashistack.local import labels
 from hashistack.local.docker_client import DockerHandler, engine
+from hashistack.local.listing import listing
+from hashistack.local.ranges import taken
 from hashistack.local.removal import sweep
 from hashistack.provider.handler import Context, Props, ResourceFailed
 
@@ -30,13 +33,16 @@ class SiteHandler(DockerHandler, SpecificationHandler):
     def preview(self, ctx: Context, olds: Props | None, news: Props) -> Props:
         # Or a preview would have everything else replaced, which a site that may be another one means.
         if olds:
+            _refuse_taken(news, olds["site"])
             self.tell(ctx, olds, news)
             return {"site": olds["site"], "labels": olds["labels"]}
         _refuse_unfit()
+        _refuse_taken(news)
         self.tell(ctx, None, news)
         return {}
 
     def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
+        _refuse_taken(news, olds["site"])
         self.tell(ctx, olds, news)
         return {"site": olds["site"], "labels": olds["labels"]}
 
@@ -50,6 +56,7 @@ class SiteHandler(DockerHandler, SpecificationHandler):
                 "keep the component's name in the program (or give it Pulumi's `aliases`). Where the stack's state was "
                 f"lost, remove what is left: docker rm -fv $(docker ps -aqf label={labels.SITE}={other})",
             )
+        _refuse_taken(news)
         self.tell(ctx, None, news)
         site = f"{news['name']}-{secrets.token_hex(2)}"
         marks = {
@@ -72,6 +79,16 @@ def _refuse_unfit() -> None:
 
     if missing := [found for found in preflight(engine()) if found.ok is False]:
         raise ResourceFailed("\n".join(map(str, missing)))
+
+
+def _refuse_taken(news: Props, site: str = "") -> None:
+    """Raises ResourceFailed with each port to be published that another has; ``site``: the cluster's own, if any."""
+    from hashistack.spec import ClusterSpec
+
+    published = [one.host for pool in ClusterSpec.parse(json.loads(news["spec"])).clients for one in pool.publish]
+    if published and (found := list(taken(listing(), published, site))):
+        lines = [f"port {port} of 127.0.0.1 can't be published: it belongs to {holder}" for port, holder in found]
+        raise ResourceFailed("\n".join(lines), "give another `host` in the pool's `publish`, or end what has the port")
 
 
 def _same(client: docker.DockerClient, marks: dict[str, str]) -> str:
