@@ -125,13 +125,15 @@ class Client:
             while due <= now and not self.ending:
                 self._begin(due, now, round(start + self.wall) + asked // self.rate)
                 asked += 1
-                self.ending = asked >= self.rate * seconds
+                if asked >= self.rate * seconds:
+                    self.ending = True  # never False: SIGTERM may have come meanwhile
                 due = start + phase + asked / self.rate
             if now >= look:
                 look = now + LOOK_SECONDS
                 if not there(self.machine):
                     return  # the network is gone with its machine, and so is what was under way
-                self.ending = self.ending or there(self.told_to_go)
+                if there(self.told_to_go):
+                    self.ending = True
                 self._tell(now)
             if self.ending and not self.records:
                 return

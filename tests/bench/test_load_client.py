@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.load_client import Client
 from hashistack.ops.report.samples import Sample, totals
 
 ROOT = Path(__file__).parents[2]
@@ -133,6 +135,23 @@ def test_every_second_has_its_requests_and_each_its_latency(resolver: Resolver) 
     # A name and an address for each request, after the questions that waited for the name.
     assert resolver.waited >= 1
     assert len(resolver.asked) == resolver.waited + 2 * total.requests
+
+
+def test_a_signal_that_comes_while_a_request_begins_is_not_forgotten(resolver: Resolver) -> None:
+    client = Client("tester", os.getpid(), NAME, resolver.port, "/", "web ", RATE)
+    begin = client._begin
+
+    def told_meanwhile(due: float, now: float, second: int) -> None:
+        begin(due, now, second)
+        client.ending = True
+
+    client._begin = told_meanwhile  # type: ignore[method-assign]
+    thread = threading.Thread(target=client.run, args=(math.inf,), daemon=True)
+    thread.start()
+    thread.join(20)
+    client.resolver.close()
+    client.poll.close()
+    assert not thread.is_alive()
 
 
 def test_an_address_that_comes_with_the_name_is_not_asked_for(resolver: Resolver) -> None:
