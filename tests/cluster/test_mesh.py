@@ -118,15 +118,20 @@ def test_a_service_lets_nobody_in_but_whom_an_intention_names(mesh: Mesh, allowe
 
 def test_a_sidecar_has_the_rights_of_its_service_alone(mesh: Mesh) -> None:
     """Its token is in what it is started with; root reads that on its machine."""
-    started = "/var/lib/hashistack/nomad/alloc/*/connect-proxy-mesh-*/secrets/envoy_bootstrap.json"
-    tokens = "cat {} | jq -r '[.. | objects | select(.key == \"x-consul-token\").value] | unique[]'"
+    token = (
+        "jq -r '[.. | objects | select(.key == \"x-consul-token\").value] | unique[]'"
+        " /var/lib/hashistack/nomad/alloc/{}/connect-proxy-mesh-*/secrets/envoy_bootstrap.json"
+    )
+    machines = {client.name: client for client in mesh.datacenter.clients}
     services = []
-    for client in mesh.datacenter.clients:
-        for token in client.sh(tokens.format(started)).split():
-            _, said = client.get("http://127.0.0.1:8500/v1/acl/token/self", f"-H 'X-Consul-Token: {token}'")
-            read = json.loads(said)
-            assert not read.get("Policies") and not read.get("Roles")
-            services += [identity["ServiceName"] for identity in read["ServiceIdentities"]]
+    for allocation in mesh.datacenter.nomad("/v1/job/mesh/allocations"):
+        client = machines[allocation["NodeName"]]
+        header = f"-H 'X-Consul-Token: {client.sh(token.format(allocation['ID'])).strip()}'"
+        status, said = client.get("http://127.0.0.1:8500/v1/acl/token/self", header)
+        assert status == 200, said
+        read = json.loads(said)
+        assert not read.get("Policies") and not read.get("Roles")
+        services += [identity["ServiceName"] for identity in read["ServiceIdentities"]]
     assert sorted(services) == ["mesh-api", "mesh-api", "mesh-front", "mesh-front"]
 
 

@@ -23,6 +23,9 @@ job "mesh" {
         interval = "1s"
         timeout  = "2s"
         expose   = true
+
+        # One late answer of a busy machine leaves nobody to ask while the other instance moves.
+        failures_before_critical = 3
       }
       connect {
         sidecar_service {}
@@ -65,6 +68,8 @@ job "mesh" {
         type     = "tcp"
         interval = "1s"
         timeout  = "2s"
+
+        failures_before_critical = 3
       }
     }
     service {
