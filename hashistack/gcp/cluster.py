@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import pulumi
 
 from hashistack.cloud.refusal import parsed
 from hashistack.component.connection import DeclaredPool, connection
-from hashistack.component.preflight import of_every_platform, refuse
+from hashistack.component.preflight import of_every_platform, preflight, refuse
 from hashistack.component.resource import Specification
 from hashistack.gcp import checks, names
 from hashistack.gcp.access.artifacts import GcpArtifacts, GcpArtifactsArgs
@@ -33,6 +33,8 @@ from hashistack.secrets.cluster import ClusterSecrets
 from hashistack.spec import own_settings
 from hashistack.spec.pool import ClientPool, ServerPool
 
+PREFLIGHT: Final = "hashistack:index:gcpPreflight"
+
 
 class GcpCluster(pulumi.ComponentResource):
     """Servers, client pools, network, DNS, secrets and seal on Google Cloud, from the specification that all providers
@@ -54,7 +56,10 @@ class GcpCluster(pulumi.ComponentResource):
             here = scope(spec.name, self)
         distribution = args.image if args.image in OFFICIAL else ""
         found = checks.problems(spec, here.region, args.tags, args.pools, args.network_id is None, distribution)
-        unfit = of_every_platform(spec.model_dump_json()) if spec.to_look_at else []
+        unfit = preflight(PREFLIGHT, {"spec": spec.model_dump_json(), "project": here.project, "region": here.region,
+                                      "site": here.site})  # fmt: skip
+        if spec.to_look_at:
+            unfit += of_every_platform(spec.model_dump_json())
         refuse((*names.problems(name), *found), unfit)
         first = Specification(f"{name}-specification", spec.model_dump_json(), pulumi.ResourceOptions(parent=self))
         child = pulumi.ResourceOptions(parent=self, depends_on=[first])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from hashistack.platforms import ArchiveStore, PlatformOperations, Stack
 
@@ -17,6 +17,7 @@ class GcpOperations(PlatformOperations):
 
     extra = "gcp"
     component = "hashistack:index:GcpCluster"
+    functions: ClassVar[Mapping[str, str]] = {"hashistack:index:gcpPreflight": "hashistack.gcp.ops.preflight:answer"}
     archive_scheme = "gs://"
 
     def driver(self, connection: Connection) -> PoolDriver:

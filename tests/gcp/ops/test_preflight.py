@@ -1,0 +1,198 @@
+"""What stands against a cluster in its project, told before anything is made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pytest
+
+from hashistack.component.findings import Finding, text
+from hashistack.gcp.ops import preflight, session
+from hashistack.gcp.ops.preflight import APIS, Look, answer, run
+from hashistack.gcp.ops.session import Google
+from hashistack.provider.handler import Context
+from hashistack.spec import ClusterSpec
+from hashistack.testing import Gcp, record
+
+from ..cases import CLUSTERS, program
+from .conftest import SITE, Site
+from .project import COMPUTE, PROJECT, REGION, ZONES, Project, Refused
+
+ENABLED = [*APIS, "cloudkms.googleapis.com"]
+
+
+def project(
+    enabled: list[str] = ENABLED, types: Mapping[str, tuple[str, ...]] | None = None, quotas: Any = None
+) -> Project:
+    """One that has all it needs, but for what is said otherwise. types: machine type to the zones that have it."""
+    made = Project()
+    offered = {"n2-standard-2": ZONES} if types is None else types
+    limits = {"N2_CPUS": (100, 0), "CPUS": (100, 90), "SSD_TOTAL_GB": (2000, 0), **(quotas or {})}
+
+    def services(parts: list[str], query: Mapping[str, str], body: Any) -> Any:
+        assert (parts[3], query["filter"]) == (PROJECT, "state:ENABLED")
+        return {"services": [{"config": {"name": name}, "state": "ENABLED"} for name in enabled]}
+
+    def region(parts: list[str], query: Mapping[str, str], body: Any) -> Any:
+        if parts[-1] != REGION:
+            raise Refused(404, "notFound", f"The resource '{parts[-1]}' was not found")
+        told = [{"metric": metric, "limit": limit, "usage": used} for metric, (limit, used) in limits.items()]
+        return {"status": "UP", "zones": [f"{COMPUTE}/projects/x/zones/{zone}" for zone in ZONES], "quotas": told}
+
+    def machine_types(parts: list[str], query: Mapping[str, str], body: Any) -> Any:
+        found = {
+            f"zones/{zone}": {
+                "machineTypes": [
+                    {"name": name, "guestCpus": int(name.rpartition("-")[2])}
+                    for name, zones in offered.items()
+                    if zone in zones and f'name = "{name}"' in query["filter"]
+                ]
+            }
+            for zone in ZONES
+        }
+        return {"items": found}
+
+    made.more = {
+        "serviceusage.services.list": services,
+        "compute.regions.get": region,
+        "compute.machineTypes.aggregatedList": machine_types,
+    }
+    return made
+
+
+def look(there: Project, spec: dict[str, Any] | None = None, region: str = REGION) -> list[Finding]:
+    return run(Look(Google(there.http), ClusterSpec.parse({"name": "prod", **(spec or {})}), PROJECT, region, SITE))
+
+
+def bad(found: list[Finding], ok: bool | None = False) -> list[str]:
+    return [str(one) for one in found if one.ok is ok]
+
+
+def test_a_project_that_has_all_of_it() -> None:
+    found = look(project())
+    assert {one.ok for one in found} == {True}
+    assert {one.sentence for one in found} == {sentence for sentence, _ in preflight._CHECKS}
+
+
+def test_each_api_that_is_not_enabled_is_one_error_with_its_command() -> None:
+    found = bad(look(project(enabled=["compute.googleapis.com", "iam.googleapis.com", "storage.googleapis.com"])))
+    assert found == [
+        f"the APIs are enabled: no. {api} is not, in project {PROJECT}. Next: gcloud services enable {api} --project"
+        f" {PROJECT}"
+        for api in ("secretmanager.googleapis.com", "cloudkms.googleapis.com")
+    ]
+
+
+def test_a_key_of_ones_own_needs_no_api_for_a_new_one() -> None:
+    key = f"projects/{PROJECT}/locations/{REGION}/keyRings/own/cryptoKeys/vault"
+    assert bad(look(project(enabled=[*APIS]), {"seal": {"type": "gcpckms", "key": key}})) == []
+
+
+def test_a_region_that_there_is_not() -> None:
+    (said,) = bad(look(project(), region="europe-west99"))[:1]
+    assert said == (
+        "the region and its zones are there: no. Google has no region europe-west99. Next: pulumi config set"
+        " gcp:region NAME"
+    )
+
+
+def test_a_zone_that_there_is_not() -> None:
+    zones = [ZONES[0], ZONES[1], f"{REGION}-z"]
+    found = bad(look(project(), {"servers": {"zones": zones}}))
+    assert any(f"{REGION} has no {REGION}-z. Next: name zones among" in one for one in found)
+
+
+def test_a_type_that_a_zone_has_not() -> None:
+    found = look(project(types={"n2-standard-2": ZONES, "c3-standard-4": ZONES[:2]}), _pool("c3-standard-4"))
+    assert bad(found) == [
+        "machines of these types are to be had: no. spec.clients[0]: c3-standard-4 is not offered in"
+        f" {ZONES[2]}. Next: name another one, or other zones"
+    ]
+
+
+def test_of_several_types_one_that_is_missing_is_worth_knowing() -> None:
+    pool = _pool("n2-standard-2", machine_types=["c3-standard-4"])
+    found = look(project(), pool)
+    assert bad(found) == []
+    assert len([one for one in bad(found, None) if "c3-standard-4 is not offered" in one]) == 1
+
+
+def _pool(machine_type: str, **more: Any) -> dict[str, Any]:
+    return {"clients": [{"name": "w", "machine_type": machine_type, **more}]}
+
+
+@pytest.mark.parametrize(
+    ("quotas", "ok"),
+    [
+        ({"N2_CPUS": (13, 0)}, False),  # 4 servers and 3 clients of 2
+        ({"N2_CPUS": (14, 0)}, True),
+        ({"N2_CPUS": (20, 8)}, False),
+        ({"SSD_TOTAL_GB": (300, 0)}, False),
+    ],
+)
+def test_quotas(quotas: Any, ok: bool) -> None:
+    found = bad(look(project(quotas=quotas)))
+    assert (found == []) is ok, found
+    assert ok or f"quotas?project={PROJECT}" in found[0]
+
+
+def test_a_pool_that_could_not_grow_to_its_max_is_worth_knowing() -> None:
+    found = look(project(quotas={"N2_CPUS": (20, 0)}), {"clients": [{"name": "w", "min": 2, "max": 9}]})
+    assert bad(found) == []
+    assert [one for one in bad(found, None) if "N2_CPUS" in one and "14 needed (up to 28)" in one]
+
+
+def test_a_cluster_that_is_there_already_uses_its_own(site: Site) -> None:
+    site.project.more = project(quotas={"N2_CPUS": (14, 14)}).more
+    site.pool("web", 2)
+    assert bad(look(site.project)) == []
+
+
+@pytest.mark.parametrize("reason", ["forbidden", "SERVICE_DISABLED"])
+def test_what_these_credentials_may_not_see_stops_nothing(reason: str) -> None:
+    there = project()
+    there.refuse = lambda method: (
+        Refused(403, reason, "no", "serviceusage.googleapis.com") if method.startswith("serviceusage") else None
+    )
+    found = look(there)
+    assert bad(found) == []
+    assert len(bad(found, None)) == 1
+
+
+def test_without_an_answer_nothing_is_known_and_it_is_said_once() -> None:
+    there = project()
+    there.away = True
+    found = look(there)
+    assert (bad(found), len(found)) == ([], 1)
+    assert "Google does not answer" in str(found[0])
+
+
+def test_the_plugins_function_answers_with_findings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_authorized", lambda: project(enabled=[]).http)
+    asked = {"spec": ClusterSpec.parse({"name": "prod"}).model_dump_json(), "project": PROJECT, "region": REGION}
+    found = json.loads(answer(Context(), {**asked, "site": SITE})["findings"])
+    assert sum(one["ok"] is False for one in found) == len(ENABLED)
+
+
+def test_a_cluster_is_refused_with_all_of_it_before_anything_is_made() -> None:
+    class Lacking(Gcp):
+        def answer(self, token: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
+            if token == "hashistack:index:gcpPreflight":
+                assert (args["project"], args["region"]) == (PROJECT, REGION)
+                found = [Finding("the APIs are enabled", False, f"{api} is not", f"enable {api}") for api in APIS[:2]]
+                return {"findings": text(found)}
+            return super().answer(token, args)
+
+        def outputs(self, type: str, name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+            assert type in ("pulumi:providers:gcp", "hashistack:index:GcpCluster"), f"{type} is declared"
+            return super().outputs(type, name, inputs)
+
+    with pytest.raises(pulumi.RunError) as caught:
+        record(program(CLUSTERS["minimal"]), Lacking(REGION))
+    assert str(caught.value).splitlines() == [
+        *(f"the APIs are enabled: no. {api} is not. Next: enable {api}" for api in APIS[:2]),
+        "Nothing was made.",
+    ]
