@@ -143,6 +143,10 @@ class PlatformOperations:
         """The clusters that can be seen from here without being told where they are, where asking costs nothing."""
         return ()
 
+    def remove(self, cluster: Running, warn: Callable[[str], None]) -> None:
+        """Remove all that `running` saw of a cluster, with its data; what is gone already is fine."""
+        raise PlatformMissing(f"{cluster.site} can't be removed without its stack", "hashistack down -C DIR")
+
     def findings(self) -> Sequence[Finding]:
         """What this machine must have for a cluster."""
         return ()

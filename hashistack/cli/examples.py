@@ -5,6 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 EXAMPLES: Final = {
+    "gc": """\b
+Examples:
+  hashistack up --ttl 4h              a cluster that may go after four hours
+  hashistack gc                       what has expired on this machine; removes nothing
+  hashistack gc --yes
+  hashistack gc --run $GITHUB_RUN_ID --yes
+
+\b
+Exit codes: 0 nothing is left to remove, 1 there is something (without --yes),
+2 something could not be removed.
+""",
     "init": """\b
 Examples:
   hashistack init shop                a local cluster called shop, in the new directory shop

@@ -19,7 +19,7 @@ import signal
 from typing import Annotated
 
 from hashistack import call_log
-from hashistack.cli.commands import clusters, execute, init, inventory, job, logs, support, ui
+from hashistack.cli.commands import clusters, execute, garbage, init, inventory, job, logs, support, ui
 from hashistack.cli.commands.load import load as load_command
 from hashistack.cli.commands.report import report as report_command
 from hashistack.cli.commands.snapshot import app as snapshot
@@ -35,6 +35,7 @@ from hashistack.cli.options import (
     ReportOption,
     SnapshotOption,
     StackOption,
+    TtlOption,
     named_project,
 )
 from hashistack.cli.output import Output
@@ -55,6 +56,7 @@ app.add_typer(toolchain, name="toolchain")
 app.command("report")(report_command)
 app.command("load")(load_command)
 app.command("list")(clusters.list_)
+app.command("gc", epilog=EXAMPLES["gc"])(garbage.gc)
 for one in (init.init, inventory.inventory, job.run, logs.logs, execute.execute, support.support, ui.ui):
     app.command({"execute": "exec"}.get(one.__name__), epilog=EXAMPLES[one.__name__])(one)
 
@@ -81,6 +83,7 @@ def up(
     stack: StackOption = None,
     cluster: ClusterOption = None,
     ignore_job: IgnoreJobOption = None,
+    ttl: TtlOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="after the loss of all servers: begin again, empty")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -90,7 +93,8 @@ def up(
     from hashistack.ops.rollout.ignored_jobs import ignore
 
     ignore(ignore_job or ())
-    run(named_project(directory, stack, cluster, deployed=False, changes=True, whole=True), Show(output), anew=yes)
+    project = named_project(directory, stack, cluster, deployed=False, changes=True, whole=True)
+    run(project, Show(output), anew=yes, ttl=ttl or "")
 
 
 @app.command()

@@ -64,6 +64,16 @@ SnapshotOption = Annotated[
     bool, typer.Option("--snapshot/--no-snapshot", help="take a snapshot of all three before servers are changed")
 ]
 ReportOption = Annotated[Path | None, typer.Option("--report", metavar="FILE.html", help="write the report at the end")]
+TtlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ttl",
+        envvar="HASHISTACK_TTL",
+        metavar="DURATION",
+        help="of a new cluster: after this time (4h, 90m) `hashistack gc` may remove it",
+        show_default=False,
+    ),
+]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text, or json (one object a line)")]
 
 

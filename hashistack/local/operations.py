@@ -59,6 +59,13 @@ class LocalOperations(PlatformOperations):
 
         return clusters()
 
+    def remove(self, cluster: Running, warn: Callable[[str], None]) -> None:
+        from hashistack.local.docker_client import asking, engine
+        from hashistack.local.removal import sweep
+
+        with asking():
+            sweep(engine(), cluster.site, warn)
+
     def load_images(self, cluster: str, images: Sequence[str], tell: Callable[[str], None]) -> int:
         from hashistack.local.docker_client import engine
         from hashistack.local.images import load

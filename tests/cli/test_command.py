@@ -32,6 +32,7 @@ def test_version_and_help() -> None:
     for command in (
         "up",
         "down",
+        "gc",
         "init",
         "inventory",
         "list",

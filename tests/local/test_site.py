@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import requests
 from docker.errors import APIError, NotFound
 
+from hashistack.component import tenure
 from hashistack.component.findings import Finding
 from hashistack.local import preflight
 from hashistack.local.handlers import cluster_id
@@ -62,6 +64,27 @@ def test_what_this_machine_lacks_is_told_at_once_and_in_a_preview_too(monkeypatc
         )
     monkeypatch.setattr(preflight, "run", lambda client: found[:1])
     assert SiteHandler().preview(Context(preview=True), None, news) == {}
+
+
+def test_a_cluster_is_labelled_with_its_time_its_owner_and_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    docker = SimpleNamespace(api=SimpleNamespace(containers=lambda **given: []))
+    monkeypatch.setattr(cluster_id, "engine", lambda: docker)
+    monkeypatch.setattr(preflight, "run", lambda client: [])
+    for name in (tenure.RUN, *tenure.RUNS, tenure.TTL):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(tenure.OWNER, "me")
+    news = {"name": "shop", "spec": ClusterSpec(name="shop").model_dump_json(), "project": "/p"}
+    labels = SiteHandler().create(Context(), news)[1]["labels"]
+    assert labels["hashistack.owner"] == "me"
+    assert not {"hashistack.expires", "hashistack.run"} & labels.keys()
+    monkeypatch.setenv(tenure.TTL, "90m")
+    monkeypatch.setenv("GITHUB_RUN_ID", "4711")
+    labels = SiteHandler().create(Context(), news)[1]["labels"]
+    stays = datetime.fromisoformat(labels["hashistack.expires"]) - datetime.fromisoformat(labels["hashistack.created"])
+    assert (stays.total_seconds(), labels["hashistack.run"]) == (5400, "4711")
+    monkeypatch.setenv(tenure.TTL, "2 days")
+    with pytest.raises(ResourceFailed, match=r"^--ttl \(HASHISTACK_TTL\) '2 days' is not a duration\. Next: "):
+        SiteHandler().create(Context(), news)
 
 
 def test_a_component_of_another_name_does_not_take_a_clusters_place(monkeypatch: pytest.MonkeyPatch) -> None:

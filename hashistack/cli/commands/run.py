@@ -6,6 +6,7 @@ import random
 import shutil
 import time
 from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from hashistack.cli.events import Condenser, Line, clean
 from hashistack.cli.output import Show
 from hashistack.cli.project import Project
 from hashistack.component.anew import ANEW
+from hashistack.component.tenure import TTL, tenure
 from hashistack.errors import HashistackError
 from hashistack.ops.api.connection import Connection
 from hashistack.platforms import PlatformOperations, Stack, every, with_sdk
@@ -24,17 +26,25 @@ TRIES = 3
 """How often an engine is begun again that gave way to another one, which is gone."""
 
 
-def up(project: Project, show: Show, *, anew: bool = False) -> None:
+def up(project: Project, show: Show, *, anew: bool = False, ttl: str = "") -> None:
     """Make or change the project's cluster, and wait until it is ready.
 
-    anew: after the loss of all its servers, and of what they kept, begin again with empty ones.
+    anew: after the loss of all its servers, and of what they kept, begin again with empty ones. ttl: how long a new
+    cluster may stay (see `component.tenure`).
 
     Raises:
         Refusal: it did not become so; says why and what to do next.
     """
+    if ttl:
+        tenure({TTL: ttl}, datetime.now(UTC))  # refused before anything is made
     engine = Engine(project, show.say)
-    if anew and (site := _deployed(engine)):
-        engine.environment[ANEW] = site
+    if (anew or ttl) and (site := _deployed(engine)):
+        if anew:
+            engine.environment[ANEW] = site
+        if ttl:
+            show.say(f"--ttl is for a new cluster: {site} stays as long as it was made for (hashistack list)")
+    elif ttl:
+        engine.environment[TTL] = ttl
     ended, condenser, seconds = _run(engine, "up", Condenser(), show)
     # The engine that was told to stop with nothing left to do ends well; who pressed Ctrl-C wants nothing more begun.
     if ended.code or ended.interrupted:

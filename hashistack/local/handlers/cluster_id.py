@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hashistack.component.specification import SpecificationHandler
+from hashistack.component.tenure import tenure
+from hashistack.errors import HashistackError
 from hashistack.local import labels
 from hashistack.local.docker_client import DockerHandler, engine
 from hashistack.local.listing import listing
@@ -57,6 +60,11 @@ class SiteHandler(DockerHandler, SpecificationHandler):
                 f"lost, remove what is left: docker rm -fv $(docker ps -aqf label={labels.SITE}={other})",
             )
         _refuse_taken(news)
+        now = datetime.now(UTC)
+        try:
+            said = tenure(os.environ, now)
+        except HashistackError as error:
+            raise ResourceFailed(error.what, error.remedy) from None
         self.tell(ctx, None, news)
         site = f"{news['name']}-{secrets.token_hex(2)}"
         marks = {
@@ -64,8 +72,10 @@ class SiteHandler(DockerHandler, SpecificationHandler):
             labels.NAME: news["name"],
             labels.PROJECT: news["project"],
             labels.STACK: stack,
-            labels.CREATED: datetime.now(UTC).isoformat(timespec="seconds"),
+            labels.CREATED: now.isoformat(timespec="seconds"),
         }
+        told = {labels.EXPIRES: said.expires, labels.OWNER: said.owner, labels.RUN: said.run}
+        marks |= {label: text for label, text in told.items() if text}
         return site, {"site": site, "labels": marks}
 
     def delete(self, ctx: Context, id: str, olds: Props) -> None:
