@@ -71,6 +71,8 @@ class Project:
         """What the engine's environment needs; makes `.state` and its passphrase at first use."""
         # The engine hides --event-log, the only stream of its events as they happen, behind the second.
         environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_DEBUG_COMMANDS": "true"}
+        # A state notes who changed it. An engine without a C library asks this where no passwd entry names the user.
+        environment.setdefault("USER", str(os.getuid()))
         if self.own_state:
             state = self.directory / STATE
             state.mkdir(mode=0o700, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import stat
 from pathlib import Path
@@ -161,3 +162,13 @@ def test_a_project_that_has_moved_here_is_found_by_its_state(tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Refusal, match="holds no Pulumi project any more"):
         resolve(None, None, "shop-1f", lambda: [gone], changes=True)
+
+
+@pytest.mark.parametrize(("said", "told"), [("me", "me"), (None, str(os.getuid()))])
+def test_the_engine_is_told_a_user_where_neither_shell_nor_passwd_names_one(
+    said: str | None, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("USER", raising=False)
+    if said:
+        monkeypatch.setenv("USER", said)
+    assert Project(made(tmp_path / "shop"), "test").environment()["USER"] == told
