@@ -127,11 +127,9 @@ def test_a_template_is_what_its_example_is(template: str) -> None:
     assert made["__main__.py"] == (there / "__main__.py").read_text()
     if template not in ("aws", "gcp"):
         assert made["web.nomad.hcl"] == (CHECKOUT / "examples/product/web.nomad.hcl").read_text()
-    settings, examples = yaml.safe_load(made["Pulumi.yaml"]), yaml.safe_load((there / "Pulumi.yaml").read_text())
+    settings = yaml.safe_load(made["Pulumi.yaml"])
     if template == "gcp":  # the same program, and its configuration says where
         assert settings["config"]["provider"]["default"] == "gcp"
-    else:
-        assert settings["description"] == examples["description"]
     # Neither names a machine's paths: the program runs where `hashistack` is.
     assert settings["runtime"] == "python"
 
