@@ -18,6 +18,8 @@ from hashistack.ops.api.connection import Connection
 from hashistack.platforms import operations
 
 WATCH_SECONDS = 2.0
+ELECTION_SECONDS = 20.0
+"""How long `env` waits for Vault to have an active server: an election takes seconds, more on a busy machine."""
 
 
 def status(project: Project, watch: bool, output: Output) -> bool:
@@ -51,7 +53,7 @@ def environment(project: Project, shell: Shell, output: Output) -> str:
     connection = _connection(project)
     files = write_certificates(connection, directory(connection.name))
     with reached(connection) as cluster:
-        values = variables(connection, files, cluster.vault.login())
+        values = variables(connection, files, cluster.vault.login(ELECTION_SECONDS))
     if resolver := operations(connection.provider).resolver(connection):
         values[RESOLVER] = resolver
     if output is Output.JSON:
