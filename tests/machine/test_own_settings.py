@@ -31,10 +31,12 @@ FREE = {
         server.raft_multiplier telemetry
         client.bridge_network_hairpin_mode client.max_dynamic_port client.meta client.min_dynamic_port
         client.options.fingerprint plugin.docker.config.gc plugin.docker.config.pids_limit""",
-    "consul_config": """autopilot disable_update_check dns_config performance retry_interval telemetry ui_config""",
+    "consul_config": """autopilot connect.enabled disable_update_check dns_config performance retry_interval telemetry
+        ui_config""",
     "vault_config": "log_level telemetry ui",
 }
-"""What we set and who likes may change: performance, logs, what is counted, and names that others add to."""
+"""What we set and who likes may change: performance, logs, what is counted, whether there is a mesh, and names that
+others add to."""
 
 
 def test_everything_that_we_set_is_refused_or_free_on_purpose() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 import urllib.request
@@ -93,12 +94,13 @@ def test_exec_runs_a_command_and_ends_as_it_does(command: Command) -> None:
     assert "shop.main[0] on server-1; there are 1 more" in done.stderr
 
 
+# Other files have jobs in the same Nomad.
 BAD = {
-    "a job that is not there": (["logs", "zzz"], "there is no job or allocation zzz, only shop, shop-two"),
-    "the start of several jobs": (["exec", "sho"], "2 jobs begin with sho; say which: shop, shop-two"),
-    "a task that is not there": (["logs", "shop", "-t", "zzz"], "there is no task zzz, only back, front"),
-    "several tasks": (["exec", "shop"], "shop.main[0] runs 2 tasks; say which: --task back or --task front"),
-    "another namespace": (["logs", "shop", "--namespace", "qa"], "no job or allocation shop in namespace qa"),
+    "a job that is not there": (["logs", "zzz"], r"there is no job or allocation zzz, only .*\bshop, shop-two\b"),
+    "the start of several jobs": (["exec", "sho"], r"2 jobs begin with sho; say which: shop, shop-two"),
+    "a task that is not there": (["logs", "shop", "-t", "zzz"], r"there is no task zzz, only back, front"),
+    "several tasks": (["exec", "shop"], r"shop\.main\[0\] runs 2 tasks; say which: --task back or --task front"),
+    "another namespace": (["logs", "shop", "--namespace", "qa"], r"no job or allocation shop in namespace qa"),
 }
 
 
@@ -107,7 +109,7 @@ def test_what_can_not_be_meant_is_one_error(name: str, command: Command) -> None
     arguments, said = BAD[name]
     failed = command(*arguments).exception
     assert isinstance(failed, HashistackError), failed
-    assert said in str(failed)
+    assert re.search(said, str(failed)), failed
 
 
 def test_a_browser_reaches_an_api_that_asks_for_a_certificate_without_one(connection: Connection) -> None:
