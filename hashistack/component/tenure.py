@@ -38,6 +38,14 @@ def tenure(environment: Mapping[str, str], now: datetime) -> Tenure:
     return Tenure(_expires(environment.get(TTL, ""), now), environment.get(OWNER) or _user(), run)
 
 
+def is_over(expires: str, now: datetime) -> bool:
+    """Whether a label's time has passed; one that can't be read has not: it is a text of somebody."""
+    try:
+        return datetime.fromisoformat(expires) < now
+    except (ValueError, TypeError):
+        return False
+
+
 def _expires(ttl: str, now: datetime) -> str:
     if not ttl:
         return ""

@@ -24,10 +24,16 @@ def clusters() -> list[Running]:
     with _docker() as client:
         containers = client.api.containers(all=True, filters=filters)
         others = [*client.api.networks(filters=filters), *(client.api.volumes(filters=filters)["Volumes"] or ())]
+    # A container's labels may be its image's, and so anybody's; those of networks and volumes are of their making.
+    containers, others = (
+        [one for one in found if labels.is_site(one["Labels"][labels.SITE])] for found in (containers, others)
+    )
     machines = [one for one in containers if labels.POOL in one["Labels"]]
     count = Counter(one["Labels"][labels.SITE] for one in machines)
     up = Counter(one["Labels"][labels.SITE] for one in machines if one["State"] in ("running", "restarting"))
-    sites = {one["Labels"][labels.SITE]: one["Labels"] for one in (*others, *containers)}
+    made = {one["Labels"][labels.SITE]: one["Labels"] for one in others}
+    sites = {one["Labels"][labels.SITE]: {**one["Labels"], **dict.fromkeys(labels.TENURE, "")} for one in containers}
+    sites |= made
     return [_cluster(site, sites[site], count[site], up[site]) for site in sorted(sites)]
 
 

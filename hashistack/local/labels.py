@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 SITE = "hashistack.cluster"
 """The site's id, on every container, network and volume of a cluster."""
 NAME = "hashistack.name"
@@ -13,6 +15,7 @@ EXPIRES = "hashistack.expires"
 OWNER = "hashistack.owner"
 RUN = "hashistack.run"
 """The run of a CI that made it."""
+TENURE = (EXPIRES, OWNER, RUN)
 POOL = "hashistack.pool"
 ROLE = "hashistack.role"
 """`server` or `client` on machines, which have a pool too; `api`, `dns` and `ports` on the containers beside them."""
@@ -33,3 +36,8 @@ DOMAIN = "hashistack.internal"
 def of(site: str) -> dict[str, list[str]]:
     """A Docker filter for everything that belongs to ``site``."""
     return {"label": [f"{SITE}={site}"]}
+
+
+def is_site(text: str) -> bool:
+    """Whether a label's text can be a site's id (`LocalSite` makes them), and no path or pattern of somebody's."""
+    return re.fullmatch(r"[a-z][a-z0-9-]*-[0-9a-f]{4}", text) is not None

@@ -16,7 +16,7 @@ from hashistack.local import preflight
 from hashistack.local.handlers import cluster_id
 from hashistack.local.handlers.cluster_id import SiteHandler
 from hashistack.local.removal import remove_containers
-from hashistack.provider.handler import Context, ResourceFailed
+from hashistack.provider.handler import Context, Diff, ResourceFailed
 from hashistack.spec import ClusterSpec
 
 
@@ -85,6 +85,25 @@ def test_a_cluster_is_labelled_with_its_time_its_owner_and_its_run(monkeypatch: 
     monkeypatch.setenv(tenure.TTL, "2 days")
     with pytest.raises(ResourceFailed, match=r"^--ttl \(HASHISTACK_TTL\) '2 days' is not a duration\. Next: "):
         SiteHandler().create(Context(), news)
+
+
+def test_a_cluster_whose_time_is_over_is_not_made_anew_under_its_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its new machines would be removed by the next `gc`, with their data."""
+    there: list[Any] = [{}]
+    docker = SimpleNamespace(api=SimpleNamespace(containers=lambda **given: there))
+    monkeypatch.setattr(cluster_id, "engine", lambda: docker)
+    news = {"name": "shop", "spec": ClusterSpec(name="shop").model_dump_json(), "project": "/p"}
+    olds = {**news, "site": "shop-1a2b", "labels": {"hashistack.expires": "2001-01-01T00:00:00+00:00"}}
+    told: list[tuple[str, str]] = []
+    context = Context(log=lambda severity, text: told.append((severity, text)))
+    assert SiteHandler().diff(context, "shop-1a2b", olds, news) == Diff()
+    ((severity, text),) = told
+    assert (severity, "the time of shop-1a2b was over at 2001" in text) == ("warning", True)
+    there.clear()
+    with pytest.raises(ResourceFailed, match=r"was over at 2001.*, and it is removed\. Next: hashistack down"):
+        SiteHandler().diff(context, "shop-1a2b", olds, news)
+    for stays in ({}, {"hashistack.expires": "2199-01-01T00:00:00+00:00"}, {"hashistack.expires": "tomorrow"}):
+        assert SiteHandler().diff(context, "shop-1a2b", {**olds, "labels": stays}, news) == Diff()
 
 
 def test_a_component_of_another_name_does_not_take_a_clusters_place(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,13 +67,12 @@ def gc(
 
 def due(clusters: Sequence[Running], now: datetime, run: str | None = None, owner: str | None = None) -> list[Running]:
     """What may be removed: what has expired, or with `run` all of that run; a label that can't be read keeps it."""
-    from hashistack.cli.commands.clusters import since
+    from hashistack.component.tenure import is_over
 
     return [
         one
         for one in clusters
-        if (one.run == run if run is not None else one.expires and since(one.expires, now) > 0)
-        and owner in (None, one.owner)
+        if (one.run == run if run is not None else is_over(one.expires, now)) and owner in (None, one.owner)
     ]
 
 

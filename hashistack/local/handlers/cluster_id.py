@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hashistack.component.specification import SpecificationHandler
-from hashistack.component.tenure import tenure
+from hashistack.component.tenure import is_over, tenure
 from hashistack.errors import HashistackError
 from hashistack.local import labels
 from hashistack.local.docker_client import DockerHandler, engine
 from hashistack.local.listing import listing
 from hashistack.local.ranges import taken
 from hashistack.local.removal import sweep
-from hashistack.provider.handler import Context, Props, ResourceFailed
+from hashistack.provider.handler import Context, Diff, Props, ResourceFailed
 
 if TYPE_CHECKING:
     import docker
@@ -32,6 +32,10 @@ class SiteHandler(DockerHandler, SpecificationHandler):
 
     Inputs: name, spec (JSON text), project. Outputs: site (the id), labels (for everything of it).
     """
+
+    def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
+        _mind_its_end(ctx, olds["site"], olds["labels"].get(labels.EXPIRES, ""))
+        return super().diff(ctx, id, olds, news)
 
     def preview(self, ctx: Context, olds: Props | None, news: Props) -> Props:
         # Or a preview would have everything else replaced, which a site that may be another one means.
@@ -80,6 +84,19 @@ class SiteHandler(DockerHandler, SpecificationHandler):
 
     def delete(self, ctx: Context, id: str, olds: Props) -> None:
         sweep(engine(), id, ctx.warn)
+
+
+def _mind_its_end(ctx: Context, site: str, expires: str) -> None:
+    """Warns of a cluster whose time is over. Raises ResourceFailed for one that is removed: new machines would carry
+    its label, and the next `hashistack gc` would remove them with their data."""
+    if not is_over(expires, datetime.now(UTC)):
+        return
+    if engine().api.containers(all=True, filters=labels.of(site)):
+        ctx.warn(f"the time of {site} was over at {expires}: `hashistack gc --yes` removes it with all its data")
+        return
+    raise ResourceFailed(
+        f"the time of {site} was over at {expires}, and it is removed", "hashistack down --yes, then a new `up`"
+    )
 
 
 def _refuse_unfit() -> None:
