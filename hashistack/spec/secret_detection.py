@@ -17,7 +17,7 @@ _SECRET = re.compile(
 )
 _SECRET_NAME = re.compile(
     r"(?:^|_)(?:token|password|passwd|secret|secrets|encrypt|gossip_key|private_key|access_key|secret_key"
-    r"|credentials|unseal_key|recovery_key)(?:$|_)",
+    r"|credentials|unseal_key|recovery_key|api_key)(?:$|_)",
     re.IGNORECASE,
 )
 
@@ -33,17 +33,21 @@ def names_secret(field: str) -> bool:
 
 
 STRUCK = "<struck out>"
-_PAIR = re.compile(rf"""([\w.-]+)(["']?\s*[=:]\s*)("[^"]*"|'[^']*'|{STRUCK}|\S+)""")
+_PAIR = re.compile(rf"""((?:[\w.-]+:)*[\w.-]+)(["']?\s*[=:]\s*)("[^"]*"|'[^']*'|{STRUCK}|\S+)""")
+_BEARER = re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}")
+_USERINFO = re.compile(r"(://)[^\s/@]+@")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def struck_out(line: str, secrets: Iterable[str] = ()) -> str:
     """A line of somebody's words without `secrets`, without what names say to be one, or what looks like one."""
     for secret in filter(None, secrets):
         line = line.replace(secret, STRUCK)
+    line = _USERINFO.sub(rf"\1{STRUCK}@", _BEARER.sub(rf"\1{STRUCK}", line))
     line = _PAIR.sub(lambda found: f"{found[1]}{found[2]}{STRUCK}" if _pair_is_secret(found[1]) else found[0], line)
     line = " ".join(STRUCK if looks_secret(word) else word for word in line.split(" "))
     return STRUCK if looks_secret(line) else line
 
 
 def _pair_is_secret(name: str) -> bool:
-    return names_secret(re.sub(r"[.-]", "_", name))
+    return names_secret(re.sub(r"[.:-]", "_", _HUMP.sub("_", name)))

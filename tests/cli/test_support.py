@@ -103,6 +103,32 @@ def test_all_that_helps_is_in_it_and_no_secret_from_anywhere(tmp_path: Path) -> 
     assert "hashistack" in json.loads(texts["about.json"])
 
 
+def test_of_settings_the_specification_and_names_alone(tmp_path: Path) -> None:
+    """A value that Pulumi does not encrypt is known to nobody as a secret."""
+    plain = "config:\n  shop:database: hunter2222\n  shop:cluster:\n    name: shop\nencryptionsalt: v1:salt\n"
+    (tmp_path / "Pulumi.test.yaml").write_text(plain)
+    (tmp_path / "Pulumi.other.yaml").write_text(plain)
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nconfig:\n  token:\n    default: hunter2222\n")
+    texts = texts_of()
+    assert not any("hunter2222" in text or "salt" in text for text in texts.values())
+    own = texts["project/Pulumi.test.yaml"]
+    assert "shop:database: <struck out>" in own
+    assert "name: shop" in own
+
+
+def test_settings_that_can_not_be_read_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.test.yaml").write_text("config: [hunter2222\n")
+    assert texts_of()["project/Pulumi.test.yaml"].startswith("not settings of Pulumi: ")
+
+
+def texts_of() -> dict[str, str]:
+    told = json.loads(run("-o", "json").output)
+    with tarfile.open(told["file"]) as archive:
+        texts = {member.name.partition("/")[2]: archive.extractfile(member).read().decode() for member in archive}  # type: ignore[union-attr]
+    Path(told["file"]).unlink()
+    return texts
+
+
 def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
     (tmp_path / "mine.tar.gz").write_text("mine")
     with pytest.raises(Refusal, match=r"mine.tar.gz is there already\. Next: name another file"):

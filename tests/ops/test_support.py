@@ -62,6 +62,20 @@ def test_what_only_looks_like_one_goes_too_and_ids_stay() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "shop:password: hunter2222",
+        '{"apiKey": "hunter2222"}',
+        "accessToken=hunter2222",
+        "Authorization: Bearer hunter2222",
+        "pulling from https://user:hunter2222@registry.example/app",
+    ],
+)
+def test_names_and_places_that_hold_secrets_are_known(line: str) -> None:
+    assert "hunter2222" not in Redaction([]).text(line)
+
+
 def test_short_texts_are_in_everything_and_no_secret() -> None:
     redaction = Redaction(["", "dc1", "server"])
     assert redaction.known == 0

@@ -13,6 +13,7 @@ import typer
 
 from hashistack.cli.options import ClusterOption, DirectoryOption, OutputOption, StackOption, named_project
 from hashistack.cli.output import Output
+from hashistack.spec.secret_detection import STRUCK
 
 if TYPE_CHECKING:
     from hashistack.cli.project import Project
@@ -81,8 +82,26 @@ def _of_project(project: Project) -> dict[str, str]:
     from hashistack.version import VERSION
 
     about = {"hashistack": VERSION, "python": host.python_version(), "host": host.platform(), "stack": project.stack}
-    files = [*sorted(project.directory.glob("Pulumi*.yaml")), *recorded(project.directory)[-ROLLOUTS:]]
-    return {"about.json": json.dumps(about), **{f"project/{file.name}": _read(file) for file in files}}
+    settings = [
+        file for name in ("Pulumi.yaml", f"Pulumi.{project.stack}.yaml") if (file := project.directory / name).exists()
+    ]
+    texts = {file.name: _settings(_read(file)) for file in settings}
+    texts |= {file.name: _read(file) for file in recorded(project.directory)[-ROLLOUTS:]}
+    return {"about.json": json.dumps(about), **{f"project/{name}": text for name, text in texts.items()}}
+
+
+def _settings(text: str) -> str:
+    """A project's or stack's settings: the specification, which takes no secrets, and of all others the names alone."""
+    import yaml
+
+    try:
+        read = yaml.safe_load(text)
+        config = read.get("config") or {}
+        kept = {key: value if key.rpartition(":")[2] == "cluster" else STRUCK for key, value in config.items()}
+        named = {key: read[key] for key in ("name", "runtime") if key in read}
+    except (yaml.YAMLError, AttributeError, TypeError) as error:
+        return f"not settings of Pulumi: {type(error).__name__}\n"
+    return str(yaml.safe_dump({**named, "config": kept}, sort_keys=False))
 
 
 def _read(file: Path) -> str:
