@@ -12,6 +12,7 @@ import pytest
 from hashistack.cli.commands import rollout as commands
 from hashistack.cli.errors import Refusal
 from hashistack.cli.output import Output, Show
+from hashistack.ops.api.http import ApiError
 from hashistack.ops.rollout.breaking_changes import Affected, affected, ahead
 from hashistack.ops.rollout.breaking_changes import Inventory as Inventoried
 
@@ -24,6 +25,8 @@ class Stack:
         self.did: list[str] = []
         self.there = Inventoried()
         monkeypatch.setattr(commands, "Cluster", nullcontext)
+        monkeypatch.setattr(commands, "reached", nullcontext)
+        monkeypatch.setattr(commands, "stopped", lambda connection: ((), False))
         monkeypatch.setattr(commands, "look_ahead", self.look_ahead)
         monkeypatch.setattr(commands, "Engine", lambda project, say: self)
         monkeypatch.setattr(commands, "up", lambda project, show: self.up())
@@ -77,6 +80,39 @@ def test_killed_within_a_hops_up_the_outputs_are_old_and_nothing_is_rolled_back(
     assert "roll 1.10.5 after a snapshot" not in stack.did
     assert stack.did[0] == "up 1.11.3"
     assert stack.machines == {"nomad": "2.0.4"}
+
+
+def test_an_election_before_the_first_hop_is_borne(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = Stack(monkeypatch, nomad="1.10.5")
+    answers = iter([ApiError("nomad", "GET", "/v1/jobs", 500, "No cluster leader")])
+
+    def look_ahead(*given: Any) -> list[Affected]:
+        for error in answers:
+            raise error
+        return []
+
+    monkeypatch.setattr(commands, "look_ahead", look_ahead)
+    monkeypatch.setattr(commands, "PAUSE_SECONDS", 0.0)
+    upgrade(nomad="1.11.3")
+    assert stack.machines == {"nomad": "1.11.3"}
+
+
+@pytest.mark.parametrize(("status", "asleep"), [(403, ()), (500, ("server-1",))])
+def test_what_waiting_does_not_help_ends_an_upgrade_at_once(
+    monkeypatch: pytest.MonkeyPatch, status: int, asleep: tuple[str, ...]
+) -> None:
+    stack = Stack(monkeypatch, nomad="1.10.5")
+    asked: list[int] = []
+
+    def look_ahead(*given: Any) -> list[Affected]:
+        asked.append(status)
+        raise ApiError("nomad", "GET", "/v1/jobs", status, "")
+
+    monkeypatch.setattr(commands, "look_ahead", look_ahead)
+    monkeypatch.setattr(commands, "stopped", lambda connection: (asleep, bool(asleep)))
+    with pytest.raises(ApiError):
+        upgrade(nomad="1.11.3")
+    assert (asked, stack.did) == ([status], [])
 
 
 def test_a_way_is_printed_and_nothing_is_done(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from hashistack.cli.errors import Refusal
 from hashistack.cli.events import Line
 from hashistack.cli.output import Output, Show
 from hashistack.cli.project import Project
+from hashistack.cli.stopped import reached, stopped
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection
 from hashistack.ops.api.http import ApiError
@@ -32,6 +33,9 @@ from hashistack.ops.rollout.upgrade import climb, hops, intended, steps_to
 from hashistack.platforms import driver
 from hashistack.spec.catalog import BREAKING_CHANGES
 
+ELECTION_SECONDS = 20.0
+"""How long an upgrade goes on asking before it begins: a rollout bears an election too."""
+PAUSE_SECONDS = 0.5
 CHECK_SECONDS = 120.0
 """For the checks after a rollout; what it has waited for is true by then, the rest follows within seconds."""
 
@@ -146,8 +150,8 @@ def upgrade(
     """
     connection = _connection(project)
     refuse(connection, to)
-    with Cluster(connection) as cluster:
-        found = look_ahead(cluster, connection, to)
+    with reached(connection) as cluster:
+        found = _borne(connection, lambda: look_ahead(cluster, connection, to))
     refuse_breaking(found, accept)
     for line in _told(found):
         show.say(line)
@@ -197,6 +201,19 @@ def look_ahead(cluster: Cluster, connection: Connection, to: Mapping[str, str]) 
     """What of the cluster the releases on the way remove or change. Raises ApiError."""
     changes = ahead(connection.versions, to)
     return affected(changes, inventory(cluster, changes))
+
+
+def _borne(connection: Connection, ask: Callable[[], list[Affected]]) -> list[Affected]:
+    """What is asked for, through an election; a cluster whose machines are stopped is not waited for."""
+    deadline = time.monotonic() + ELECTION_SECONDS
+    while True:
+        try:
+            return ask()
+        except ApiError as error:
+            refused = error.status is not None and 400 <= error.status < 500
+            if refused or time.monotonic() >= deadline or stopped(connection)[0]:
+                raise
+            time.sleep(PAUSE_SECONDS)
 
 
 def refuse_breaking(found: Sequence[Affected], accept: Collection[str]) -> None:
