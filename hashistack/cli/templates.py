@@ -36,7 +36,8 @@ def commands(readme: str) -> str:
 
 
 def taken(directory: Path, wanted: Mapping[str, str]) -> list[str]:
-    """What stands in the way of these files in a directory, by name: not what an `init` that was killed has left."""
+    """What stands in the way of these files in a directory, by name: not what an `init` that was killed has left,
+    nor git's own."""
     there = next(place for place in (directory, *directory.parents) if place.exists() or place.is_symlink())
     if not there.is_dir():
         return [str(there)]
@@ -45,5 +46,6 @@ def taken(directory: Path, wanted: Mapping[str, str]) -> list[str]:
     return sorted(
         entry.name
         for entry in directory.iterdir()
-        if not (entry.is_file() and wanted.get(entry.name, "").encode().startswith(entry.read_bytes()))
+        if entry.name != ".git"
+        and not (entry.is_file() and wanted.get(entry.name, "").encode().startswith(entry.read_bytes()))
     )

@@ -61,6 +61,14 @@ def test_this_directory_where_it_is_empty_and_for_programs(here: Path, monkeypat
     }
 
 
+def test_a_new_repository_is_a_place_for_a_project(here: Path) -> None:
+    (here / "shop/.git").mkdir(parents=True)
+    (here / "shop/.git/HEAD").write_text("ref: refs/heads/main\n")
+    init("shop")
+    assert sorted(file.name for file in (here / "shop").iterdir()) == sorted([".git", *MADE])
+    assert (here / "shop/.git/HEAD").read_text() == "ref: refs/heads/main\n"
+
+
 def test_the_templates_are_listed() -> None:
     lines = init("--list").output.splitlines()
     assert [line.split()[0] for line in lines] == [*templates()]
