@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hashistack.cli.commands.breaking_changes import borne, data_of, lines_of, look_ahead, refuse_breaking
 from hashistack.cli.commands.run import up
 from hashistack.cli.engine import Engine
 from hashistack.cli.errors import Refusal
 from hashistack.cli.events import Line
 from hashistack.cli.output import Output, Show
 from hashistack.cli.project import Project
-from hashistack.cli.stopped import reached, stopped
+from hashistack.cli.stopped import reached
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection
 from hashistack.ops.api.http import ApiError
 from hashistack.ops.readiness.checks import Update, readiness, wait
-from hashistack.ops.rollout.breaking_changes import Affected, affected, ahead, inventory, stopping
 from hashistack.ops.rollout.desired import listed
 from hashistack.ops.rollout.disruptions import HOMELESS, LOSING, disruptions, homeless, losing
 from hashistack.ops.rollout.event_log import EventLog, place, recorded
@@ -31,11 +31,7 @@ from hashistack.ops.rollout.observer import Observation, Observer
 from hashistack.ops.rollout.regressions import BROKEN, broken_now
 from hashistack.ops.rollout.upgrade import climb, hops, intended, steps_to
 from hashistack.platforms import driver
-from hashistack.spec.catalog import BREAKING_CHANGES
 
-ELECTION_SECONDS = 20.0
-"""How long an upgrade goes on asking before it begins: a rollout bears an election too."""
-PAUSE_SECONDS = 0.5
 CHECK_SECONDS = 120.0
 """For the checks after a rollout; what it has waited for is true by then, the rest follows within seconds."""
 
@@ -127,12 +123,12 @@ def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] |
         lines.append(f"{LOSING}: {', '.join(lost)}")
     if stranded:
         lines.append(f"{HOMELESS}: {', '.join(stranded)}")
-    lines += _told(found)
+    lines += lines_of(found)
     if not whole.pools:
         lines = [f"{connection.name}: nothing to do, all machines are as declared"]
     pools = [vars(change) for change in whole.pools]
     data = {"pools": pools, "rounds": rounds, "extra": whole.extra, "snapshot": whole.snapshot, "single": alone}
-    way_there = {"hops": list(way), "breaking_changes": _data(found)} if to else {}
+    way_there = {"hops": list(way), "breaking_changes": data_of(found)} if to else {}
     show.result({**data, **way_there, "broken": broken, "losing": lost, "homeless": stranded}, "\n".join(lines))
     return bool(whole.pools)
 
@@ -151,9 +147,9 @@ def upgrade(
     connection = _connection(project)
     refuse(connection, to)
     with reached(connection) as cluster:
-        found = _borne(connection, lambda: look_ahead(cluster, connection, to))
+        found = borne(connection, lambda: look_ahead(cluster, connection, to))
     refuse_breaking(found, accept)
-    for line in _told(found):
+    for line in lines_of(found):
         show.say(line)
     engine, way = Engine(project, show.say), hops(connection.versions, to)
 
@@ -193,48 +189,8 @@ def show_path(project: Project, show: Show, to: Mapping[str, str]) -> None:
     refuse(connection, to)
     with Cluster(connection) as cluster:
         found = look_ahead(cluster, connection, to)
-    data = {"hops": list(hops(connection.versions, to)), "breaking_changes": _data(found)}
-    show.result(data, "\n".join([*_path(connection, to), *_told(found)]))
-
-
-def look_ahead(cluster: Cluster, connection: Connection, to: Mapping[str, str]) -> list[Affected]:
-    """What of the cluster the releases on the way remove or change. Raises ApiError."""
-    changes = ahead(connection.versions, to)
-    return affected(changes, inventory(cluster, changes))
-
-
-def _borne(connection: Connection, ask: Callable[[], list[Affected]]) -> list[Affected]:
-    """What is asked for, through an election; a cluster whose machines are stopped is not waited for."""
-    deadline = time.monotonic() + ELECTION_SECONDS
-    while True:
-        try:
-            return ask()
-        except ApiError as error:
-            refused = error.status is not None and 400 <= error.status < 500
-            if refused or time.monotonic() >= deadline or stopped(connection)[0]:
-                raise
-            time.sleep(PAUSE_SECONDS)
-
-
-def refuse_breaking(found: Sequence[Affected], accept: Collection[str]) -> None:
-    """Raises Refusal with everything that would break and is not accepted, and with ids that there are none of."""
-    known = {change.id for change in BREAKING_CHANGES}
-    if strange := sorted(set(accept) - known):
-        raise Refusal(f"--accept {', '.join(strange)}: no breaking change is called so", "hashistack upgrade --path")
-    if against := stopping(found, accept):
-        ids = " ".join(f"--accept {name}" for name in dict.fromkeys(one.change.id for one in against))
-        raise Refusal("\n".join(["this would break:", *(f"  {one}" for one in against)]), f"correct it, or add {ids}")
-
-
-def _told(found: Sequence[Affected]) -> list[str]:
-    """A line for each place, what would break first."""
-    return [f"{'would break' if one.change.stops else 'worth knowing'}: {one}" for one in found]
-
-
-def _data(found: Sequence[Affected]) -> list[dict[str, Any]]:
-    return [
-        {"id": one.change.id, "place": one.place, "what": one.change.what, "stops": one.change.stops} for one in found
-    ]
+    data = {"hops": list(hops(connection.versions, to)), "breaking_changes": data_of(found)}
+    show.result(data, "\n".join([*_path(connection, to), *lines_of(found)]))
 
 
 def _path(connection: Connection, to: Mapping[str, str]) -> list[str]:

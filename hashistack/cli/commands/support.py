@@ -13,7 +13,6 @@ import typer
 
 from hashistack.cli.options import ClusterOption, DirectoryOption, OutputOption, StackOption, named_project
 from hashistack.cli.output import Output
-from hashistack.spec.secret_detection import STRUCK
 
 if TYPE_CHECKING:
     from hashistack.cli.project import Project
@@ -93,6 +92,8 @@ def _of_project(project: Project) -> dict[str, str]:
 def _settings(text: str) -> str:
     """A project's or stack's settings: the specification, which takes no secrets, and of all others the names alone."""
     import yaml
+
+    from hashistack.spec.secret_detection import STRUCK
 
     try:
         read = yaml.safe_load(text)
