@@ -106,7 +106,7 @@ class AwsCluster(pulumi.ComponentResource):
         seal = AwsSeal(f"{name}-seal", AwsSealArgs(scope, spec.seal.key, args.protect, own), child)
         # Of an image that is not known, it isn't known either whether it has a C library.
         static = args.image not in ("debian", "ubuntu")
-        stored = AwsArtifactsArgs(spec, static, kms_key_arn=args.kms_key_arn, tags=own)
+        stored = AwsArtifactsArgs(spec, static, args.kms_key_arn, args.protect, own)
         artifacts = AwsArtifacts(f"{name}-artifacts", stored, child)
         identity = AwsIdentity(
             f"{name}-identity",

@@ -104,7 +104,7 @@ class GcpCluster(pulumi.ComponentResource):
         secrets = GcpSecrets(f"{name}-secrets", documents, child)
         seal = GcpSeal(f"{name}-seal", GcpSealArgs(here, spec.seal.key, args.protect, own), child)
         # Of an image that is not known, it isn't known either whether it has a C library.
-        stored = GcpArtifactsArgs(here, spec, not distribution, args.kms_key, labels=own)
+        stored = GcpArtifactsArgs(here, spec, not distribution, args.kms_key, args.protect, own)
         artifacts = GcpArtifacts(f"{name}-artifacts", stored, child)
         rights = identity.may_reach(
             Reach(artifacts.bucket, secrets.server_id, secrets.client_id, secrets.vault_init_id, seal.key)

@@ -111,6 +111,13 @@ def test_an_existing_seal_key_is_used_and_none_is_made() -> None:
     assert planned("private-without-nat").of("Key") == []
 
 
+@pytest.mark.parametrize("case", ["minimal", "private-without-nat"])
+def test_the_bucket_is_protected_whosever_the_seals_key_is(case: str) -> None:
+    """With a key of the user's own nothing else would stop `destroy` from emptying it, snapshots and all."""
+    bucket = planned(case).one("Bucket")
+    assert (bucket.protect, bucket.inputs["forceDestroy"]) == (True, False)
+
+
 def test_a_throw_away_cluster_leaves_nothing_behind() -> None:
     made = cluster(protect=False)
     assert not any(resource.protect for resource in made)

@@ -177,9 +177,16 @@ def test_destroy_and_up_again_finds_no_name_taken(made: Plan) -> None:
         assert "name" not in each.inputs
 
 
+def test_the_bucket_is_protected_whosever_the_seals_key_is(made: Plan) -> None:
+    """With a key of the user's own nothing else would stop `destroy` from emptying it, snapshots and all."""
+    bucket = made.one("Bucket")
+    assert (bucket.protect, bucket.inputs["forceDestroy"]) == (True, False)
+
+
 def test_a_throw_away_cluster_is_protected_from_nothing() -> None:
     made = cluster(protect=False)
     assert not any(each.protect for each in made)
+    assert made.one("Bucket").inputs["forceDestroy"]
     assert not any(each.inputs["deletionProtection"] for each in made.of("Secret"))
 
 

@@ -27,13 +27,14 @@ class AwsArtifactsArgs:
     spec: the cluster, which says the tools, their versions and the architectures of its pools.
     static: whether only binaries without a C library will do; Alpine, the default image, has none.
     kms_key_arn: key for the bucket's encryption, which machines must then be allowed to use; None: S3's own.
-    force_destroy: whether destroying the stack empties the bucket, snapshots of the cluster too. tags: for the bucket.
+    protect: `pulumi destroy` refuses to delete the bucket, which has the cluster's snapshots (default); without it the
+    bucket is emptied. tags: for the bucket.
     """
 
     spec: ClusterSpec
     static: bool = True
     kms_key_arn: pulumi.Input[str] | None = None
-    force_destroy: bool = True
+    protect: bool = True
     tags: Mapping[str, str] | None = None
 
 
@@ -54,9 +55,9 @@ class AwsArtifacts(pulumi.ComponentResource):
         bucket = aws.s3.Bucket(
             f"{name}-bucket",
             bucket_prefix=prefix(f"{name}-bucket", BUCKET),
-            force_destroy=args.force_destroy,
+            force_destroy=not args.protect,
             tags=named(name, args.tags),
-            opts=self._child,
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         self.bucket, self.bucket_arn = bucket.id, bucket.arn
         # What is put there must find all of this: an object keeps the encryption that it was put with.

@@ -25,14 +25,15 @@ class GcpArtifactsArgs:
     static: whether only binaries without a C library will do.
     kms_key: key for the bucket's encryption, which Google's storage service agent must be allowed to use; None:
     Google's own.
-    force_destroy: whether destroying the stack empties the bucket, snapshots of the cluster too.
+    protect: `pulumi destroy` refuses to delete the bucket, which has the cluster's snapshots (default); without it the
+    bucket is emptied.
     """
 
     scope: Scope
     spec: ClusterSpec
     static: bool = True
     kms_key: pulumi.Input[str] | None = None
-    force_destroy: bool = True
+    protect: bool = True
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -67,9 +68,9 @@ class GcpArtifacts(pulumi.ComponentResource):
                     condition=storage.BucketLifecycleRuleConditionArgs(age=7),
                 ),
             ],
-            force_destroy=args.force_destroy,
+            force_destroy=not args.protect,
             labels=labels.of_cluster(args.scope.site, args.labels),
-            opts=self._child,
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         ).name
         self._object = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
         self._tools = ToolUpload(name, args.spec, args.static, self._put, self._child)

@@ -59,7 +59,7 @@ def ground(
         opts,
     )
     dns = AwsDns(f"{name}-dns", AwsDnsArgs(spec.dns, forward, where.vpc_id, where.zone_subnet_ids, servers), opts)
-    artifacts = AwsArtifacts(f"{name}-artifacts", AwsArtifactsArgs(spec), opts)
+    artifacts = AwsArtifacts(f"{name}-artifacts", AwsArtifactsArgs(spec, protect=False), opts)
     bundle = artifacts.bundle("server", "AAAA")
     return {
         "api": api.dns_name,
