@@ -71,14 +71,32 @@ def plan(nomad: Nomad, job: Mapping[str, Any]) -> tuple[Mapping[str, Any], Unpla
     return planned, nomad.unplaced(failed, job) if failed else None
 
 
-def refuse_unplaceable(job: Mapping[str, Any], unplaced: Unplaced | None, pools: Iterable[Pool]) -> None:
-    """Where waiting would not help. What is full may have room soon, and so may a pool that has no machine yet.
+def refuse_unplaceable(
+    nomad: Nomad, job: Mapping[str, Any], unplaced: Unplaced | None, pools: Iterable[Pool], past: str = ""
+) -> str:
+    """Where waiting would not help. What is full may have room soon.
+
+    A plan sees only machines that are ready. While some are missing, one of them may take the job: then this answers
+    what the job waits for, else "". past: how the user gets past this, "" where there is no way.
 
     Raises:
         JobUnplaceable: says which group, why, and what to do.
     """
-    if unplaced and unplaced.never and all(pool.count for pool in pools):
-        raise JobUnplaceable(f"job {job['ID']}: {unplaced.text}", unplaced.remedy)
+    if not unplaced or not unplaced.never:
+        return ""
+    if late := list(_late(nomad, pools)):
+        return f"{unplaced.text}. It waits for a machine that may come: {', '.join(late)}"
+    remedy = "; or ".join(one for one in (unplaced.remedy, past) if one)
+    raise JobUnplaceable(f"job {job['ID']}: {unplaced.text}", remedy)
+
+
+def _late(nomad: Nomad, pools: Iterable[Pool]) -> Iterator[str]:
+    for pool in pools:
+        if pool.role == "client":
+            ready = sum(node.usable for node in nomad.nodes(pool.name))
+            if ready < max(pool.count, 1):  # one that is declared with none may have some later
+                some = f"{ready} of {pool.count} machines ready" if pool.count else "no machine yet"
+                yield f"pool {pool.name} has {some}"
 
 
 @contextmanager

@@ -50,11 +50,13 @@ class JobHandler(Handler):
                 f"job {job['ID']}: is for namespace {namespace}, and only the default one is known here"
             )
         try:
-            refuse_unplaceable(job, plan(nomad, job)[1], cluster.connection.pools)
+            waits = refuse_unplaceable(nomad, job, plan(nomad, job)[1], cluster.connection.pools)
             version = submit(nomad, job)
         except (JobRefused, JobUnplaceable) as error:
             raise ResourceFailed(error.what, error.remedy) from error
         id, outputs = str(job["ID"]), {"job_id": job["ID"], "job_version": version}
+        if waits:
+            ctx.info(f"job {id}: {waits}")
         ended = _watched(ctx, nomad, id, version, cluster.connection.secrets)
         if not ended.well:
             # It is registered: the next `up` changes it, the next `destroy` removes it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
@@ -12,6 +13,7 @@ from hashistack.jobs.deploy import JobUnplaceable, refuse_unplaceable, watch
 from hashistack.ops.api.allocations import Allocation
 from hashistack.ops.api.connection import Pool
 from hashistack.ops.api.deployments import Deployment
+from hashistack.ops.api.nodes import Node
 from hashistack.ops.api.placement import Unplaced
 
 FULL = Unplaced("group web can't be placed on any of 2 nodes: too little memory on 2", "ask for less")
@@ -79,15 +81,38 @@ def test_what_waits_for_room_says_what_to_do_while_it_waits_and_at_the_end() -> 
     assert set(heard) <= {(FULL.text, FULL.remedy)}
 
 
-def pool(count: int) -> Pool:
-    return Pool("web", "client", count)
+class Machines:
+    """What `Nomad.nodes` answers for each pool."""
+
+    def __init__(self, **pools: list[Node]) -> None:
+        self._pools = pools
+
+    def nodes(self, pool: str = "") -> list[Node]:
+        return self._pools[pool]
+
+
+READY = Node("1", "web-1", "default", "web", "ready", True, False)
+LATE = [replace(READY, status="down"), replace(READY, eligible=False), replace(READY, draining=True)]
+
+
+def judged(unplaced: Unplaced | None, declared: dict[str, int], past: str = "", **there: list[Node]) -> str:
+    pools = [Pool("server", "server", 3), *(Pool(name, "client", count) for name, count in declared.items())]
+    return refuse_unplaceable(Machines(**there), {"ID": "web"}, unplaced, pools, past)  # type: ignore[arg-type]
 
 
 def test_only_what_waiting_does_not_help_is_refused() -> None:
-    job = {"ID": "web"}
-    refuse_unplaceable(job, None, [pool(1)])
-    refuse_unplaceable(job, FULL, [pool(1)])
-    refuse_unplaceable(job, NEVER, [pool(1), pool(0)])  # the pool that has no machine yet may be the one
-    with pytest.raises(JobUnplaceable) as caught:
-        refuse_unplaceable(job, NEVER, [pool(1), pool(2)])
-    assert (caught.value.what, caught.value.remedy) == (f"job web: {NEVER.text}", NEVER.remedy)
+    assert judged(None, {"web": 1}) == judged(FULL, {"web": 1}) == ""
+    for past, remedy in (("", NEVER.remedy), ("--yes", f"{NEVER.remedy}; or --yes")):
+        with pytest.raises(JobUnplaceable) as caught:
+            judged(NEVER, {"web": 1, "db": 2}, past, web=[READY], db=[READY, READY, *LATE])
+        assert (caught.value.what, caught.value.remedy) == (f"job web: {NEVER.text}", remedy)
+
+
+@pytest.mark.parametrize("late", LATE, ids=["down", "ineligible", "draining"])
+def test_what_a_machine_may_take_that_is_not_ready_waits_for_it_and_says_so(late: Node) -> None:
+    told = judged(NEVER, {"web": 1, "db": 2}, web=[READY, READY], db=[READY, late])
+    assert told == f"{NEVER.text}. It waits for a machine that may come: pool db has 1 of 2 machines ready"
+    told = judged(NEVER, {"web": 1, "gpu": 0}, web=[READY], gpu=[])
+    assert told.endswith("that may come: pool gpu has no machine yet")
+    with pytest.raises(JobUnplaceable):
+        judged(NEVER, {"web": 1, "gpu": 0}, web=[READY], gpu=[READY])

@@ -176,6 +176,24 @@ def test_a_job_that_has_no_room_says_of_what(props: Props) -> None:
         JobHandler().create(Context(timeout=2), {**props, "job": big})
 
 
+def test_one_that_no_machine_can_take_is_refused_or_told_to_wait_for_a_machine_that_is_missing(
+    props: Props, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = hcl("first").replace("raw_exec", "podman")
+    with pytest.raises(ResourceFailed, match="no driver podman on 1") as refused:
+        JobHandler().create(Context(), {**props, "job": odd})
+    assert "first" not in known(cluster)
+    assert "--yes" not in str(refused.value)  # which is `hashistack run`'s
+    monkeypatch.setattr("hashistack.ops.api.nodes.Node.usable", False)
+    texts: list[tuple[str, str]] = []
+    context = Context(timeout=2, log=lambda severity, text: texts.append((severity, text)))
+    with pytest.raises(ResourceFailed):
+        JobHandler().create(context, {**props, "job": odd})
+    waits = "It waits for a machine that may come: pool web has 0 of 1 machines ready"
+    assert any(severity == "info" and text.endswith(waits) for severity, text in texts)
+    assert "first" in known(cluster)
+
+
 KINDS = {
     "batch": ('type = "batch"', "true", r"(completed|running): 1( of 1)? allocations"),
     "sysbatch": ('type = "sysbatch"', "true", r"(completed|running): 1( of 1)? allocations"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ NODES = tuple(
     Node(name, name, "default", "workers", "ready", True, False, {"exec": "", "docker": fault}, "dc1")
     for name, fault in (("workers-1", ""), ("workers-2", "not detected"))
 )
+SAME = "computed class ineligible"
+META = "${meta.dns} = true"
+NODE = "5a2ab6b3-2d44-4f4d-8a5c-0b3a3d1f1f39"
 
 
 def metric(evaluated: int = 2, filtered: int = 2, **more: Any) -> dict[str, Any]:
@@ -26,6 +30,14 @@ def group(*drivers: str, **more: Any) -> dict[str, Any]:
 
 def constraint(what: str, **of_group: Any) -> Unplaced:
     return unplaced({"web": metric(ConstraintFiltered={what: 2})}, {"TaskGroups": [group("exec", **of_group)]}, NODES)
+
+
+def volume(source: str, kind: str = "host", **more: Any) -> dict[str, Any]:
+    return {"Volumes": {"data": {"Name": "data", "Type": kind, "Source": source, **more}}}
+
+
+def with_volumes(*names: str) -> tuple[Node, ...]:
+    return (replace(NODES[0], host_volumes=frozenset(names)), NODES[1])
 
 
 def evaluation(index: int, status: str = "complete", **found: Any) -> dict[str, Any]:
@@ -95,11 +107,9 @@ def test_a_driver_that_is_ill_everywhere_may_be_well_again() -> None:
             "`host_volumes: {mysql: {path: /srv/mysql}}`",
         ),
         ("missing CSI Volume ebs-vol[0]", {}, "no CSI volume ebs-vol[0] on 2", "nomad volume create ebs-vol[0]"),
-        ("missing network", {"Networks": [{"Mode": "cni/own"}]}, "no network cni/own on 2", '"bridge" and "host"'),
-        ('missing host network "public" for port "http"', {},
-         'missing host network "public" for port "http" on 2', "leave host_network out"),
+        ("${node.unique.name} = gone", {}, "constraint ${node.unique.name} = gone on 2", "change the machines"),
     ],
-)  # fmt: skip
+)
 def test_what_no_machine_has_is_named_with_what_to_do(
     what: str, of_group: dict[str, Any], said: str, remedy: str
 ) -> None:
@@ -109,8 +119,133 @@ def test_what_no_machine_has_is_named_with_what_to_do(
     assert why.never
 
 
-def test_what_a_second_allocation_is_in_the_way_of_is_no_reason_to_refuse() -> None:
-    assert not constraint("distinct_hosts").never
+CLAIMED = "CSI volume db has exhausted its available writer claims"
+
+
+@pytest.mark.parametrize(
+    ("what", "remedy"),
+    [
+        (CLAIMED, "nomad volume status"),
+        (f"{CLAIMED} and is claimed by a garbage collected allocation {NODE}; waiting for claim to be released",
+         "nomad volume status"),
+        ("CSI volume db is unschedulable or has exhausted its available reader claims", "nomad volume status"),
+        ("CSI volume db is unschedulable or is read-only", "nomad volume status"),
+        ("CSI volume lookup failed", "nomad volume status"),
+        (f"CSI plugin ebs is missing from client {NODE}", "nomad plugin status"),
+        (f"CSI plugin ebs is unhealthy on client {NODE}", "nomad plugin status"),
+        (f"CSI plugin ebs has the maximum number of volumes on client {NODE}", "nomad plugin status"),
+        ("did not meet topology requirement", ""),
+        ("missing devices", "leave the device out of the job, or give a machine one"),
+        ("missing secrets provider", ""),
+        ("missing compatible host volumes", ""),
+        ('missing property "${meta.rack}"', ""),
+        ("linux = ${attr.kernel.name}", ""),
+        ("what a later release of Nomad says", ""),
+        ("constraint distinct_hosts", ""),
+        ("constraint distinct_property: rack=r1 used by 2 allocs", ""),
+        ("constraint ${attr.vault.version} semver >= 0.6.1", "hashistack status"),
+        ("constraint ${attr.consul.version} semver >= 1.8.0", "hashistack status"),
+        ("constraint ${attr.consul.grpc} > 0", "hashistack status"),
+        ("constraint ${attr.driver.docker.version} version >= 20", "hashistack status"),
+    ],
+)  # fmt: skip
+def test_what_may_be_otherwise_soon_or_is_not_known_is_no_reason_to_refuse(what: str, remedy: str) -> None:
+    why = constraint(what.removeprefix("constraint "))
+    assert why == Unplaced(f"group web can't be placed on any of 2 nodes: {what} on 2", remedy, never=False)
+
+
+def test_a_network_that_a_machine_may_have_soon_is_no_reason_to_refuse() -> None:
+    why = constraint("missing network", Networks=[{"Mode": "cni/own"}])
+    assert (why.text.partition(": ")[2], why.never) == ("no network cni/own on 2", False)
+    assert '"bridge" and "host"' in why.remedy
+    why = constraint('missing host network "public" for port "http"')
+    assert (why.text.partition(": ")[2], why.never) == ('missing host network "public" for port "http" on 2', False)
+    assert "leave host_network out" in why.remedy
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "said", "never"),
+    [
+        (["mysql"], volume("mysql"), "no free host volume mysql", False),
+        (["mysql[0]"], volume("mysql", PerAlloc=True), "no free host volume mysql", False),
+        (["mysql[0]"], volume("mysql"), "no host volume mysql", True),
+        (["mysql2"], volume("mysql", PerAlloc=True), "no host volume mysql", True),
+    ],
+)
+def test_a_host_volume_that_another_job_holds_is_waited_for(
+    there: list[str], asked: dict[str, Any], said: str, never: bool
+) -> None:
+    found = metric(ConstraintFiltered={"missing compatible host volumes": 2})
+    why = unplaced({"web": found}, {"TaskGroups": [group("exec", **asked)]}, with_volumes(*there))
+    assert (why.text.partition(": ")[2], why.never) == (f"{said} on 2", never)
+
+
+def test_which_host_volumes_a_machine_has() -> None:
+    listed = {
+        "ID": "1", "Name": "workers-1", "NodePool": "default", "NodeClass": "workers", "Status": "ready",
+        "Drain": False, "SchedulingEligibility": "eligible", "Drivers": None, "Datacenter": "dc1",
+    }  # fmt: skip
+    assert Node.parse({**listed, "HostVolumes": None}).host_volumes == frozenset()
+    assert Node.parse({**listed, "HostVolumes": {"mysql": {"Path": "/srv"}}}).host_volumes == {"mysql"}
+
+
+@pytest.mark.parametrize(
+    ("filtered", "said", "never"),
+    [
+        ({META: 1, SAME: 3}, "constraint ${meta.dns} = true on 4", True),
+        ({META: 1, "${node.class} = web": 1, SAME: 2},
+         "constraint ${meta.dns} = true on at least 1, constraint ${node.class} = web on at least 1", True),
+        ({META: 1, "missing compatible host volumes": 1, SAME: 2},
+         "constraint ${meta.dns} = true on 3, missing compatible host volumes on 1", False),
+        ({"distinct_hosts": 1, SAME: 3}, "constraint distinct_hosts on 1", False),
+        ({SAME: 4}, "none fits", False),
+    ],
+)  # fmt: skip
+def test_the_reason_of_the_first_machine_stands_for_those_that_are_like_it(
+    filtered: dict[str, int], said: str, never: bool
+) -> None:
+    found = metric(4, 4, ConstraintFiltered=filtered, ClassFiltered={"workers": 4})
+    why = unplaced({"web": found}, {"TaskGroups": [group("exec")]}, NODES)
+    assert why.text == f"group web can't be placed on any of 4 nodes: {said}"
+    assert why.never is never
+    assert "computed class" not in why.text + why.remedy
+
+
+def test_docker_that_is_ill_on_two_machines_that_are_alike_may_be_well_again() -> None:
+    ill = tuple(replace(NODES[1], name=name) for name in ("workers-1", "workers-2"))
+    found = metric(ConstraintFiltered={"missing drivers": 1, SAME: 1}, ClassFiltered={"workers": 2})
+    why = unplaced({"web": found}, {"TaskGroups": [group("docker")]}, ill)
+    assert (why.text.partition(": ")[2], why.remedy, why.never) == (
+        "no driver docker (not detected) on 2", "hashistack status", False,
+    )  # fmt: skip
+
+
+def test_a_constraint_of_the_whole_job_is_told_with_its_first_group() -> None:
+    job = {"Constraints": [{"LTarget": "x"}], "TaskGroups": [{**group("exec"), "Name": name} for name in ("a", "b")]}
+    second = metric(ConstraintFiltered={META: 1, SAME: 1})  # of the machine that is alike, group a knows why
+    why = unplaced({"b": second}, job, NODES)
+    assert (why.text.partition(": ")[2], why.never) == ("constraint ${meta.dns} = true on at least 1", False)
+    passing = metric(ConstraintFiltered={"${attr.consul.version} semver >= 1.8.0": 1, META: 1})
+    assert not unplaced({"a": passing, "b": second}, job, NODES).never
+    lasting = metric(ConstraintFiltered={META: 2})
+    assert unplaced({"a": lasting, "b": metric(ConstraintFiltered={SAME: 2})}, job, NODES).never
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"ConstraintFiltered": {META: 1, "missing drivers": 1}},
+        {"ConstraintFiltered": {META: 1, "distinct_hosts": 1}},
+        {"ConstraintFiltered": {META: 2}, "QuotaExhausted": ["small"]},
+        {"ConstraintFiltered": {META: 1}, "NodesFiltered": 1, "DimensionExhausted": {"memory": 1}},
+        {"ConstraintFiltered": {META: 1}, "NodesFiltered": 1},
+    ],
+)
+def test_a_group_that_waits_for_one_machine_is_not_refused_for_what_another_one_is(other: dict[str, Any]) -> None:
+    job = {"TaskGroups": [group("docker"), {**group("exec"), "Name": "full"}]}
+    assert not unplaced({"web": {**metric(), **other}}, job, NODES[1:]).never
+    lasting, full = metric(ConstraintFiltered={META: 2}), metric(filtered=0, DimensionExhausted={"memory": 2})
+    assert unplaced({"web": lasting, "full": full}, job, NODES).never  # no machine ever takes this group
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,7 @@ def test_one_that_no_machine_can_ever_take_is_refused_and_not_registered(
         done = command("run", odd, "-var", "script=true", *more)
         assert isinstance(done.exception, HashistackError)
         assert str(done.exception).startswith(f'job web: {said}. Next: write driver = "docker"')
+        assert str(done.exception).endswith("; or repeat with --yes to submit it all the same")
     assert "web" not in cluster.nomad.jobs()
     done = command("run", odd, "-var", "script=true", "--dry-run")
     assert f'{said}. Next: write driver = "docker"' in " ".join(done.output.split())
@@ -148,6 +149,20 @@ def test_one_that_no_machine_can_ever_take_is_refused_and_not_registered(
     last: dict[str, Any] = json.loads(done.output.splitlines()[-1])
     assert (last["ok"], last["text"]) == (False, said)
     assert last["next"].startswith('write driver = "docker"')
+
+
+def test_what_no_machine_can_take_is_registered_when_told_to_or_when_a_machine_is_missing(
+    command: Command, cluster: Cluster, file: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = file(SERVICE.replace('"raw_exec"', '"podman"'))
+    done = command("run", odd, *SCRIPT, "--detach", "--yes")
+    assert (done.exit_code, "web" in cluster.nomad.jobs()) == (0, True), done.output
+    cluster.nomad.deregister("web")
+    monkeypatch.setattr("hashistack.ops.api.nodes.Node.usable", False)
+    done = command("run", odd, *SCRIPT, "--detach")
+    assert (done.exit_code, "web" in cluster.nomad.jobs()) == (0, True), done.output
+    told = "It waits for a machine that may come: pool web has 0 of 1 machines ready"
+    assert told in " ".join(done.output.split())
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 UNPLACED_SECONDS = 30.0
 """How long a job may find no place: a task that is being replaced may hold it until its `kill_timeout`."""
+PAST = "repeat with --yes to submit it all the same"
+"""What to do about a refusal that is wrong, or comes too early."""
 
 
 def run(
@@ -41,6 +43,7 @@ def run(
     namespace: NamespaceOption = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="submit it and end")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show Nomad's plan and change nothing")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="submit it although no machine can take it")] = False,
     timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="how long to watch", min=1)] = 900.0,
     directory: DirectoryOption = None,
     stack: StackOption = None,
@@ -78,7 +81,8 @@ def run(
                 text = "\n\n".join([text, str(HashistackError(unplaced.text, unplaced.remedy))])
             show.result(data, text)
             raise typer.Exit(int((planned.get("Diff") or {}).get("Type", "None") != "None"))
-        refuse_unplaceable(job, unplaced, connection.pools)
+        if not yes and (waits := refuse_unplaceable(nomad, job, unplaced, connection.pools, past=PAST)):
+            show.say(f"job {id}: {waits}")
         version = submit(nomad, job)
         if detach:
             text = f"job {id}: version {version} is registered. Next: hashistack logs {id}{option}"

@@ -12,6 +12,7 @@ class Node:
     """A client machine as Nomad lists it.
 
     drivers: each task driver that its configuration allows -> why it can't be used, "" where it can.
+    host_volumes: names of those that it has, declared in its pool or made since.
     """
 
     id: str
@@ -23,6 +24,7 @@ class Node:
     draining: bool
     drivers: Mapping[str, str] = field(default_factory=dict)
     datacenter: str = ""
+    host_volumes: frozenset[str] = frozenset()
 
     @classmethod
     def parse(cls, listed: Mapping[str, Any]) -> Node:
@@ -37,6 +39,7 @@ class Node:
             draining=listed["Drain"],
             drivers={name: _fault(driver) for name, driver in (listed.get("Drivers") or {}).items()},
             datacenter=listed["Datacenter"],
+            host_volumes=frozenset(listed.get("HostVolumes") or ()),
         )
 
     @property
