@@ -28,10 +28,8 @@ from hashistack.component.connection import DeclaredPool, connection
 from hashistack.component.preflight import of_every_platform, refuse
 from hashistack.component.resource import Specification
 from hashistack.machine.roles import SERVER, TOOLS
-from hashistack.ops.api.policy import Policy
 from hashistack.provider.early import plugin_starts
 from hashistack.secrets.cluster import ClusterSecrets
-from hashistack.spec import own_settings
 from hashistack.spec.pool import ClientPool, ServerPool
 
 
@@ -145,17 +143,8 @@ class AwsCluster(pulumi.ComponentResource):
         servers = AwsServerPool(
             f"{name}-{SERVER}", AwsServerPoolArgs(spec.servers, spec.upgrade, start, targets), after
         )
-        declared = [
-            DeclaredPool(
-                SERVER,
-                "server",
-                spec.servers.count,
-                Policy.of(spec.upgrade),
-                start.bundle,
-                _template(scope.region, profile(self), servers),
-                settings=own_settings.of(spec.servers),
-            )
-        ]
+        template = _template(scope.region, profile(self), servers)
+        declared = [DeclaredPool.of_servers(spec, start.bundle, template)]
         for pool in spec.clients:
             start, upgrade = launch(pool.name, groups["clients"], pool), spec.upgrade_of(pool)
             options = args.pools.get(pool.name, AwsPoolOptions())
@@ -165,20 +154,7 @@ class AwsCluster(pulumi.ComponentResource):
                 after,
             )
             template = _template(scope.region, profile(self), clients)
-            policy = Policy.of(upgrade)
-            declared.append(
-                DeclaredPool(
-                    pool.name,
-                    "client",
-                    pool.desired,
-                    policy,
-                    start.bundle,
-                    template,
-                    pool.node_pool,
-                    pool.drivers,
-                    settings=own_settings.of(pool),
-                )
-            )
+            declared.append(DeclaredPool.of_clients(spec, pool, start.bundle, template))
         self.nomad_address, self.consul_address = api.addresses["nomad"], api.addresses["consul"]
         self.vault_address, self.ca_pem = api.addresses["vault"], keys.ca_pem
         self.connection = connection(

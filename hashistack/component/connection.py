@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pulumi
 
+from hashistack.machine.roles import SERVER
 from hashistack.ops.api.connection import Connection, Endpoint, Pool
 from hashistack.ops.api.policy import Policy
 from hashistack.provider.outputs import together
 from hashistack.secrets.cluster import ClusterSecrets
+
+if TYPE_CHECKING:
+    from hashistack.spec import ClientPool, ClusterSpec
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,39 @@ class DeclaredPool:
     node_pool: str = "default"
     drivers: Sequence[str] = ()
     settings: Mapping[str, Any] = field(kw_only=True)
+
+    @classmethod
+    def of_servers(
+        cls, spec: ClusterSpec, bundle: pulumi.Input[str], template: pulumi.Output[dict[str, Any]]
+    ) -> DeclaredPool:
+        """The servers of a specification."""
+        from hashistack.spec import own_settings
+
+        pool, policy = spec.servers, Policy.of(spec.upgrade)
+        return cls(SERVER, "server", pool.count, policy, bundle, template, settings=own_settings.of(pool))
+
+    @classmethod
+    def of_clients(
+        cls,
+        spec: ClusterSpec,
+        pool: ClientPool,
+        bundle: pulumi.Input[str],
+        template: pulumi.Output[dict[str, Any]],
+    ) -> DeclaredPool:
+        """A pool of clients of a specification."""
+        from hashistack.spec import own_settings
+
+        return cls(
+            pool.name,
+            "client",
+            pool.desired,
+            Policy.of(spec.upgrade_of(pool)),
+            bundle,
+            template,
+            pool.node_pool,
+            pool.drivers,
+            settings=own_settings.of(pool),
+        )
 
 
 def connection(

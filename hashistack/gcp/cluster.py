@@ -27,10 +27,8 @@ from hashistack.gcp.pools.images import OFFICIAL
 from hashistack.gcp.pools.launch import Launch, made_of
 from hashistack.gcp.pools.server_pool import GcpServerPool, GcpServerPoolArgs
 from hashistack.machine.roles import SERVER, TOOLS
-from hashistack.ops.api.policy import Policy
 from hashistack.provider.early import plugin_starts
 from hashistack.secrets.cluster import ClusterSecrets
-from hashistack.spec import own_settings
 from hashistack.spec.pool import ClientPool, ServerPool
 
 PREFLIGHT: Final = "hashistack:index:gcpPreflight"
@@ -132,29 +130,13 @@ class GcpCluster(pulumi.ComponentResource):
         start = launch(spec.servers)
         servers = GcpServerPool(names.resource(name, SERVER), GcpServerPoolArgs(spec.servers, start), after)
         api.lead_to(servers.instance_group)
-        policy, template = Policy.of(spec.upgrade), _template(here, servers)
-        servers_own = own_settings.of(spec.servers)
-        declared = [
-            DeclaredPool(SERVER, "server", spec.servers.count, policy, start.bundle, template, settings=servers_own)
-        ]
+        declared = [DeclaredPool.of_servers(spec, start.bundle, _template(here, servers))]
         for pool in spec.clients:
             start, options = launch(pool), args.pools.get(pool.name, GcpPoolOptions())
             made = GcpClientPoolArgs(pool, start, options, servers.made)
             clients = GcpClientPool(names.resource(name, pool.name), made, after)
-            policy, template = Policy.of(spec.upgrade_of(pool)), _template(here, clients, pool.max)
-            declared.append(
-                DeclaredPool(
-                    pool.name,
-                    "client",
-                    pool.desired,
-                    policy,
-                    start.bundle,
-                    template,
-                    pool.node_pool,
-                    pool.drivers,
-                    settings=own_settings.of(pool),
-                )
-            )
+            template = _template(here, clients, pool.max)
+            declared.append(DeclaredPool.of_clients(spec, pool, start.bundle, template))
         self.nomad_address, self.consul_address = api.addresses["nomad"], api.addresses["consul"]
         self.vault_address, self.ca_pem = api.addresses["vault"], keys.ca_pem
         self.connection = connection(
