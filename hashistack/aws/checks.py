@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hashistack.aws.pools import machine_types
 from hashistack.aws.tags import problems as tag_problems
+from hashistack.cloud import checks
 from hashistack.spec import ClusterSpec
 from hashistack.spec.durations import seconds
 from hashistack.spec.names import foreign_zones
@@ -25,7 +26,6 @@ https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.ht
 HOOK_SLACK = 180
 """Seconds of a terminate hook beyond drain and stop: to notice it, to leave the cluster, to say so."""
 
-_DNS_LABEL = 63
 _INSTANCE_ID = 17
 _KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
 
@@ -55,7 +55,7 @@ def problems(
     """
     return (
         *_servers(spec, region),
-        *(_way_out(spec, distribution) if new_vpc else ()),
+        *(checks.way_out(spec, distribution) if new_vpc else ()),
         *_clients(spec, region, new_vpc),
         *tag_problems({**spec.tags, **tags}),
         *_seal(spec),
@@ -70,15 +70,6 @@ def _servers(spec: ClusterSpec, region: str) -> Iterator[Problem]:
     if pool.machine_type:
         yield from machine_types.problems("servers.machine_type", [pool.machine_type], pool.arch)
     yield from _held(spec.upgrade, "upgrade")
-
-
-def _way_out(spec: ClusterSpec, distribution: str) -> Iterator[Problem]:
-    if spec.network.nat == "none" and distribution:
-        yield Problem(
-            "network.nat",
-            f'machines from the image "{distribution}" install packages at boot, and have no way to them (got "none")',
-            'Give "zone" or "single", or an image of your own that has the packages.',
-        )
 
 
 def _clients(spec: ClusterSpec, region: str, new_vpc: bool) -> Iterator[Problem]:
@@ -96,48 +87,23 @@ def _clients(spec: ClusterSpec, region: str, new_vpc: bool) -> Iterator[Problem]
         if pool.machine_type:
             yield from machine_types.problems(f"{path}.machine_type", [pool.machine_type], pool.arch)
         yield from machine_types.problems(f"{path}.machine_types", pool.machine_types, pool.arch)
-        most = _DNS_LABEL - 1 - _INSTANCE_ID
-        if len(pool.name) > most:
-            yield Problem(
-                f"{path}.name",
-                f"is {len(pool.name)} characters long; machines are called <pool>-<instance id>, a DNS label of at most"
-                f" {_DNS_LABEL} (got {show(pool.name)})",
-                f"Shorten it to {most}.",
-            )
+        yield from checks.pool_name(pool, path, _INSTANCE_ID)
         if pool.upgrade is not None:
             yield from _held(spec.upgrade_of(pool), f"{path}.upgrade")
-        if pool.publish:
-            yield Problem(
-                f"{path}.publish",
-                "is for local clusters: nobody reaches machines on AWS by a port of the host",
-                "Remove it, and give the pool a load balancer (`AwsPoolOptions.target_group_arns`).",
-            )
+        remedy = "give the pool a load balancer (`AwsPoolOptions.target_group_arns`)."
+        yield from checks.published(pool, path, "AWS", remedy)
 
 
 def _held(policy: UpgradePolicy, path: str) -> Iterator[Problem]:
-    held = hook_seconds(policy)
-    if held > HOOK_LONGEST:
-        yield Problem(
-            f"{path}.hook_timeout",
-            f"exceeds the {HOOK_LONGEST} s for which AWS holds a machine (got {show(policy.hook_timeout)})",
-            f'Give at most "{HOOK_LONGEST}s".',
-        )
-    longest = min(held, HOOK_LONGEST) - HOOK_SLACK - round(seconds(policy.max_kill_timeout))
-    if seconds(policy.drain_deadline) > longest:
-        yield Problem(
-            f"{path}.drain_deadline",
-            f"with max_kill_timeout {policy.max_kill_timeout} and the {HOOK_SLACK} s that it takes to leave, it exceeds"
-            f" what the machine is held for (got {show(policy.drain_deadline)})",
-            f'Give at most "{longest}s"{"" if held >= HOOK_LONGEST else ", or raise hook_timeout"}.',
-        )
+    return checks.drain(policy, path, hook_seconds(policy), HOOK_LONGEST, HOOK_SLACK, "AWS holds a machine")
 
 
 def _options(spec: ClusterSpec, options: Mapping[str, AwsPoolOptions]) -> Iterator[Problem]:
     pools = {pool.name: pool for pool in spec.clients}
+    yield from checks.strangers(options, [*pools])
     for name, option in options.items():
         path = f"pools[{show(name)}]"
         if name not in pools:
-            yield Problem(path, "is no pool of clients", f"Known: {', '.join(pools)}.")
             continue
         yield from _volumes(f"{path}.volumes", pools[name], option.volumes)
         if option.warm_pool and (pools[name].spot or pools[name].machine_types):

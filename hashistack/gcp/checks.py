@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from hashistack.cloud import checks
 from hashistack.gcp import labels
 from hashistack.gcp.network.network import problems_of
 from hashistack.gcp.pools import machine_types
@@ -62,7 +63,7 @@ def problems(
         *_clients(spec, region),
         *labels.problems({**spec.tags, **tags}),
         *_seal(spec),
-        *_options(spec, options),
+        *checks.strangers(options, sorted(pool.name for pool in spec.clients)),
     )
 
 
@@ -78,12 +79,7 @@ def _name(spec: ClusterSpec) -> Iterator[Problem]:
 
 
 def _network(spec: ClusterSpec, distribution: str) -> Iterator[Problem]:
-    if spec.network.nat == "none" and distribution:
-        yield Problem(
-            "network.nat",
-            f'machines from the image "{distribution}" install packages at boot, and have no way to them (got "none")',
-            'Give "zone" or "single", or an image of your own that has the packages.',
-        )
+    yield from checks.way_out(spec, distribution)
     if found := problems_of(spec.network):
         yield Problem(
             "network.subnets", f"{found}; on Google Cloud one is in all zones of the region", "Give one, or none."
@@ -116,20 +112,9 @@ def _clients(spec: ClusterSpec, region: str) -> Iterator[Problem]:
                 f" (got {show((of_type(pool), *pool.machine_types))})",
                 "Name types of one kind.",
             )
-        most = _DNS_LABEL - 1 - _INSTANCE_ID
-        if len(pool.name) > most:
-            yield Problem(
-                f"{path}.name",
-                f"is {len(pool.name)} characters long; machines are called <pool>-<instance id>, a DNS label of at most"
-                f" {_DNS_LABEL} (got {show(pool.name)})",
-                f"Shorten it to {most}.",
-            )
-        if pool.publish:
-            yield Problem(
-                f"{path}.publish",
-                "is for local clusters: nobody reaches machines on Google Cloud by a port of the host",
-                "Remove it, and put a load balancer before the pool's group.",
-            )
+        yield from checks.pool_name(pool, path, _INSTANCE_ID)
+        remedy = "put a load balancer before the pool's group."
+        yield from checks.published(pool, path, "Google Cloud", remedy)
         if pool.spot and not pool.all_spot:
             yield Problem(
                 f"{path}.on_demand_base",
@@ -141,29 +126,8 @@ def _clients(spec: ClusterSpec, region: str) -> Iterator[Problem]:
 
 
 def _held(policy: UpgradePolicy, path: str) -> Iterator[Problem]:
-    if seconds(policy.hook_timeout) > SHUTDOWN_SECONDS:
-        yield Problem(
-            f"{path}.hook_timeout",
-            f"exceeds the {SHUTDOWN_SECONDS} s for which Google lets a machine run that is to stop"
-            f" (got {show(policy.hook_timeout)})",
-            f'Give at most "{SHUTDOWN_SECONDS}s".',
-        )
-    held = min(round(seconds(policy.hook_timeout)), SHUTDOWN_SECONDS)
-    longest = held - SLACK - round(seconds(policy.max_kill_timeout))
-    if seconds(policy.drain_deadline) > longest:
-        yield Problem(
-            f"{path}.drain_deadline",
-            f"with max_kill_timeout {policy.max_kill_timeout} and the {SLACK} s that it takes to leave, it exceeds"
-            f" what the machine is held for (got {show(policy.drain_deadline)})",
-            f'Give at most "{longest}s"{"" if held >= SHUTDOWN_SECONDS else ", or raise hook_timeout"}.',
-        )
-
-
-def _options(spec: ClusterSpec, options: Mapping[str, GcpPoolOptions]) -> Iterator[Problem]:
-    pools = {pool.name for pool in spec.clients}
-    for name in options:
-        if name not in pools:
-            yield Problem(f"pools[{show(name)}]", "is no pool of clients", f"Known: {', '.join(sorted(pools))}.")
+    holds = "Google lets a machine run that is to stop"
+    return checks.drain(policy, path, seconds(policy.hook_timeout), SHUTDOWN_SECONDS, SLACK, holds)
 
 
 def _seal(spec: ClusterSpec) -> Iterator[Problem]:
