@@ -38,12 +38,17 @@ def tenure(environment: Mapping[str, str], now: datetime) -> Tenure:
     return Tenure(_expires(environment.get(TTL, ""), now), environment.get(OWNER) or _user(), run)
 
 
-def is_over(expires: str, now: datetime) -> bool:
-    """Whether a label's time has passed; one that can't be read has not: it is a text of somebody."""
+def since(moment: str, now: datetime) -> float:
+    """Seconds from a label's moment in ISO 8601 to `now`; 0 where it says none."""
     try:
-        return datetime.fromisoformat(expires) < now
-    except (ValueError, TypeError):
-        return False
+        return (now - datetime.fromisoformat(moment)).total_seconds()
+    except (ValueError, TypeError):  # a label is a text of somebody
+        return 0.0
+
+
+def is_over(expires: str, now: datetime) -> bool:
+    """Whether a label's time has passed; one that can't be read has not."""
+    return since(expires, now) > 0
 
 
 def _expires(ttl: str, now: datetime) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hashistack.cli.options import OutputOption
 from hashistack.cli.output import Output
+from hashistack.component.tenure import since
 
 if TYPE_CHECKING:
     from hashistack.platforms import Running
@@ -52,14 +53,6 @@ def _row(one: Running, now: datetime) -> tuple[str, ...]:
     age = spoken(since(one.created, now)) if one.created else "-"
     machines = f"{one.up}/{one.machines}"
     return one.site, one.platform, state(one), machines, age, expires, one.owner or "-", one.stack, str(one.project)
-
-
-def since(moment: str, now: datetime) -> float:
-    """Seconds from a moment in ISO 8601 to `now`; 0 where it says none."""
-    try:
-        return (now - datetime.fromisoformat(moment)).total_seconds()
-    except (ValueError, TypeError):  # a label is a text of somebody
-        return 0.0
 
 
 def spoken(seconds: float) -> str:
