@@ -1,9 +1,11 @@
-"""What a command says where a cluster does not answer because its machines are stopped."""
+"""What a command does where a cluster does not answer: it bears an election, and names machines that are stopped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from hashistack.cli.errors import Refusal
 from hashistack.errors import HashistackError
@@ -12,6 +14,12 @@ from hashistack.ops.api.connection import Connection
 from hashistack.ops.api.http import ApiError
 from hashistack.ops.rollout.driver import Instance
 from hashistack.platforms import driver
+
+ELECTION_SECONDS = 20.0
+"""How long a command bears an election, as a rollout does: one takes seconds, more on a busy machine."""
+PAUSE_SECONDS = 0.5
+
+Asked = TypeVar("Asked")
 
 
 def stopped(connection: Connection) -> tuple[tuple[Instance, ...], bool]:
@@ -29,6 +37,23 @@ def stopped(connection: Connection) -> tuple[tuple[Instance, ...], bool]:
     there = [one for one in found if one.state != "terminated"]
     asleep = tuple(one for one in there if one.state == "stopped")
     return asleep, len(asleep) == len(there)
+
+
+def borne(connection: Connection, ask: Callable[[], Asked]) -> Asked:
+    """What is asked for, through an election; a cluster with machines that are stopped is not waited for.
+
+    Raises:
+        ApiError: it is refused, or not answered for too long.
+    """
+    deadline = time.monotonic() + ELECTION_SECONDS
+    while True:
+        try:
+            return ask()
+        except ApiError as error:
+            refused = error.status is not None and 400 <= error.status < 500
+            if refused or time.monotonic() >= deadline or stopped(connection)[0]:
+                raise
+            time.sleep(PAUSE_SECONDS)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hashistack.cli.commands import breaking_changes
+from hashistack.cli import stopped
 from hashistack.cli.commands import rollout as commands
 from hashistack.cli.errors import Refusal
 from hashistack.cli.output import Output, Show
@@ -27,7 +27,7 @@ class Stack:
         self.there = Inventoried()
         monkeypatch.setattr(commands, "Cluster", nullcontext)
         monkeypatch.setattr(commands, "reached", nullcontext)
-        monkeypatch.setattr(breaking_changes, "stopped", lambda connection: ((), False))
+        monkeypatch.setattr(stopped, "stopped", lambda connection: ((), False))
         monkeypatch.setattr(commands, "look_ahead", self.look_ahead)
         monkeypatch.setattr(commands, "Engine", lambda project, say: self)
         monkeypatch.setattr(commands, "up", lambda project, show: self.up())
@@ -93,7 +93,7 @@ def test_an_election_before_the_first_hop_is_borne(monkeypatch: pytest.MonkeyPat
         return []
 
     monkeypatch.setattr(commands, "look_ahead", look_ahead)
-    monkeypatch.setattr(breaking_changes, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(stopped, "PAUSE_SECONDS", 0.0)
     upgrade(nomad="1.11.3")
     assert stack.machines == {"nomad": "1.11.3"}
 
@@ -110,7 +110,7 @@ def test_what_waiting_does_not_help_ends_an_upgrade_at_once(
         raise ApiError("nomad", "GET", "/v1/jobs", status, "")
 
     monkeypatch.setattr(commands, "look_ahead", look_ahead)
-    monkeypatch.setattr(breaking_changes, "stopped", lambda connection: (asleep, bool(asleep)))
+    monkeypatch.setattr(stopped, "stopped", lambda connection: (asleep, bool(asleep)))
     with pytest.raises(ApiError):
         upgrade(nomad="1.11.3")
     assert (asked, stack.did) == ([status], [])

@@ -6,15 +6,13 @@ import ssl
 import threading
 import time
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hashistack.ops.api.cluster import Cluster
-from hashistack.ops.api.connection import Connection, Endpoint
+from hashistack.ops.api.connection import Connection
 from hashistack.ops.api.http import Api, ApiError, tls_context
-from hashistack.ops.api.vault import Vault
 from hashistack.ops.readiness.smoke import JOB, job
 
 if TYPE_CHECKING:
@@ -68,32 +66,6 @@ def test_vault_logs_in_once_and_writes_a_secret(cluster: Cluster) -> None:
 def test_a_vault_that_is_not_there_is_left_out(cluster: Cluster) -> None:
     cluster.vault.api.addresses += ("https://127.0.0.1:1",)
     assert [server.state for server in cluster.vault.health()] == ["active"]
-
-
-def test_an_election_of_vault_is_waited_for_when_told_so(pki: Pki) -> None:
-    told = iter([307, 307, 307])
-
-    class Standby(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(next(told, 200))
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(b'{"auth": {"client_token": "token", "lease_duration": 3600}}')
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            """Says nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Standby) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}"
-        api = Api("vault", [address, address], tls_context(pki.ca_pem))
-        with closing(api):
-            vault = Vault(api, Endpoint(address, "secret", "operator"))
-            with pytest.raises(ApiError, match="answered 307"):
-                vault.login()
-            assert vault.login(20) == "token"
-        server.shutdown()
 
 
 def test_errors_name_the_call_and_hide_secrets(connection: Connection) -> None:

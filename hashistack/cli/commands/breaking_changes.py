@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from hashistack.cli.errors import Refusal
-from hashistack.cli.stopped import stopped
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection
-from hashistack.ops.api.http import ApiError
 from hashistack.ops.rollout.breaking_changes import Affected, affected, ahead, inventory, stopping
 from hashistack.spec.catalog import BREAKING_CHANGES
-
-ELECTION_SECONDS = 20.0
-"""How long an upgrade goes on asking before it begins: a rollout bears an election too."""
-PAUSE_SECONDS = 0.5
 
 
 def look_ahead(cluster: Cluster, connection: Connection, to: Mapping[str, str]) -> list[Affected]:
     """What of the cluster the releases on the way remove or change. Raises ApiError."""
     changes = ahead(connection.versions, to)
     return affected(changes, inventory(cluster, changes))
-
-
-def borne(connection: Connection, ask: Callable[[], list[Affected]]) -> list[Affected]:
-    """What is asked for, through an election; a cluster whose machines are stopped is not waited for."""
-    deadline = time.monotonic() + ELECTION_SECONDS
-    while True:
-        try:
-            return ask()
-        except ApiError as error:
-            refused = error.status is not None and 400 <= error.status < 500
-            if refused or time.monotonic() >= deadline or stopped(connection)[0]:
-                raise
-            time.sleep(PAUSE_SECONDS)
 
 
 def refuse_breaking(found: Sequence[Affected], accept: Collection[str]) -> None:

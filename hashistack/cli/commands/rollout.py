@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hashistack.cli.commands.breaking_changes import borne, data_of, lines_of, look_ahead, refuse_breaking
+from hashistack.cli.commands.breaking_changes import data_of, lines_of, look_ahead, refuse_breaking
 from hashistack.cli.commands.run import up
 from hashistack.cli.engine import Engine
 from hashistack.cli.errors import Refusal
 from hashistack.cli.events import Line
 from hashistack.cli.output import Output, Show
 from hashistack.cli.project import Project
-from hashistack.cli.stopped import reached
+from hashistack.cli.stopped import borne, reached
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection
 from hashistack.ops.api.http import ApiError

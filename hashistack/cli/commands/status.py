@@ -12,14 +12,12 @@ from hashistack.cli.engine import Engine
 from hashistack.cli.output import Output
 from hashistack.cli.project import Project
 from hashistack.cli.status import asleep, look, render
-from hashistack.cli.stopped import reached, stopped
+from hashistack.cli.stopped import borne, reached, stopped
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection
 from hashistack.platforms import operations
 
 WATCH_SECONDS = 2.0
-ELECTION_SECONDS = 20.0
-"""How long `env` waits for Vault to have an active server: an election takes seconds, more on a busy machine."""
 
 
 def status(project: Project, watch: bool, output: Output) -> bool:
@@ -53,7 +51,7 @@ def environment(project: Project, shell: Shell, output: Output) -> str:
     connection = _connection(project)
     files = write_certificates(connection, directory(connection.name))
     with reached(connection) as cluster:
-        values = variables(connection, files, cluster.vault.login(ELECTION_SECONDS))
+        values = variables(connection, files, borne(connection, cluster.vault.login))
     if resolver := operations(connection.provider).resolver(connection):
         values[RESOLVER] = resolver
     if output is Output.JSON:

@@ -48,13 +48,10 @@ class Vault:
         state: Seen = HEALTH[answer.status]  # type: ignore[assignment]
         return VaultServer(address, state, str((answer.data or {}).get("version", "")))
 
-    def login(self, seconds: float = 0.0) -> str:
-        """A fresh operator token (it lives as long as the userpass role says: one hour).
-
-        seconds: how long to go on asking while no server is active, as in an election.
-        """
+    def login(self) -> str:
+        """A fresh operator token (it lives as long as the userpass role says: one hour)."""
         path = f"/v1/auth/userpass/login/{quote(self._endpoint.username)}"
-        answer = self.api.call("PUT", path, body={"password": self._endpoint.secret}, seconds=seconds)
+        answer = self.api.call("PUT", path, body={"password": self._endpoint.secret})
         self._token = str(answer.data["auth"]["client_token"])
         self._renew_at = time.monotonic() + int(answer.data["auth"]["lease_duration"]) * 2 / 3
         return self._token
