@@ -15,13 +15,14 @@ PACKAGE = Path(hashistack.__file__).parent
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent.name != "template")  # those are users' programs
 PROVIDERS = {"aws", "gcp", "local"}
 
-EVERYBODYS = {"version", "errors", "call_log", "home"}
+EVERYBODYS = {"version", "errors", "call_log", "home", "lazy"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "version": set(),
     "errors": set(),
     "call_log": set(),
     "home": set(),
+    "lazy": set(),
     "spec": set(),
     "machine": {"spec"},
     "secrets": {"provider", "spec"},
@@ -39,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         for each in PROVIDERS
     },
 }
-"""What each part may import of the others, beside itself and what all may: `version`, `errors`, `call_log`, `home`."""
+"""What each part may import of the others, beside itself and what all may: EVERYBODYS."""
 
 SDKS = {
     "pulumi_aws": {"aws"},

@@ -5,8 +5,9 @@ Importing this loads neither pulumi_aws nor boto3: each name is imported from it
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hashistack.lazy import lazily
 
 if TYPE_CHECKING:
     from hashistack.aws.access.artifacts import AwsArtifacts, AwsArtifactsArgs
@@ -85,13 +86,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_MODULES[name]), name)
-    globals()[name] = value  # found at once the next time
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(globals(), _MODULES)
