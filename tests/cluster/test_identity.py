@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,16 @@ def test_v13_a_dispatched_or_periodic_child_is_its_parent(tenants: Tenants, pare
     assert tenants.seen(allocation, TASKS[0], "team-b")[:2] == [f"of team-b/{parent}", GREETING]
 
 
+def metrics(datacenter: Datacenter, product: str, path: str, header: dict[str, str]) -> list[str]:
+    """What the servers of a product tell a scraper; nothing as long as one of them does not."""
+    addresses = getattr(datacenter.connection, product).addresses
+    with datacenter.http() as http:
+        answers = [http.get(f"{address}{path}?format=prometheus", headers=header) for address in addresses]
+    texts = [answer.text for answer in answers if answer.status_code == 200]
+    # Of Vault the active server answers; the others lead to it.
+    return texts if len(texts) == (1 if product == "vault" else len(addresses)) else []
+
+
 def test_metrics_of_all_three_by_the_tokens_that_are_documented(datacenter: Datacenter) -> None:
     made = json.loads(
         datacenter.vendor("consul", "acl", "token", "create", "-policy-name=hashistack-metrics", "-format=json")
@@ -183,14 +194,10 @@ def test_metrics_of_all_three_by_the_tokens_that_are_documented(datacenter: Data
         "vault": ("/v1/sys/metrics", {"X-Vault-Token": lent}, "# TYPE vault_core_"),
     }
     try:
-        with datacenter.http() as http:
-            for product, (path, header, expected) in asked.items():
-                addresses = getattr(datacenter.connection, product).addresses
-                answers = [http.get(f"{address}{path}?format=prometheus", headers=header) for address in addresses]
-                scraped = [answer for answer in answers if answer.status_code == 200]
-                # Of Vault the active server answers; the others lead to it.
-                assert len(scraped) == (1 if product == "vault" else len(addresses)), (product, answers)
-                assert all(expected in answer.text for answer in scraped), product
+        for product, (path, header, expected) in asked.items():
+            scraped = partial(metrics, datacenter, product, path, header)
+            # A new token is at each server as soon as that server has the leader's last write.
+            assert all(expected in text for text in until(scraped, 30, f"{product} answers")), product
     finally:
         datacenter.vendor("consul", "acl", "token", "delete", f"-accessor-id={made['AccessorID']}")
         datacenter.vendor("vault", "token", "revoke", lent)
