@@ -16,6 +16,12 @@ Examples:
 Exit codes: 0 nothing is left to remove, 1 there is something (without --yes),
 2 something could not be removed.
 """,
+    "graph": """\b
+Examples:
+  hashistack graph -o svg > cluster.svg          as it is now; open it in a browser
+  hashistack graph > cluster.md                  Mermaid, for a page that draws it
+  hashistack graph --spec cluster.yaml -o svg    what a specification declares
+""",
     "init": """\b
 Examples:
   hashistack init shop                a local cluster called shop, in the new directory shop

@@ -19,7 +19,7 @@ import signal
 from typing import Annotated
 
 from hashistack import call_log
-from hashistack.cli.commands import clusters, execute, garbage, init, inventory, job, logs, support, ui
+from hashistack.cli.commands import clusters, execute, garbage, graph, init, inventory, job, logs, support, ui
 from hashistack.cli.commands.load import load as load_command
 from hashistack.cli.commands.report import report as report_command
 from hashistack.cli.commands.snapshot import app as snapshot
@@ -57,7 +57,7 @@ app.command("report")(report_command)
 app.command("load")(load_command)
 app.command("list")(clusters.list_)
 app.command("gc", epilog=EXAMPLES["gc"])(garbage.gc)
-for one in (init.init, inventory.inventory, job.run, logs.logs, execute.execute, support.support, ui.ui):
+for one in (init.init, graph.graph, inventory.inventory, job.run, logs.logs, execute.execute, support.support, ui.ui):
     app.command({"execute": "exec"}.get(one.__name__), epilog=EXAMPLES[one.__name__])(one)
 
 

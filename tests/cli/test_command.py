@@ -33,6 +33,7 @@ def test_version_and_help() -> None:
         "up",
         "down",
         "gc",
+        "graph",
         "init",
         "inventory",
         "list",
