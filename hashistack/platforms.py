@@ -114,6 +114,8 @@ class PlatformOperations:
     """The extra of pyproject.toml that brings its SDK."""
     component: ClassVar[str]
     """The type token of its cluster: a stack that has one is on this platform."""
+    specification: ClassVar[str] = "hashistack:index:Specification"
+    """The type token of the resource whose input `spec` is a cluster's specification, as JSON."""
     handlers: ClassVar[Mapping[str, str]] = {}
     """Type tokens of its own resources to the dotted names of their handlers."""
     functions: ClassVar[Mapping[str, str]] = {}
@@ -246,6 +248,11 @@ def templates() -> dict[str, Path]:
     ordered = sorted(PLATFORMS, key=lambda name: not operations(name).here)
     places = {name: Path(str(sys.modules[type(operations(name)).__module__].__file__)) for name in ordered}
     return {name: place.with_name("template") for name, place in places.items() if place.with_name("template").is_dir()}
+
+
+def specifications() -> set[str]:
+    """The resource types of all platforms whose input `spec` is a cluster's specification."""
+    return {platform.specification for platform in every()}
 
 
 def phases() -> dict[str, str]:

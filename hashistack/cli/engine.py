@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from hashistack import platforms
 from hashistack.cli.errors import Refusal
 from hashistack.cli.events import clean
 from hashistack.cli.lock import drop_half_written, release_stale
@@ -95,18 +96,38 @@ class Engine:
             own.append(Path(file).read_text().strip())
         return [*of_state(exported), *own]
 
-    def configure(self, path: str, value: str) -> None:
-        """Set one value of the stack's configuration, as `pulumi config set --path` does."""
-        self._answer("config", "set", "--path", path, value, "--stack", self.project.stack)
+    def configure(self, path: str, value: str, file: Path | None = None) -> None:
+        """Set one value of the stack's configuration, as `pulumi config set --path` does; file: another one's."""
+        self._answer("config", "set", "--path", path, value, "--stack", self.project.stack, *_config_file(file))
+
+    def configuration(self) -> dict[str, Any]:
+        """The stack's configuration: `project:key` to its value. Secret ones are left out."""
+        said = json.loads(self._answer("config", "--json", "--stack", self.project.stack))
+        return {
+            key: one["objectValue"] if "objectValue" in one else one.get("value")
+            for key, one in said.items()
+            if not one["secret"]
+        }
+
+    def specifications(self) -> list[dict[str, Any]]:
+        """What the stack's state has of each cluster's specification, as plain data."""
+        exported = json.loads(self._answer("stack", "export", "--stack", self.project.stack))
+        resources = (exported.get("deployment") or {}).get("resources") or []
+        return [json.loads(one["inputs"]["spec"]) for one in resources if one["type"] in platforms.specifications()]
 
     def run(
-        self, verb: str, on_event: Callable[[Mapping[str, Any], float], None], on_idle: Callable[[float], None]
+        self,
+        verb: str,
+        on_event: Callable[[Mapping[str, Any], float], None],
+        on_idle: Callable[[float], None],
+        config_file: Path | None = None,
     ) -> Ended:
         """`pulumi up`, `preview` or `destroy`, to its end; Ctrl-C cancels it in the engine's own orderly way.
 
         Args:
             on_event: gets each event with the seconds since the start.
             on_idle: called several times a second in between.
+            config_file: instead of the stack's own configuration.
         """
         with tempfile.TemporaryDirectory(prefix="hashistack-") as private:
             pipe, printed = Path(private, "events"), Path(private, "output")
@@ -115,7 +136,7 @@ class Engine:
             events = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
             at_once = () if verb == "preview" else ("--yes", "--skip-preview")
             arguments = [self._pulumi, verb, *at_once, "--non-interactive", "--color", "never"]
-            arguments += ["--stack", self.project.stack, "--event-log", str(pipe)]
+            arguments += ["--stack", self.project.stack, "--event-log", str(pipe), *_config_file(config_file)]
             started = time.monotonic()
             try:
                 with printed.open("w") as output:
@@ -154,6 +175,10 @@ class Engine:
                 f"{self.project.directory}, stack {self.project.stack}: {said}", f"hashistack up{self.project.option}"
             )
         return done.stdout
+
+
+def _config_file(file: Path | None) -> list[str]:
+    return ["--config-file", str(file)] if file else []
 
 
 def activated(environment: Mapping[str, str]) -> dict[str, str]:

@@ -59,6 +59,16 @@ Examples:
 \b
 The exit code is that of CMD.
 """,
+    "scale": """\b
+Examples:
+  hashistack scale web=8
+  hashistack scale web=2 --dry-run    what would leave, and what work it has
+  hashistack scale server=5
+
+\b
+Exit codes: 0 done, or nothing to do; 1 there is something to do (--dry-run);
+2 it can't be done.
+""",
     "support": """\b
 Examples:
   hashistack support                  NAME-support-TIME.tar.gz in this directory

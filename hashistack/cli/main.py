@@ -19,9 +19,10 @@ import signal
 from typing import Annotated
 
 from hashistack import call_log
-from hashistack.cli.commands import clusters, execute, garbage, graph, init, inventory, job, logs, support, ui
+from hashistack.cli.commands import clusters, execute, garbage, graph, init, inventory, job, logs, scale, support, ui
 from hashistack.cli.commands.load import load as load_command
 from hashistack.cli.commands.report import report as report_command
+from hashistack.cli.commands.schema import schema as schema_command
 from hashistack.cli.commands.snapshot import app as snapshot
 from hashistack.cli.commands.toolchain import app as toolchain
 from hashistack.cli.examples import EXAMPLES
@@ -56,8 +57,19 @@ app.add_typer(toolchain, name="toolchain")
 app.command("report")(report_command)
 app.command("load")(load_command)
 app.command("list")(clusters.list_)
+app.command("schema")(schema_command)
 app.command("gc", epilog=EXAMPLES["gc"])(garbage.gc)
-for one in (init.init, graph.graph, inventory.inventory, job.run, logs.logs, execute.execute, support.support, ui.ui):
+for one in (
+    init.init,
+    graph.graph,
+    inventory.inventory,
+    job.run,
+    scale.scale,
+    logs.logs,
+    execute.execute,
+    support.support,
+    ui.ui,
+):
     app.command({"execute": "exec"}.get(one.__name__), epilog=EXAMPLES[one.__name__])(one)
 
 
@@ -274,17 +286,6 @@ def doctor(directory: DirectoryOption = None, stack: StackOption = None, output:
     project = named_project(directory, stack, None, deployed=False) if directory else None
     if not run(output, project):
         raise typer.Exit(2)
-
-
-@app.command()
-def schema(
-    connection: Annotated[bool, typer.Option("--connection", help="of a stack's output `connection` instead")] = False,
-) -> None:
-    """Print the JSON Schema of a cluster's specification."""
-    from hashistack.ops.api.connection import schema as form
-    from hashistack.spec.schema import text
-
-    typer.echo(form() if connection else text(), nl=False)
 
 
 _INTERRUPTED = 128 + signal.SIGINT  # what typer makes of Ctrl-C

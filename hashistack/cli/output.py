@@ -94,12 +94,16 @@ class Show:
         else:
             self.console.print(f"   {text}", markup=False)
 
-    def result(self, data: dict[str, Any], text: str) -> None:
-        """The last word: `data` for programs, `text` for people."""
+    def data(self, data: dict[str, Any], text: str) -> None:
+        """What is found on the way: `data` for programs, `text` for people."""
         if self.output is Output.JSON:
-            print(json.dumps({"event": "result", **data}), flush=True)
+            self.event(data)
         else:
             self.console.print(text, markup=False)
+
+    def result(self, data: dict[str, Any], text: str) -> None:
+        """The last word: `data` for programs, `text` for people."""
+        self.data({"event": "result", **data}, text)
 
     def _json(self, data: dict[str, Any], seconds: float) -> None:
         self._shown_at = seconds

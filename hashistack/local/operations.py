@@ -21,6 +21,7 @@ class LocalOperations(PlatformOperations):
 
     extra = "local"
     component = "hashistack:index:LocalCluster"
+    specification = "hashistack:index:LocalSite"
     handlers: ClassVar[Mapping[str, str]] = {
         "hashistack:index:LocalApi": "hashistack.local.handlers.api:ApiHandler",
         "hashistack:index:LocalArtifacts": "hashistack.toolchain.handler:ToolsHandler",

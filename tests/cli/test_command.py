@@ -34,6 +34,7 @@ def test_version_and_help() -> None:
         "down",
         "gc",
         "graph",
+        "scale",
         "init",
         "inventory",
         "list",
@@ -112,9 +113,9 @@ def test_starting_imports_no_engine_no_docker_no_http() -> None:
     assert not loaded & {"pulumi", "grpc", "docker", "httpx", "pydantic", "cryptography", "yaml"}
 
 
-@pytest.mark.parametrize("command", ["up", "rollout", "upgrade", "heal"])
+@pytest.mark.parametrize("command", ["up", "rollout", "upgrade", "heal", "scale web=1"])
 def test_a_job_to_be_ignored_that_is_none_is_refused_before_anything_is_looked_at(command: str, tmp_path: Path) -> None:
-    done = run(command, "-C", str(tmp_path), "--ignore-job", "web", "--ignore-job", "default/web")
+    done = run(*command.split(), "-C", str(tmp_path), "--ignore-job", "web", "--ignore-job", "default/web")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "hashistack: --ignore-job web: is no job. Next: give NAMESPACE/JOB\n"
 

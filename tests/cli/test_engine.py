@@ -9,13 +9,16 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hashistack.cli.engine import Engine, activated
 from hashistack.cli.errors import Refusal
 from hashistack.cli.project import Project
+from hashistack.platforms import specifications
 
 PROGRAM = """\
 import json, os, time, pulumi
@@ -153,3 +156,37 @@ def test_a_program_runs_beside_the_command_unless_the_active_environment_has_has
     assert activated(active) == {**active, "PATH": f"{own}:/bin", **inside}
     (tmp_path / "lib/python3.12/site-packages/hashistack-0.1.0.dist-info").mkdir(parents=True)
     assert activated(active) == active
+
+
+SPECIFIED = """\
+import pulumi
+from hashistack.component.resource import Specification
+from hashistack.spec import ClusterSpec
+
+spec = {"name": "shop", **(pulumi.Config().get_object("cluster") or {})}
+Specification("shop", ClusterSpec.parse(spec).model_dump_json())
+"""
+
+
+def test_what_other_configuration_would_declare_is_previewed_and_changes_nothing(directory: Path) -> None:
+    (directory / "__main__.py").write_text(SPECIFIED)
+    engine, told = Engine(Project(directory, "test"), lambda _: None), list[int]()
+    engine.make_stack()
+    engine.configure("cluster.servers.count", "5")
+    assert engine.run("up", lambda event, seconds: None, lambda seconds: None).code == 0
+    assert engine.configuration() == {"waits:cluster": {"servers": {"count": 5}}}
+    (before,) = engine.specifications()
+    assert before["servers"]["count"] == 5
+    settings = directory / "Pulumi.test.yaml"
+    kept = settings.read_text()
+    copied = directory.parent / settings.name
+    copied.write_text(kept)
+    engine.configure("waits:cluster.servers.count", "3", copied)
+
+    def on_event(event: Mapping[str, Any], seconds: float) -> None:
+        step = (event.get("resourcePreEvent") or {}).get("metadata") or {"type": ""}
+        if step["type"] in specifications():
+            told.append(json.loads(step["new"]["inputs"]["spec"])["servers"]["count"])
+
+    assert engine.run("preview", on_event, lambda seconds: None, copied).code == 0
+    assert (told, settings.read_text()) == ([3], kept)

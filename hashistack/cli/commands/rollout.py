@@ -28,6 +28,7 @@ from hashistack.ops.rollout.events import Event, MachineEvent, NoticeEvent, Roll
 from hashistack.ops.rollout.executor import Outcome, Rollout
 from hashistack.ops.rollout.ignored_jobs import ignored_jobs
 from hashistack.ops.rollout.observer import Observation, Observer
+from hashistack.ops.rollout.plan import Plan, plan
 from hashistack.ops.rollout.regressions import BROKEN, broken_now
 from hashistack.ops.rollout.upgrade import climb, hops, intended, steps_to
 from hashistack.platforms import driver
@@ -82,8 +83,6 @@ def _check(cluster: Cluster, show: Show, started: float) -> None:
 
 def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] | None = None) -> bool:
     """Print what would be done, changing nothing; answers whether there is something to do."""
-    from hashistack.ops.rollout.plan import plan
-
     connection = _connection(project)
     platform = driver(connection)
     if to:
@@ -106,13 +105,11 @@ def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] |
     whole = plan(fleet)
     alone = disruptions(seen.placed, fleet)
     stranded = homeless(connection, fleet, seen.nodes.values(), node_pools)
-    rounds = [[str(one) for one in side_by_side] for side_by_side in whole.rounds]
-    lines = [f"plan for {connection.name} (nothing was changed)", *(f"  {change}" for change in whole.pools)]
-    lines += [f"  {n:>3} {'; '.join(texts)}" for n, texts in enumerate(rounds, 1)]
+    lines = [f"plan for {connection.name} (nothing was changed)", *told(whole)]
     if to and len(way) > 1:
         lines[1:1] = [f"  {line}" for line in _path(connection, to)]
         lines.insert(1 + len(way), "  of the first hop, each later one is planned when it begins:")
-    lines.append(f"at most {whole.extra} machines more than now{'; a snapshot comes first' if whole.snapshot else ''}")
+    lines.append(cost(whole))
     if alone:
         lines.append(f"{SINGLE}: {', '.join(alone)}")
     broken = broken_now(seen.placed, restarted, fleet, time.time())
@@ -126,11 +123,28 @@ def dry_run(project: Project, show: Show, *, roll: bool, to: Mapping[str, str] |
     lines += lines_of(found)
     if not whole.pools:
         lines = [f"{connection.name}: nothing to do, all machines are as declared"]
-    pools = [vars(change) for change in whole.pools]
-    data = {"pools": pools, "rounds": rounds, "extra": whole.extra, "snapshot": whole.snapshot, "single": alone}
+    data = {**as_data(whole), "single": alone}
     way_there = {"hops": list(way), "breaking_changes": data_of(found)} if to else {}
     show.result({**data, **way_there, "broken": broken, "losing": lost, "homeless": stranded}, "\n".join(lines))
     return bool(whole.pools)
+
+
+def told(whole: Plan) -> list[str]:
+    """A plan's lines: the pools that change, and the rounds."""
+    rounds = (f"  {n:>3} {'; '.join(map(str, steps))}" for n, steps in enumerate(whole.rounds, 1))
+    return [*(f"  {change}" for change in whole.pools), *rounds]
+
+
+def cost(whole: Plan) -> str:
+    """What a plan takes beside time."""
+    return f"at most {whole.extra} machines more than now{'; a snapshot comes first' if whole.snapshot else ''}"
+
+
+def as_data(whole: Plan) -> dict[str, Any]:
+    """A plan for programs."""
+    rounds = [[str(one) for one in steps] for steps in whole.rounds]
+    pools = [vars(change) for change in whole.pools]
+    return {"pools": pools, "rounds": rounds, "extra": whole.extra, "snapshot": whole.snapshot}
 
 
 def upgrade(
