@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -117,6 +118,12 @@ def test_n10_tasks_get_tokens_by_workload_identity_alone(case: str, pool: str) -
     assert vault["jwt_auth_backend_path"] == "jwt-nomad"
     assert consul["service_identity"]["aud"] == consul["task_identity"]["aud"] == ["consul.io"]
     assert not {"allow_unauthenticated", "share_ssl"} & set(consul)
+
+
+@every_pool
+def test_nomad_knows_vault_by_its_name_wherever_a_standby_leads(case: str, pool: str) -> None:
+    vault = rendered(case, pool, "nomad")["vault"]
+    assert vault["tls_server_name"] == urlsplit(vault["address"]).hostname
 
 
 @every_server

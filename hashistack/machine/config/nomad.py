@@ -52,6 +52,9 @@ def nomad(spec: ClusterSpec, pool: str, platform: Platform, cni: str) -> Fragmen
         "vault": {
             "enabled": True,
             "address": f"https://active.vault.service.{spec.dns.domain}:{VAULT_API.number}",
+            # A standby that can't hand a request on, as in an election, leads to the active server's address, which no
+            # certificate has. A task's login would fail for good.
+            "tls_server_name": f"active.vault.service.{spec.dns.domain}",
             "ca_file": TLS.format(product="nomad", kind="ca"),
             "jwt_auth_backend_path": "jwt-nomad",
             "create_from_role": "nomad-workloads",
