@@ -34,7 +34,11 @@ while :; do sleep 0.05; done
 """
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+SOON = 15
+"""Seconds: far from the 30 after which Docker kills, and enough for a machine that does other work too."""
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -126,7 +130,7 @@ def test_a_machine_stops_while_its_user_data_fails_or_hangs(boot: Boot) -> None:
         machine = boot({"etc/hashistack/user-data": user_data})
         wait_until(lambda machine=machine: "reached" in said(machine))
         took, code = stop(machine)
-        assert (code, took < 5) == (0, True)
+        assert (code, took < SOON) == (0, True)
 
 
 @pytest.mark.cluster
@@ -146,7 +150,7 @@ def test_a_machine_that_is_taken_away_goes_on_and_starts_nothing_once_it_has_end
     wait_until(lambda: "hashistack: this machine was taken away: it starts nothing any more" in said(machine))
     assert "runsvdir" not in inside(machine, "ps -e -o args=")
     took, code = stop(machine)
-    assert (code, took < 5) == (0, True)
+    assert (code, took < SOON) == (0, True)
 
 
 @pytest.mark.cluster
@@ -156,7 +160,7 @@ def test_docker_stop_ends_services_by_term_and_in_order(boot: Boot) -> None:
     wait_until(lambda: all(f"{name} is up" in said(machine) for name in names))
     took, code = stop(machine)
     assert code == 0
-    assert took < 5, f"{took:.1f} s"
+    assert took < SOON, f"{took:.1f} s"
     ends = [line.split()[0] for line in said(machine).splitlines() if line.endswith("got TERM")]
     assert ends == ["nomad", "vault", "consul", "unbound"]
 
@@ -224,7 +228,7 @@ def test_a_cached_image_is_found_at_once(client: docker.DockerClient) -> None:
     told: list[str] = []
     started = time.monotonic()
     assert image.ensure(client, told.append) == first
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 5  # to make one takes minutes, with progress
     assert told == []
 
 

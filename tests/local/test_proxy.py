@@ -7,6 +7,7 @@ import ssl
 import struct
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from urllib.error import URLError
 from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 from uuid import uuid4
@@ -26,6 +27,7 @@ from hashistack.secrets import pki
 from hashistack.spec import ports as declared
 
 from ..cluster.conftest import free_subnet
+from ..cluster.datacenter import Machine
 from ..cluster.project import until
 
 pytestmark = pytest.mark.cluster
@@ -84,11 +86,15 @@ def inputs(client: docker.DockerClient, authority: pki.Issued) -> Iterator[Props
     network.remove()
 
 
-def free_port() -> int:
-    """A port of loopback that nobody has now, and no cluster can have."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_ports() -> Iterator[int]:
+    """Ports of loopback that nobody has now, no cluster can have, and no connection is given meanwhile."""
+    for port in range(ranges.FIRST_PORT - 1, 1024, -1):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        yield port
 
 
 Server = Callable[[str], Container]
@@ -191,8 +197,8 @@ def test_the_address_stays_and_leads_to_the_active_one(
 
     # Who is inside the network, as a task is, may not use the address that Consul trusts.
     inside = f"curl -sk --max-time 5 https://{ranges.api_address(inputs['cidr'])}:8200/name"
-    assert third.exec_run(["curl", "-sk", "--max-time", "5", "https://localhost:8200/name"]).output == b"third"
-    assert third.exec_run(["sh", "-c", inside]).exit_code != 0
+    assert Machine(third).sh("curl -sk --max-time 5 https://localhost:8200/name") == "third"
+    assert Machine(third).run(inside)[0] != 0
 
     handler.delete(Context(), inputs["site"], {**inputs, **made})
     assert not client.containers.list(
@@ -243,7 +249,7 @@ def test_a_published_port_leads_to_machines_of_its_pool_where_something_listens(
         except (URLError, OSError):
             return ""
 
-    first, second = free_port(), free_port()
+    first, second = islice(free_ports(), 2)
     published = {"Web": [{"port": 8080, "host": first}], "batch": [{"port": 8080, "host": second}]}
     news, handler = {**inputs, "published": published}, ApiHandler()
     handler.create(Context(), inputs)
@@ -264,7 +270,7 @@ def test_a_published_port_leads_to_machines_of_its_pool_where_something_listens(
     until(lambda: says(first) == "Web", 60, "the new machine answers")
     # Only loopback leads there: a task can ask the machine itself.
     inside = f"curl -s --max-time 5 http://{ranges.publisher_address(inputs['cidr'])}:10000/"
-    assert machine("batch", 8080).exec_run(["sh", "-c", inside]).exit_code != 0
+    assert Machine(machine("batch", 8080)).run(inside)[0] != 0
 
     handler.update(Context(), inputs["site"], news, inputs)
     assert not dict(ranges.taken(client.api, [first, second]))
