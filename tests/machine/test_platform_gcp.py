@@ -10,7 +10,7 @@ import pytest
 
 from .cases import CASES
 from .conftest import Start, wait_for
-from .gcp import BUCKET, ID, PROJECT, Fault, Gcp, Secret, error
+from .gcp import BUCKET, FIRST, ID, PROJECT, Fault, Gcp, Secret, error
 from .sandbox import Sandbox
 
 HOME = "/opt/hashistack/current"
@@ -24,7 +24,7 @@ LINE = re.compile(r"hashistack: [^\n]+\n")
 def machine(machine: Sandbox, gcp: Gcp) -> Sandbox:
     machine.network = "host"
     machine.install_bundle(CASES["gcp"].bundle("web"), "client", "web", platform=None)
-    gcp.secrets = {f"shop-{name}": Secret() for name in ("server", "client", "vault-init")}
+    gcp.secrets.update({f"shop-{name}": Secret() for name in ("server", "client", "vault-init")})
     told = {
         "HS_CLUSTER": SITE,
         "HS_ROLE": "client",
@@ -47,7 +47,7 @@ def run(machine: Sandbox, *arguments: str, stdin: str = "") -> str:
 
 
 def launch(gcp: Gcp, ip: str, label: str = SITE, status: str = "RUNNING") -> None:
-    gcp.instances.append({"ip": ip, "status": status, "labels": {"hashistack-servers": label}})
+    gcp.launch(ip, label, status)
 
 
 def test_identity_is_the_instances(machine: Sandbox) -> None:
@@ -59,7 +59,7 @@ def test_identity_is_the_instances(machine: Sandbox) -> None:
 def test_a_token_is_asked_for_once_while_it_is_good_and_only_root_reads_it(
     machine: Sandbox, gcp: Gcp, lifetime: int, times: int
 ) -> None:
-    gcp.lifetime = lifetime
+    gcp.instance.lifetime = lifetime
     gcp.secrets["shop-server"].versions.append(b"x")
     for _ in range(3):
         assert run(machine, "secret", "server") == "x"
@@ -72,10 +72,12 @@ def test_a_token_is_asked_for_once_while_it_is_good_and_only_root_reads_it(
 def test_a_token_that_google_takes_no_more_is_replaced(machine: Sandbox, gcp: Gcp) -> None:
     gcp.secrets["shop-server"].versions.append(b"here")
     run(machine, "secret", "server")
-    gcp.tokens[:] = ["ya29.second"]
+    gcp.tokens.void()
+    gcp.metadata.renew(gcp.instance)
     done = machine.run(PLATFORM, "secret", "server")
     assert (done.returncode, done.stdout) == (0, "here")
     assert "ya29" not in done.stderr
+    assert gcp.refused.pop().startswith("no good token")
 
 
 DOCUMENT = '{"a": "it\'s\\n\\"$x\\" \\\\ %s é", "b": "`id` $(id)"}'
@@ -103,7 +105,8 @@ def test_a_role_reads_what_pulumi_wrote_last(machine: Sandbox, gcp: Gcp) -> None
 def test_a_document_that_is_not_there_yet_is_a_failure_at_once(machine: Sandbox, gcp: Gcp) -> None:
     done = machine.run(PLATFORM, "secret", "vault-init")
     assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr == "hashistack: secretmanager: 404 Secret Version [hashistack] not found.\n"
+    place = "projects/123456789012/secrets/shop-vault-init/versions/hashistack"
+    assert done.stderr == f"hashistack: secretmanager: 404 Secret Version [{place}] not found.\n"
     assert gcp.calls == ["secretmanager.projects.secrets.versions.access"], "asking again would not help"
 
 
@@ -186,7 +189,7 @@ def test_no_peers_is_no_failure(machine: Sandbox) -> None:
 def test_the_last_known_peers_stand_in_when_google_does_not_answer(machine: Sandbox, gcp: Gcp) -> None:
     run(machine, "peers")
     machine.write(f"{KEPT}/peers", "1\n10.0.0.2\n")  # long ago
-    gcp.faults.append(Fault("compute.instances.aggregatedList", *error(503, "UNAVAILABLE", "busy")))
+    gcp.faults.append(Fault("compute.instances.aggregatedList", *error(503, "busy")))
     done = machine.run(PLATFORM, "peers")
     assert (done.returncode, done.stdout, done.stderr) == (0, "10.0.0.2\n", "hashistack: compute: 503 busy\n")
 
@@ -194,20 +197,24 @@ def test_the_last_known_peers_stand_in_when_google_does_not_answer(machine: Sand
 @pytest.mark.parametrize("size", [0, 3_000_000])
 def test_fetch_gets_an_object_byte_for_byte(machine: Sandbox, gcp: Gcp, size: int) -> None:
     data = bytes(range(256)) * (size // 256)
-    gcp.objects["tools/nomad/1.2.3/abc/nomad"] = [data]
+    gcp.put("tools/nomad/1.2.3/abc/nomad", data)
     run(machine, "fetch", f"gs://{BUCKET}/tools/nomad/1.2.3/abc/nomad", "/tmp/nomad")
     assert machine.path("/tmp/nomad").read_bytes() == data
 
 
 def test_fetch_gets_the_generation_that_is_named(machine: Sandbox, gcp: Gcp) -> None:
-    gcp.objects["bundles/web.tar.gz"] = [b"first", b"second"]
-    run(machine, "fetch", f"gs://{BUCKET}/bundles/web.tar.gz#1", "/tmp/bundle")
+    gcp.put("bundles/web.tar.gz", b"first", b"second")
+    run(machine, "fetch", f"gs://{BUCKET}/bundles/web.tar.gz#{FIRST}", "/tmp/bundle")
     assert machine.read("/tmp/bundle") == "first"
 
 
 def test_an_object_that_is_not_there_is_one_line_and_no_file(machine: Sandbox) -> None:
     done = machine.run(PLATFORM, "fetch", f"gs://{BUCKET}/tools/none", "/tmp/none")
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "hashistack: storage: 404 No such object\n")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        1,
+        "",
+        f"hashistack: storage: 404 No such object: {BUCKET}/tools/none\n",
+    )
     assert not machine.path("/tmp/none").exists()
 
 
@@ -262,9 +269,9 @@ def test_preemption_says_until_when_and_keeps_to_it(machine: Sandbox, gcp: Gcp) 
 @pytest.mark.parametrize("status", [500, 503, 404])
 def test_a_metadata_service_that_fails_takes_no_machine_away(machine: Sandbox, gcp: Gcp, status: int) -> None:
     gcp.change(stop_state="PENDING_STOP")
-    gcp.outage = lambda path: status
+    gcp.outage(lambda path: status)
     assert machine.run(PLATFORM, "terminating").returncode == 1
-    gcp.outage = lambda path: None
+    gcp.outage(lambda path: None)
     run(machine, "terminating")
 
 
@@ -286,8 +293,8 @@ def test_the_last_act_ends_the_machine(machine: Sandbox) -> None:
 
 
 BUSY = {
-    "throttled": error(429, "RESOURCE_EXHAUSTED", "Quota exceeded"),
-    "not allowed yet": error(403, "PERMISSION_DENIED", "Permission denied"),
+    "throttled": error(429, "Quota exceeded"),
+    "not allowed yet": error(403, "Permission denied"),
     "503": (503, ""),
     "cut in the middle": (0, '{"payload": {"data": "dGhlLXNlY3JldA'),
 }
@@ -307,11 +314,11 @@ def test_what_may_heal_is_tried_again_and_said_in_a_line(machine: Sandbox, gcp: 
 
 def test_a_metadata_service_that_is_down_at_boot_is_waited_for(machine: Sandbox, gcp: Gcp, start: Start) -> None:
     gcp.secrets["shop-server"].versions.append(b"here")
-    gcp.outage = lambda path: 503
+    gcp.outage(lambda path: 503)
     process = start("sh", "-c", f"{PLATFORM} secret server >/tmp/said")
     words = "hashistack: secretmanager does not answer yet, again in 2 s: 000 no token from the metadata service: 503"
     wait_for(lambda: any(line.startswith(words) for line in machine.said()))
-    gcp.outage = lambda path: None
+    gcp.outage(lambda path: None)
     assert process.wait(timeout=30) == 0
     assert machine.read("/tmp/said") == "here"
 

@@ -13,7 +13,6 @@ import ssl
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from socket import socket
 from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
@@ -21,10 +20,9 @@ from xml.sax.saxutils import escape
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import ThreadedWSGIServer
 
+from ..box.tls import Tls
 from . import operations
 from .signatures import Keyring, Refused, Request
-
-HANDSHAKE_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -108,20 +106,8 @@ def _error(respond: Any, status: int, code: str, reason: str) -> list[bytes]:
     return [body]
 
 
-class _Server(ThreadedWSGIServer):
-    tls: ssl.SSLContext
-    daemon_threads = True
-    request_queue_size = 128
-
-    def finish_request(self, request: socket, client_address: Any) -> None:
-        # Here and not in the listening socket: this thread alone waits for a client that says nothing.
-        request.settimeout(HANDSHAKE_SECONDS)
-        try:
-            with self.tls.wrap_socket(request, server_side=True) as secured:
-                secured.settimeout(None)
-                super().finish_request(secured, client_address)
-        except OSError:
-            return  # it went away, or trusts somebody else
+class _Server(Tls, ThreadedWSGIServer):
+    """Each connection in a thread of its own."""
 
 
 class _Handler(MotoRequestHandler):

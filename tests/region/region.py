@@ -18,11 +18,11 @@ from pathlib import Path
 
 import docker
 
+from ..box.authority import Authority
+from ..box.dns import Resolver
 from . import lifecycle
-from .addresses import ACCOUNT, FRONT, METADATA, RESOLVER
-from .authority import Authority
+from .addresses import ACCOUNT, FRONT, METADATA, RESOLVER, ZONE
 from .balancer import Balancers
-from .dns import Resolver
 from .front import Front
 from .instances import Machines
 from .metadata import Metadata
@@ -67,7 +67,7 @@ class Region:
         places = ("amazonaws.com", own, f"s3.{own}")
         self.front = Front(FRONT, self.authority.server([f"*.{place}" for place in places], FRONT), self.keyring)
         ending.callback(self.front.close)
-        ending.callback(Resolver(RESOLVER, FRONT).close)
+        ending.callback(Resolver(RESOLVER, {ZONE: FRONT}).close)
         client = docker.from_env(timeout=120)
         ending.callback(client.close)
         self.machines = Machines(client, self.account, self.name, self.authority.pem)

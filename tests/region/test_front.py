@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from .authority import Authority
+from ..box.authority import Authority
 from .front import Front, Seen
 from .signatures import Credentials, Keyring
 

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from hashistack.cloud import group_driver
-from hashistack.gcp import names
+from hashistack.gcp import labels, names
 from hashistack.gcp.ops import session
 from hashistack.gcp.ops.driver import GcpDriver
 from hashistack.gcp.ops.session import Google
 from hashistack.ops.api.connection import Connection
 
-from .project import COMPUTE, PROJECT, REGION, Project
+from ...project.api import Apis
+from ...project.compute import COMPUTE, PROJECT, REGION, Compute, ServiceUsage, Template
 
 SITE = "prod-1a2b"
 OLD, NEW = "a" * 64, "b" * 64
@@ -23,13 +24,14 @@ OLD, NEW = "a" * 64, "b" * 64
 
 @dataclass
 class Site:
-    project: Project = field(default_factory=Project)
+    project: Compute = field(default_factory=Compute)
+    usage: ServiceUsage = field(default_factory=ServiceUsage)
     pools: list[dict[str, Any]] = field(default_factory=list)
 
     def pool(self, name: str, count: int, *, role: str = "client", most: int = 3, bundle: str = OLD) -> None:
         """A pool as declared, with its group and its machines."""
         group = names.instances(SITE, name)
-        template = self.project.template(name, bundle, SITE, 1)
+        template = self.template(name, bundle, SITE, 1)
         self.project.group(group, template, count)
         known: dict[str, Any] = {"project": PROJECT, "region": REGION, "group": group}
         known["instance_template"] = _link(template.name)
@@ -40,9 +42,24 @@ class Site:
     def declare(self, name: str, bundle: str) -> None:
         """`pulumi up` with another bundle: the group makes machines from another template, and nothing rolls."""
         declared = next(pool for pool in self.pools if pool["name"] == name)
-        template = self.project.template(name, bundle, SITE, len(self.project.templates) + 1)
+        template = self.template(name, bundle, SITE, len(self.project.templates) + 1)
         declared["bundle"], declared["template"]["instance_template"] = bundle, _link(template.name)
         self.project.groups[self.group(name)].template = template
+
+    def template(self, pool: str, bundle: str, site: str, number: int) -> Template:
+        """An instance template as a stack makes it."""
+        own = {labels.CLUSTER: site, labels.POOL: pool.lower(), labels.BUNDLE: labels.digest(bundle)}
+        shutdown = {"enabled": True, "maxDuration": {"seconds": "3600"}}
+        made = Template(
+            f"{names.resource('t', pool)}-{number}",
+            {
+                "labels": own,
+                "metadata": {"items": [{"key": labels.POOL, "value": pool}]},
+                "scheduling": {"gracefulShutdown": shutdown},
+            },
+        )
+        self.project.templates[made.name] = made
+        return made
 
     def group(self, pool: str) -> str:
         return next(str(one["template"]["group"]) for one in self.pools if one["name"] == pool)
@@ -60,8 +77,12 @@ class Site:
         return GcpDriver(self.connection(), self.google)
 
     @cached_property
+    def apis(self) -> Apis:
+        return Apis({"compute": self.project, "serviceusage": self.usage})
+
+    @cached_property
     def google(self) -> Google:
-        return Google(self.project.http)
+        return Google(self.apis.http)
 
 
 def _link(template: str) -> str:

@@ -13,15 +13,21 @@ from hashistack.gcp.ops.bucket import Bucket, BucketFailed
 from hashistack.gcp.ops.session import Google
 from hashistack.ops.snapshots.archive import BadArchive, Manifest, Part, look, pack
 
-from .storage import Storage
+from ...project.api import Apis, Refused
+from ...project.storage import Storage
 
 BUCKET, PLACE = "shop-snapshots", "gs://shop-snapshots/prod"
 PARTS = tuple(Part(product, "1.2.3", 7, 1, "0" * 64, 4) for product in ("nomad", "consul", "vault"))  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def storage(monkeypatch: pytest.MonkeyPatch) -> Storage:
-    made = Storage(buckets={BUCKET})
+def storage() -> Storage:
+    return Storage(buckets={BUCKET: {}})
+
+
+@pytest.fixture(autouse=True)
+def apis(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Apis:
+    made = Apis({"storage": storage})
     monkeypatch.setattr(session, "_authorized", lambda: made.http)
     monkeypatch.setattr(bucket_module, "_CHUNK", 256 * 1024)  # the least that Google takes
     return made
@@ -55,23 +61,23 @@ def test_what_is_saved_is_fetched_byte_for_byte(storage: Storage, where: str, fo
     assert save(where, "now.tar", size=300_000) == found
     with archive_store.fetched(found) as file:
         assert look(file).manifest.cluster == "shop-1"
-        assert file.read_bytes() == storage.objects[BUCKET, found.removeprefix(f"gs://{BUCKET}/")]
+        assert [file.read_bytes()] == storage.contents(BUCKET)[found.removeprefix(f"gs://{BUCKET}/")]
         private = file
     assert not private.exists()
 
 
 def test_an_archive_is_never_replaced(storage: Storage) -> None:
     save(PLACE, "now.tar")
-    before = dict(storage.objects)
+    before = storage.contents(BUCKET)
     with pytest.raises(BucketFailed, match=rf"^{PLACE}/now.tar is there already, and is not replaced"):
         save(PLACE, "now.tar", taken="2027-01-01T00:00:00Z")
-    assert storage.objects == before
+    assert storage.contents(BUCKET) == before
 
 
 def test_an_upload_whose_connection_breaks_goes_on_where_it_was(storage: Storage) -> None:
     storage.breaks = {2}
     save(PLACE, "now.tar", size=300_000)
-    assert len(storage.objects[BUCKET, "prod/now.tar"]) > 900_000
+    assert len(storage.contents(BUCKET)["prod/now.tar"][0]) > 900_000
 
 
 def test_a_save_that_fails_leaves_nothing(storage: Storage) -> None:
@@ -86,8 +92,8 @@ def test_a_list_reads_manifests_alone(storage: Storage) -> None:
         save(PLACE, f"{day}.tar", taken=f"2026-01-{day}T00:00:00Z", size=300_000)
     save(f"{PLACE}/deeper", "deep.tar")
     save(f"{PLACE}-other", "other.tar")
-    storage.objects[BUCKET, "prod/bad.tar"] = b"no archive"
-    storage.objects[BUCKET, "prod/notes.txt"] = b"x"
+    storage.put(BUCKET, "prod/bad.tar", b"no archive")
+    storage.put(BUCKET, "prod/notes.txt", b"x")
     storage.page = 2
     found, bad = archive_store.listed(PLACE)
     assert [one.where for one in found] == [f"{PLACE}/{day}.tar" for day in ("03", "02", "01")]
@@ -98,7 +104,7 @@ def test_a_list_reads_manifests_alone(storage: Storage) -> None:
 
 
 def test_a_damaged_archive_is_named_as_the_user_named_it(storage: Storage) -> None:
-    storage.objects[BUCKET, "prod/bad.tar"] = b"x" * 2000
+    storage.put(BUCKET, "prod/bad.tar", b"x" * 2000)
     with pytest.raises(BadArchive) as caught, archive_store.fetched(f"{PLACE}/bad.tar") as file:
         look(file)
     assert str(caught.value).startswith(f"{PLACE}/bad.tar")
@@ -118,13 +124,13 @@ def test_what_is_not_there_is_one_sentence(storage: Storage, where: str, said: s
     assert str(failed.value).startswith(said)
 
 
-def test_a_bucket_that_refuses_or_is_away_is_one_sentence(storage: Storage, tmp_path: Path) -> None:
+def test_a_bucket_that_refuses_or_is_away_is_one_sentence(apis: Apis, tmp_path: Path) -> None:
     file = tmp_path / "a.tar"
     file.write_bytes(b"a")
-    bucket = Bucket(PLACE, Google(storage.http))
-    storage.denied = True
+    bucket = Bucket(PLACE, Google(apis.http))
+    apis.outage = lambda seen: Refused(403, "forbidden", "x@y does not have storage.objects.create access.")
     with pytest.raises(BucketFailed, match=rf"^{PLACE}: these credentials may not call storage.objects.insert"):
         bucket.put(file, "prod")
-    storage.away = True
+    apis.away = True
     with pytest.raises(BucketFailed, match="Google does not answer"):
         bucket.put(file, "prod")

@@ -1,4 +1,4 @@
-"""The driver of managed instance groups, over a project that lives as Google says (`project.py`)."""
+"""The driver of managed instance groups, over a project that lives as Google says (`tests/project/compute.py`)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from hashistack.ops.rollout.desired import listed
 from hashistack.ops.rollout.driver import DriverFailed
 from hashistack.ops.rollout.plan import plan
 
-from .conftest import NEW, OLD, REGION, SITE, Site
-from .project import ZONES, Refused, Vm
+from ...project.api import Fault, Refused, Seen
+from ...project.compute import REGION, ZONES, Vm
+from .conftest import NEW, OLD, SITE, Site
 
 
 @pytest.fixture
@@ -172,7 +173,8 @@ def test_what_autoscaling_has_added_up_to_the_pools_most_is_kept(cluster: Site, 
 
 def test_an_order_that_was_taken_and_not_answered_is_carried_out_once(cluster: Site) -> None:
     first = names(cluster, "Web_1")[0]
-    cluster.project.lose = ["compute.regionInstanceGroupManagers.deleteInstances"]
+    lost = "compute.regionInstanceGroupManagers.deleteInstances"
+    cluster.apis.faults.append(Fault(lost, 503, performed=True))
     cluster.driver().terminate([first])
     assert (cluster.target("Web_1"), len(cluster.project.calls)) == (1, 1)
 
@@ -187,11 +189,11 @@ def test_an_order_that_google_takes_and_cannot_carry_out_is_one_error(cluster: S
 def test_googles_503_is_asked_again_and_in_the_end_told(cluster: Site, busy: int) -> None:
     left = [busy]
 
-    def refuse(method: str) -> Refused | None:
+    def refuse(seen: Seen) -> Refused | None:
         left[0] -= 1
         return Refused(503, "backendError", "Service Unavailable") if left[0] >= 0 else None
 
-    cluster.project.refuse = refuse
+    cluster.apis.outage = refuse
     driver = cluster.driver()
     if busy <= session.TRIES:
         assert len(driver.instances()) == 5
@@ -216,7 +218,7 @@ def test_a_zone_that_cannot_be_asked_has_lost_no_machine(cluster: Site) -> None:
 
 
 def test_machines_of_other_clusters_are_nobodys_business(cluster: Site) -> None:
-    template = cluster.project.template("Web_1", OLD, f"{SITE}0", 9)
+    template = cluster.template("Web_1", OLD, f"{SITE}0", 9)
     cluster.project.group("another", template, 1)
     assert len(states(cluster)) == 5
 
@@ -241,7 +243,7 @@ def test_another_bundle_rolls_its_pool_alone(cluster: Site) -> None:
 
 def _another_template(site: Site) -> None:
     group = site.project.groups[site.group("Web_1")]
-    group.template = site.project.template("Web_1", NEW, SITE, 7)
+    group.template = site.template("Web_1", NEW, SITE, 7)
 
 
 def _another_bundle(site: Site) -> None:
@@ -308,7 +310,7 @@ CODES = [
 def test_a_failed_call_is_one_sentence_with_the_next_command(
     cluster: Site, status: int, reason: str, said: str
 ) -> None:
-    cluster.project.refuse = lambda method: Refused(status, reason, "it said so.")
+    cluster.apis.outage = lambda seen: Refused(status, reason, "it said so.")
     with pytest.raises(DriverFailed) as failed:
         cluster.driver().instances()
     assert str(failed.value).startswith(said)
@@ -336,7 +338,7 @@ def test_no_credentials_are_one_sentence(
 
 def test_evidence_is_the_end_of_the_serial_console(cluster: Site) -> None:
     lines = "\r\n".join([*(f"line {number}" for number in range(9000)), "\x1b[31mboot: wrong digest\x1b[0m"])
-    cluster.project.console = lines
+    cluster.project.console = lambda vm: lines
     told = cluster.driver().evidence(names(cluster, "Web_1")[0]).splitlines()
     assert (told[-1], len(told)) == ("boot: wrong digest", 40)
     assert cluster.driver().evidence("Web_1-1") == ""

@@ -20,7 +20,7 @@ class Platform:
         return self._driver
 
     def vanish(self) -> None:
-        self._site.project.away = True
+        self._site.apis.away = True
 
 
 class TestGcpDriver(PoolDriverContract):

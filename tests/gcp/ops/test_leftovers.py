@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,29 +11,21 @@ from hashistack.gcp.ops import session
 from hashistack.gcp.ops.leftovers import left
 from hashistack.ops.rollout.driver import DriverFailed
 
+from ...project.compute import ZONES
 from .conftest import SITE, Site
-from .project import COMPUTE, PROJECT, ZONES
-
-
-def _disks(*disks: dict[str, Any]) -> Any:
-    def answer(parts: list[str], query: dict[str, str], body: Any) -> Any:
-        assert query["filter"] == f"labels.hashistack-cluster={SITE}"
-        zone = f"{COMPUTE}/projects/{PROJECT}/zones/{ZONES[0]}"
-        return {"items": {f"zones/{ZONES[0]}": {"disks": [{"zone": zone, **disk} for disk in disks]}}}
-
-    return answer
 
 
 def test_machines_that_nobody_ends_and_disks_that_nobody_has(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.pool("web", 2)
     going, stays = site.project.vms
     going.status = "PENDING_STOP"
-    site.project.more["compute.disks.aggregatedList"] = _disks({"name": "lost"}, {"name": "used", "users": ["x"]})
+    own = {"labels": {"hashistack-cluster": SITE}}
+    site.project.disks = [{"name": "lost", **own}, {"name": "used", "users": ["x"], **own}, {"name": "another's"}]
     assert left(site.connection(), site.google) == [
         f"instance {stays.name} in {stays.zone}",
         f"disk lost in {ZONES[0]}",
     ]
-    monkeypatch.setattr(session, "_authorized", lambda: site.project.http)
+    monkeypatch.setattr(session, "_authorized", lambda: site.apis.http)
     found = platforms.operations("gcp")
     stack = platforms.Stack(Path("/x"), "x/dev", (site.connection(),))
     assert len(found.left(stack)) == 2
@@ -43,6 +34,6 @@ def test_machines_that_nobody_ends_and_disks_that_nobody_has(site: Site, monkeyp
 
 def test_where_google_cannot_be_asked_nothing_is_said_to_be_gone(site: Site) -> None:
     site.pool("web", 2)
-    site.project.away = True
+    site.apis.away = True
     with pytest.raises(DriverFailed, match=rf"^whether something of {SITE} is left can't be seen: Google does not"):
         left(site.connection(), site.google)

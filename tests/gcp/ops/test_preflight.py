@@ -12,59 +12,31 @@ import pytest
 from hashistack.component.findings import Finding, text
 from hashistack.gcp.ops import preflight, session
 from hashistack.gcp.ops.preflight import APIS, Look, answer, run
-from hashistack.gcp.ops.session import Google
 from hashistack.provider.handler import Context
 from hashistack.spec import ClusterSpec
 from hashistack.testing import Gcp, record
 
+from ...project.api import Refused
+from ...project.compute import PROJECT, REGION, ZONES
 from ..cases import CLUSTERS, program
 from .conftest import SITE, Site
-from .project import COMPUTE, PROJECT, REGION, ZONES, Project, Refused
 
 ENABLED = [*APIS, "cloudkms.googleapis.com"]
 
 
 def project(
     enabled: list[str] = ENABLED, types: Mapping[str, tuple[str, ...]] | None = None, quotas: Any = None
-) -> Project:
+) -> Site:
     """One that has all it needs, but for what is said otherwise. types: machine type to the zones that have it."""
-    made = Project()
-    offered = {"n2-standard-2": ZONES} if types is None else types
-    limits = {"N2_CPUS": (100, 0), "CPUS": (100, 90), "SSD_TOTAL_GB": (2000, 0), **(quotas or {})}
-
-    def services(parts: list[str], query: Mapping[str, str], body: Any) -> Any:
-        assert (parts[3], query["filter"]) == (PROJECT, "state:ENABLED")
-        return {"services": [{"config": {"name": name}, "state": "ENABLED"} for name in enabled]}
-
-    def region(parts: list[str], query: Mapping[str, str], body: Any) -> Any:
-        if parts[-1] != REGION:
-            raise Refused(404, "notFound", f"The resource '{parts[-1]}' was not found")
-        told = [{"metric": metric, "limit": limit, "usage": used} for metric, (limit, used) in limits.items()]
-        return {"status": "UP", "zones": [f"{COMPUTE}/projects/x/zones/{zone}" for zone in ZONES], "quotas": told}
-
-    def machine_types(parts: list[str], query: Mapping[str, str], body: Any) -> Any:
-        found = {
-            f"zones/{zone}": {
-                "machineTypes": [
-                    {"name": name, "guestCpus": int(name.rpartition("-")[2])}
-                    for name, zones in offered.items()
-                    if zone in zones and f'name = "{name}"' in query["filter"]
-                ]
-            }
-            for zone in ZONES
-        }
-        return {"items": found}
-
-    made.more = {
-        "serviceusage.services.list": services,
-        "compute.regions.get": region,
-        "compute.machineTypes.aggregatedList": machine_types,
-    }
+    made = Site()
+    made.usage.enabled = tuple(enabled)
+    made.project.types = {"n2-standard-2": ZONES} if types is None else types
+    made.project.quotas = {"N2_CPUS": (100, 0), "CPUS": (100, 90), "SSD_TOTAL_GB": (2000, 0), **(quotas or {})}
     return made
 
 
-def look(there: Project, spec: dict[str, Any] | None = None, region: str = REGION) -> list[Finding]:
-    return run(Look(Google(there.http), ClusterSpec.parse({"name": "prod", **(spec or {})}), PROJECT, region, SITE))
+def look(there: Site, spec: dict[str, Any] | None = None, region: str = REGION) -> list[Finding]:
+    return run(Look(there.google, ClusterSpec.parse({"name": "prod", **(spec or {})}), PROJECT, region, SITE))
 
 
 def bad(found: list[Finding], ok: bool | None = False) -> list[str]:
@@ -145,17 +117,17 @@ def test_a_pool_that_could_not_grow_to_its_max_is_worth_knowing() -> None:
     assert [one for one in bad(found, None) if "N2_CPUS" in one and "14 needed (up to 28)" in one]
 
 
-def test_a_cluster_that_is_there_already_uses_its_own(site: Site) -> None:
-    site.project.more = project(quotas={"N2_CPUS": (14, 14)}).more
-    site.pool("web", 2)
-    assert bad(look(site.project)) == []
+def test_a_cluster_that_is_there_already_uses_its_own() -> None:
+    there = project(quotas={"N2_CPUS": (14, 14)})
+    there.pool("web", 2)
+    assert bad(look(there)) == []
 
 
 @pytest.mark.parametrize("reason", ["forbidden", "SERVICE_DISABLED"])
 def test_what_these_credentials_may_not_see_stops_nothing(reason: str) -> None:
     there = project()
-    there.refuse = lambda method: (
-        Refused(403, reason, "no", "serviceusage.googleapis.com") if method.startswith("serviceusage") else None
+    there.apis.outage = lambda seen: (
+        Refused(403, reason, "no", "serviceusage.googleapis.com") if seen.method.startswith("serviceusage") else None
     )
     found = look(there)
     assert bad(found) == []
@@ -164,14 +136,14 @@ def test_what_these_credentials_may_not_see_stops_nothing(reason: str) -> None:
 
 def test_without_an_answer_nothing_is_known_and_it_is_said_once() -> None:
     there = project()
-    there.away = True
+    there.apis.away = True
     found = look(there)
     assert (bad(found), len(found)) == ([], 1)
     assert "Google does not answer" in str(found[0])
 
 
 def test_the_plugins_function_answers_with_findings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "_authorized", lambda: project(enabled=[]).http)
+    monkeypatch.setattr(session, "_authorized", lambda: project(enabled=[]).apis.http)
     asked = {"spec": ClusterSpec.parse({"name": "prod"}).model_dump_json(), "project": PROJECT, "region": REGION}
     found = json.loads(answer(Context(), {**asked, "site": SITE})["findings"])
     assert sum(one["ok"] is False for one in found) == len(ENABLED)

@@ -1,4 +1,4 @@
-"""The certificate authority that the test's machine image trusts, and the front's certificate."""
+"""The certificate authority that a test's machines trust, and the certificates of what stands in for a cloud."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Authority:
 
     def __init__(self, directory: Path) -> None:
         self._directory, self._key = directory, ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hashistack test region")])
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hashistack test cloud")])
         constraint = x509.BasicConstraints(ca=True, path_length=0)
         self._certificate = self._signed(self._name, self._key.public_key(), [(constraint, True)])
-        self.pem = directory / "region-ca.crt"
+        self.pem = directory / "cloud-ca.crt"
         self.pem.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
-    def server(self, names: list[str], address: str) -> ssl.SSLContext:
-        """A server's context with a certificate for `names` (wildcards stand for one label) and an IP address."""
+    def issue(self, names: list[str], address: str) -> tuple[bytes, bytes]:
+        """A server's certificate for `names` (wildcards stand for one label) and an IP address, and its key, as PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         sans = [*map(x509.DNSName, names), x509.IPAddress(ip_address(address))]
         certificate = self._signed(
@@ -37,12 +37,16 @@ class Authority:
                 (x509.BasicConstraints(ca=False, path_length=None), True),
             ],
         )
-        chain = self._directory / "front.pem"
-        chain.touch(0o600)
         private = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + private)
+        return certificate.public_bytes(serialization.Encoding.PEM), private
+
+    def server(self, names: list[str], address: str) -> ssl.SSLContext:
+        """A server's context with such a certificate."""
+        chain = self._directory / "front.pem"
+        chain.touch(0o600)
+        chain.write_bytes(b"".join(self.issue(names, address)))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(chain)
         return context

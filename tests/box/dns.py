@@ -1,22 +1,24 @@
-"""The VPC's resolver: every name of AWS is at one address, and nothing else exists."""
+"""A cloud's resolver: its names are where the test has them, and nothing else exists."""
 
 from __future__ import annotations
 
 import socket
 import struct
 import threading
+from collections.abc import Mapping
 
 _A, _IN = 1, 1
 _NO_SUCH_NAME = 3
-ZONE = ".amazonaws.com"
-"""And not api.aws, whose names answer by IPv6 too: not every region and no private endpoint has them."""
 
 
 class Resolver:
-    """Answers UDP queries on port 53 of `address`; names under `ZONE` have the address `answer`."""
+    """Answers UDP queries on port 53 of `address`.
 
-    def __init__(self, address: str, answer: str) -> None:
-        self._answer = answer
+    zones: a name, or with a leading dot the names under it, to the address that it has; the first that fits counts.
+    """
+
+    def __init__(self, address: str, zones: Mapping[str, str]) -> None:
+        self._zones = zones
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((address, 53))
         threading.Thread(target=self._serve, name="dns", daemon=True).start()
@@ -30,12 +32,12 @@ class Resolver:
                 query, sender = self._socket.recvfrom(4096)
             except OSError:
                 return  # closed
-            if answer := reply(query, self._answer):
+            if answer := reply(query, self._zones):
                 self._socket.sendto(answer, sender)
 
 
-def reply(query: bytes, address: str) -> bytes:
-    """One answer to one query: `address` for a name of AWS; nothing to what is no query."""
+def reply(query: bytes, zones: Mapping[str, str]) -> bytes:
+    """One answer to one query: the address of a name in `zones`; nothing to what is no query."""
     if len(query) < 12 or query[2] & 0x80:
         return b""
     labels, place = [], 12
@@ -45,9 +47,9 @@ def reply(query: bytes, address: str) -> bytes:
     question = query[12 : place + 5]
     kind, _ = struct.unpack("!HH", question[-4:])
     name = ".".join(labels)
-    ours = name.endswith(ZONE)
-    answers = [socket.inet_aton(address)] if ours and kind == _A else []
-    flags = 0x8580 | (0 if ours else _NO_SUCH_NAME)  # a response, authoritative, recursion available
+    address = next((at for zone, at in zones.items() if name == zone or (zone[0] == "." and name.endswith(zone))), None)
+    answers = [socket.inet_aton(address)] if address and kind == _A else []
+    flags = 0x8580 | (0 if address else _NO_SUCH_NAME)  # a response, authoritative, recursion available
     header = query[:2] + struct.pack("!HHHHH", flags, 1, len(answers), 0, 0)
     records = b"".join(b"\xc0\x0c" + struct.pack("!HHIH", _A, _IN, 60, 4) + data for data in answers)
     return header + question + records
