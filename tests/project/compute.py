@@ -83,7 +83,7 @@ class Vm:
 
 @dataclass
 class Group:
-    """base: what its machines are called. repairs: it makes anew what fails; newest: in the template that it has now."""
+    """base: what its machines are called. repairs: it makes anew what fails; newest: from its present template."""
 
     name: str
     template: Template

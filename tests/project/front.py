@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ssl
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
-from ..box.tls import Tls
+from ..box.http import Server, Tls
 from .api import Apis
 
 
@@ -18,7 +18,7 @@ class Front:
             pass
 
         Handler.apis = apis
-        self._server = (_Secured if context else _Plain)((address, port), Handler)
+        self._server = (_Secured if context else Server)((address, port), Handler)
         if context:
             self._server.tls = context  # type: ignore[union-attr]
         scheme = "https" if context else "http"
@@ -30,12 +30,7 @@ class Front:
         self._server.server_close()
 
 
-class _Plain(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-
-class _Secured(Tls, ThreadingHTTPServer):
+class _Secured(Tls, Server):
     """Each connection is secured in its own thread."""
 
 

@@ -12,10 +12,11 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from ..box.http import Server
 from .accounts import LIFETIME, Tokens
 
 ROOT = "/computeMetadata/v1/"
@@ -69,7 +70,7 @@ class Metadata:
         self.outage: Callable[[Instance, str], int | None] = lambda instance, path: None
         self.changed, self.waiting = threading.Condition(), 0
         self._given: dict[str, tuple[str, float]] = {}
-        self._server: ThreadingHTTPServer | None = None
+        self._server: Server | None = None
 
     def start(self, address: str = "127.0.0.1", port: int = 0) -> str:
         """Serves from now on; answers where (``address:port``). May be started again after `stop`."""
@@ -77,7 +78,7 @@ class Metadata:
         class Handler(_Handler):
             metadata = self
 
-        self._server = _Server((address, port), Handler)
+        self._server = Server((address, port), Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), name="metadata", daemon=True).start()
         return f"{address}:{self._server.server_port}"
 
@@ -226,12 +227,6 @@ def _directory(found: Any) -> bool:
     if isinstance(found, Tags) or (isinstance(found, list) and all(isinstance(each, str) for each in found)):
         return False
     return isinstance(found, Mapping | list)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-    request_queue_size = 128
 
 
 Said = tuple[int, str, str, dict[str, str]]

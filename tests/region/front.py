@@ -20,7 +20,7 @@ from xml.sax.saxutils import escape
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import ThreadedWSGIServer
 
-from ..box.tls import Tls
+from ..box.http import Tls
 from . import operations
 from .signatures import Keyring, Refused, Request
 

@@ -12,9 +12,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import unquote, urlsplit
 
+from ..box.http import Server
 from .signatures import Credentials, Keyring
 
 ROTATE_BEFORE = 300
@@ -61,7 +62,7 @@ class Metadata:
         self._lock = threading.Lock()
         self._tokens: dict[str, tuple[str, float]] = {}
         self._credentials: dict[str, Credentials] = {}
-        self._server: ThreadingHTTPServer | None = None
+        self._server: Server | None = None
 
     def start(self, address: str = "127.0.0.1", port: int = 0) -> str:
         """Serves from now on; answers its URL (``http://address:port``). May be started again after `stop`."""
@@ -69,7 +70,7 @@ class Metadata:
         class Handler(_Handler):
             metadata = self
 
-        self._server = _Server((address, port), Handler)
+        self._server = Server((address, port), Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return f"http://{address}:{self._server.server_port}"
 
@@ -163,12 +164,6 @@ class Metadata:
             "Expiration": _time(found.expires),
         }
         return json.dumps(told, indent=2)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-    request_queue_size = 128
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,12 +1,26 @@
-"""A server's side of TLS, for the standard library's threading servers."""
+"""Threading HTTP servers for stand-ins, with and without TLS."""
 
 from __future__ import annotations
 
 import ssl
+import sys
+from http.server import ThreadingHTTPServer
 from socket import socket
 from typing import Any
 
 HANDSHAKE_SECONDS = 10
+
+
+class Server(ThreadingHTTPServer):
+    """Quiet about clients that go away."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 class Tls:
