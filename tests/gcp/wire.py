@@ -29,7 +29,7 @@ def _template(inputs: Inputs) -> Inputs:
             "initializeParams": {
                 "sourceImage": disk.get("sourceImage"),
                 "diskType": disk["diskType"],
-                "diskSizeGb": str(disk["diskSizeGb"]),
+                "diskSizeGb": str(int(disk["diskSizeGb"])),
                 "labels": disk["labels"],
             },
             "diskEncryptionKey": {"kmsKeyName": disk["diskEncryptionKey"]["kmsKeySelfLink"]}
@@ -179,11 +179,16 @@ ELSEWHERE = {
 
 
 def sent(resource: Registered) -> tuple[str, str, Inputs]:
-    """The API, the name of the schema and the document that is sent for a resource."""
-    api, schema, form = SENT[resource.type]
+    """The API, the name of the schema and the document that is sent for a planned resource."""
+    return document(resource.type, resource.inputs)
+
+
+def document(type: str, inputs: Inputs) -> tuple[str, str, Inputs]:
+    """The same for a type of resource and its inputs."""
+    api, schema, form = SENT[type]
     # Project and region are in the path, and the engine's protocol knows no integers.
-    document = _without(form(_without(resource.inputs, "region", "project")), "region", "project")
-    return api, schema, _whole(document)
+    made = _without(form(_without(inputs, "region", "project")), "region", "project")
+    return api, schema, _whole(made)
 
 
 def _whole(value: Any) -> Any:

@@ -102,7 +102,7 @@ class Apis:
     """services: API (`storage`) to what serves it. tokens: None takes every request for the operator's.
 
     seen: what was asked. refused: what no client of Google's would have sent, or who is nobody. outage: may answer any
-    request with a status of its own. away: nothing answers.
+    request with a status of its own. away: nothing answers. lock: one request is served at a time.
     """
 
     services: Mapping[str, Any]
@@ -115,11 +115,11 @@ class Apis:
     away: bool = False
 
     def __post_init__(self) -> None:
-        self._one_at_a_time = threading.RLock()
+        self.lock = threading.RLock()
 
-    def http(self) -> Wire:
-        """What google-api-python-client sends through, in this process."""
-        return Wire(self)
+    def http(self, token: str = "") -> Wire:
+        """What google-api-python-client sends through, in this process, with an access token."""
+        return Wire(self, token)
 
     def serve(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """The answer to one request. headers: their names in lower case."""
@@ -136,7 +136,7 @@ class Apis:
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         whose = self._whose(headers, f"{method} {parts.path}")
         if "upload_id" in query:  # it is Google's own address, and in no document
-            with self._one_at_a_time:
+            with self.lock:
                 return _answered(self.services["storage"].part(query["upload_id"], headers, body))
         plain = headers.get("content-type", "").partition(";")[0] == "application/json"
         upload = query.get("uploadType") == "media"
@@ -148,7 +148,7 @@ class Apis:
         service = self.services[api]
         permission, resource = service.needs(call) if hasattr(service, "needs") else ("", "")
         seen = Seen(whose, id_, resource)
-        with self._one_at_a_time:
+        with self.lock:
             self.seen.append(seen)
             if down := self.outage(seen):
                 raise down if isinstance(down, Refused) else Refused(down, "backendError", "Service Unavailable")
@@ -197,8 +197,8 @@ class Apis:
 class Wire:
     """Requests of google-api-python-client in this process: as `httplib2.Http`."""
 
-    def __init__(self, apis: Apis) -> None:
-        self._apis = apis
+    def __init__(self, apis: Apis, token: str = "") -> None:
+        self._apis, self._token = apis, token
 
     def request(
         self, uri: str, method: str = "GET", body: Any = None, headers: Any = None, **more: Any
@@ -208,6 +208,8 @@ class Wire:
         content = body.read() if hasattr(body, "read") else (body or b"")
         content = content.encode() if isinstance(content, str) else content
         given = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
+        if self._token:
+            given["authorization"] = f"Bearer {self._token}"
         answer = self._apis.serve(method, uri, given, content)
         return httplib2.Response({"status": str(answer.status), **answer.headers}), answer.content
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -18,6 +19,8 @@ from .api import Call, Refused
 PROJECT, NUMBER, REGION = "x-project", "123456789012", "europe-west1"
 ZONES = tuple(f"{REGION}-{letter}" for letter in "bcd")
 COMPUTE = "https://www.googleapis.com/compute/v1"
+_KEPT = {"addresses", "firewalls", "forwardingRules", "networks", "regionBackendServices", "regionHealthChecks",
+         "routers", "subnetworks"}  # fmt: skip
 NOTICE_SECONDS = 30.0
 """What a preempted VM has. https://cloud.google.com/compute/docs/instances/preemptible#preemption-process"""
 _PERMISSIONS = {
@@ -103,7 +106,8 @@ class Compute:
     looks: each list of machines lets a moment pass; else `settle` alone does. dry: no capacity, the reason: nothing
     is made. page: VMs on a page. empty_pages: before each an empty one, as filtered lists may have. silent_zone:
     one that answers nothing. fails: with what the next operation ends. addresses: of new VMs. types: machine type
-    to its zones. quotas: metric to limit and usage. disks: of no VM. console: what a VM has written.
+    to its zones. quotas: metric to limit and usage. disks: of no VM. console: what a VM has written. frontend: the
+    address of the next load balancer. kept: collection and name to what is only written down.
     """
 
     vms: list[Vm] = field(default_factory=list)
@@ -122,6 +126,8 @@ class Compute:
     disks: list[dict[str, Any]] = field(default_factory=list)
     console: Callable[[Vm], str] = lambda vm: ""
     clock: Callable[[], float] = time.monotonic
+    frontend: str = "10.0.255.9"
+    kept: dict[tuple[str, str], Body] = field(default_factory=dict)
     _done: dict[str, str] = field(default_factory=dict)
     _ids: Any = field(default_factory=lambda: count(1000000000000000001))
     _born: Any = field(default_factory=lambda: count())
@@ -194,6 +200,38 @@ class Compute:
         return next(vm for vm in self.vms if vm.id and vm.id == machine.rpartition("-")[2])
 
     # What it is asked.
+
+    def __getattr__(self, name: str) -> Callable[[Call], Body]:
+        """Methods of what is only written down: networks, firewall rules, load balancers."""
+        collection, _, verb = name.partition("_")
+        if collection not in _KEPT or verb not in ("insert", "get", "delete"):
+            raise AttributeError(name)
+        return partial(self._kept, collection, verb)
+
+    def _kept(self, collection: str, verb: str, call: Call) -> Body:
+        if verb == "insert":
+            more = {"address": self.frontend} if collection == "addresses" else {}
+            made = {**call.said, **more}
+            return self._operation(call, lambda: self.kept.update({(collection, call.said["name"]): made}))
+        place = (collection, call.path[-1])
+        if place not in self.kept:
+            raise Refused(404, "notFound", f"The resource '{call.path[-1]}' was not found")
+        return self.kept[place] if verb == "get" else self._operation(call, lambda: self.kept.pop(place, None))
+
+    def fronts(self) -> list[tuple[str, int]]:
+        """Addresses and ports of the load balancers."""
+        rules = [said for (collection, _), said in list(self.kept.items()) if collection == "forwardingRules"]
+        return [(str(rule["IPAddress"]), int(port)) for rule in rules for port in rule["ports"]]
+
+    def targets(self, address: str, port: int) -> list[tuple[str, int]]:
+        """Where a connection to a load balancer may go: to the machines of its group that run."""
+        rules = [said for (collection, _), said in list(self.kept.items()) if collection == "forwardingRules"]
+        for rule in rules:
+            if rule["IPAddress"] == address and str(port) in rule["ports"]:
+                service = self.kept["regionBackendServices", str(rule["backendService"]).rpartition("/")[2]]
+                groups = {str(each["group"]).rpartition("/")[2] for each in service["backends"]}
+                return [(vm.ip, port) for vm in list(self.vms) if vm.group in groups and vm.status == "RUNNING"]
+        return []
 
     def needs(self, call: Call) -> tuple[str, str]:
         """The permission that a call needs, and the resource; others than a machine's have the whole project's."""

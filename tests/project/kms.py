@@ -16,7 +16,7 @@ from google.cloud.kms_v1.types import resources, service
 from google.iam.v1 import iam_policy_pb2
 
 from .accounts import Tokens
-from .api import Seen
+from .api import Call, Refused, Seen
 from .iam import Iam
 
 _NONCE = 12
@@ -69,6 +69,11 @@ class Kms:
 
     def close(self) -> None:
         self._server.stop(0).wait()
+
+    @property
+    def rest(self) -> Rest:
+        """Its API over HTTP, by which a stack makes keys."""
+        return Rest(self.keys, self._iam or Iam())
 
     def rotate(self, name: str) -> None:
         """Another version encrypts from now on; what the older ones encrypted can still be read."""
@@ -134,6 +139,30 @@ class Kms:
         if down := self.outage(seen):
             context.abort(down, "the test says that this is down")
         return str(whose)
+
+
+@dataclass
+class Rest:
+    """Rings and keys are made, and their policies read and written."""
+
+    keys: dict[str, Key]
+    iam: Iam
+
+    def projects_locations_keyRings_create(self, call: Call) -> Any:
+        return {"name": f"{'/'.join(call.path[2:])}/{call.query['keyRingId']}"}
+
+    def projects_locations_keyRings_cryptoKeys_create(self, call: Call) -> Any:
+        name = f"{'/'.join(call.path[2:])}/{call.query['cryptoKeyId']}"
+        if name in self.keys:
+            raise Refused(409, "alreadyExists", f"CryptoKey {name} already exists.")
+        self.keys[name] = Key()
+        return {"name": name, "purpose": call.said["purpose"]}
+
+    def projects_locations_keyRings_cryptoKeys_getIamPolicy(self, call: Call) -> Any:
+        return self.iam.policy("/".join(call.path[2:]).partition(":")[0])
+
+    def projects_locations_keyRings_cryptoKeys_setIamPolicy(self, call: Call) -> Any:
+        return self.iam.replace("/".join(call.path[2:]).partition(":")[0], call.said["policy"])
 
 
 def _handlers(name: str, **methods: tuple[Any, Any, Any]) -> grpc.GenericRpcHandler:

@@ -53,11 +53,10 @@ class Instance:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request: the instance's name ("" where nobody's address asked), its path and the answer's status."""
+    """A request: the instance's name ("" where nobody's address asked), and its path."""
 
     whose: str
     path: str
-    status: int
 
 
 class Metadata:
@@ -242,9 +241,9 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         instance = self.metadata.whose(self.client_address[0])
         path = unquote(url.path)
+        self.metadata.asked.append(Asked(instance.name if instance else "", path.removeprefix(ROOT)))
         said = self._said(instance, path, dict(parse_qsl(url.query))) if instance else _page(404, "Not Found")
         status, kind, text, more = said
-        self.metadata.asked.append(Asked(instance.name if instance else "", path.removeprefix(ROOT), status))
         body = text.encode()
         self.send_response(status)
         told = {"Metadata-Flavor": "Google", "Content-Type": kind, "Content-Length": str(len(body)), **more}

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .api import Call, Refused
+from .iam import Iam
 
 _PERMISSIONS = {
     "access": "secretmanager.versions.access",
@@ -20,6 +21,8 @@ _PERMISSIONS = {
     "delete": "secretmanager.secrets.delete",
     "destroy": "secretmanager.versions.destroy",
     "get": "secretmanager.secrets.get",
+    "getIamPolicy": "secretmanager.secrets.getIamPolicy",
+    "setIamPolicy": "secretmanager.secrets.setIamPolicy",
     "patch": "secretmanager.secrets.update",
 }
 
@@ -39,6 +42,7 @@ class SecretManager:
     project: str = "x-project"
     number: str = "123456789012"
     secrets: dict[str, Secret] = field(default_factory=dict)
+    iam: Iam = field(default_factory=Iam)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def needs(self, call: Call) -> tuple[str, str]:
@@ -46,8 +50,15 @@ class SecretManager:
         verb = call.method.rpartition(".")[2]
         of_version = ".versions." in call.method and verb == "get"
         permission = "secretmanager.versions.get" if of_version else _PERMISSIONS[verb]
-        place = "/".join(call.path[2:]).partition(":")[0]
+        # Whoever asks by the project's number asks about the same.
+        place = "/".join(("projects", self.project, *call.path[4:])).partition(":")[0]
         return permission, place
+
+    def projects_secrets_getIamPolicy(self, call: Call) -> Any:
+        return self.iam.policy(self.needs(call)[1])
+
+    def projects_secrets_setIamPolicy(self, call: Call) -> Any:
+        return self.iam.replace(self.needs(call)[1], call.said["policy"])
 
     def projects_secrets_create(self, call: Call) -> Any:
         name = call.query["secretId"]

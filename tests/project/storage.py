@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import md5
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from .api import Answer, Call, Refused
+from .iam import Iam
 
 FIRST = 1764460800000001
 """The first object's generation: a time in microseconds, as Google's are; each later one has the next."""
+_LARGE = 1 << 20
 _SESSION = "https://storage.googleapis.com/upload/storage/v1/b/{}/o?uploadType=resumable&upload_id={}"
 _PERMISSIONS = {
     "storage.objects.delete": "storage.objects.delete",
@@ -24,23 +27,30 @@ _PERMISSIONS = {
 
 @dataclass
 class Object:
-    """One generation of an object."""
+    """One generation of an object. kept: its content, or the file that has it."""
 
     generation: int
-    content: bytes
+    kept: bytes | Path
     live: bool = True
+
+    @property
+    def content(self) -> bytes:
+        return self.kept.read_bytes() if isinstance(self.kept, Path) else self.kept
 
 
 @dataclass
 class Storage:
     """objects: by bucket and key, each with its generations, oldest first. read: bytes of objects that were answered.
-    breaks: parts of uploads, by their number, at which the connection breaks. page: objects on a page of a list."""
+    breaks: parts of uploads, by their number, at which the connection breaks. page: objects on a page of a list.
+    directory: where large objects are; None: in memory."""
 
     buckets: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     objects: dict[tuple[str, str], list[Object]] = field(default_factory=dict)
     read: int = 0
     breaks: set[int] = field(default_factory=set)
     page: int = 1000
+    iam: Iam = field(default_factory=Iam)
+    directory: Path | None = None
     generations: Callable[[], int] = field(default_factory=lambda: count(FIRST).__next__)
     _begun: list[tuple[str, Call]] = field(default_factory=list)
     _held: dict[str, bytes] = field(default_factory=dict)
@@ -51,8 +61,11 @@ class Storage:
         versions = self.objects.setdefault((bucket, key), [])
         for each in versions:
             each.live = False
-        versions.append(Object(self.generations(), content))
-        return versions[-1].generation
+        versions.append(made := Object(self.generations(), content))
+        if self.directory and len(content) > _LARGE:
+            made.kept = self.directory / f"object-{made.generation}"
+            made.kept.write_bytes(content)
+        return made.generation
 
     def contents(self, bucket: str) -> dict[str, list[bytes]]:
         """Key to the contents of all generations."""
@@ -66,7 +79,7 @@ class Storage:
     def needs(self, call: Call) -> tuple[str, str]:
         """The permission that a call needs, and the resource."""
         if call.method.startswith("storage.buckets."):
-            return call.method, f"projects/_/buckets/{call.query.get('project', call.path[-1])}"
+            return call.method, f"projects/_/buckets/{call.said['name'] if call.path[-1] == 'b' else call.path[4]}"
         place = f"projects/_/buckets/{call.path[call.path.index('b') + 1]}"
         key = self._key(call)
         return _PERMISSIONS[call.method], f"{place}/objects/{key}" if key else place
@@ -89,6 +102,12 @@ class Storage:
             raise Refused(409, "conflict", "The bucket you tried to delete is not empty.")
         del self.buckets[bucket]
         return Answer(status=204)
+
+    def buckets_getIamPolicy(self, call: Call) -> Any:
+        return {"kind": "storage#policy", **self.iam.policy(f"projects/_/buckets/{self._bucket(call)}")}
+
+    def buckets_setIamPolicy(self, call: Call) -> Any:
+        return {"kind": "storage#policy", **self.iam.replace(f"projects/_/buckets/{self._bucket(call)}", call.said)}
 
     def objects_list(self, call: Call) -> Any:
         bucket, begin, first = self._bucket(call), call.query.get("prefix", ""), int(call.query.get("pageToken", 0))
