@@ -183,7 +183,7 @@ def test_an_up_that_changes_nothing_loads_nothing_heavy_in_the_plugin() -> None:
     assert loaded & heavy == set()
 
 
-def test_a_program_loads_the_specification_while_the_plugin_starts() -> None:
+def test_a_program_loads_nothing_that_only_handlers_need() -> None:
     loaded = _loaded("from hashistack import LocalCluster, LocalClusterArgs")
     assert "pulumi" in loaded
-    assert loaded & {"docker", "hashistack.spec", "pydantic"} == set()
+    assert loaded & {"docker", "httpx", "cryptography"} == set()

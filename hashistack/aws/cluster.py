@@ -23,12 +23,11 @@ from hashistack.aws.pools.images import OFFICIAL
 from hashistack.aws.pools.launch import Launch, disks, made_of
 from hashistack.aws.pools.server_pool import AwsServerPool, AwsServerPoolArgs
 from hashistack.aws.provider import profile
-from hashistack.cloud.refusal import parsed
 from hashistack.component.connection import DeclaredPool, connection
 from hashistack.component.preflight import of_every_platform, refuse
 from hashistack.component.resource import Specification
+from hashistack.component.spec_input import parsed
 from hashistack.machine.roles import SERVER, TOOLS
-from hashistack.provider.early import plugin_starts
 from hashistack.secrets.cluster import ClusterSecrets
 from hashistack.spec.pool import ClientPool, ServerPool
 
@@ -48,8 +47,7 @@ class AwsCluster(pulumi.ComponentResource):
     def __init__(self, name: str, args: AwsClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hashistack:index:AwsCluster", name, {}, opts)
         spec = parsed(args.spec)
-        with plugin_starts():
-            scope = account.scope(spec, args.vpc_id is not None, self)
+        scope = account.scope(spec, args.vpc_id is not None, self)
         distribution = args.image if args.image in OFFICIAL else ""
         found = account.look(spec, scope.region, scope.account, args.vpc_id is not None, self)
         problems = checks.problems(spec, scope.region, args.tags, args.pools, args.vpc_id is None, distribution)

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import pulumi
 
-from hashistack.cloud.refusal import parsed
 from hashistack.component.connection import DeclaredPool, connection
 from hashistack.component.preflight import of_every_platform, preflight, refuse
 from hashistack.component.resource import Specification
+from hashistack.component.spec_input import parsed
 from hashistack.gcp import checks, names
 from hashistack.gcp.access.artifacts import GcpArtifacts, GcpArtifactsArgs
 from hashistack.gcp.access.identity import GcpIdentity, GcpIdentityArgs, Reach
@@ -27,7 +27,6 @@ from hashistack.gcp.pools.images import OFFICIAL
 from hashistack.gcp.pools.launch import Launch, made_of
 from hashistack.gcp.pools.server_pool import GcpServerPool, GcpServerPoolArgs
 from hashistack.machine.roles import SERVER, TOOLS
-from hashistack.provider.early import plugin_starts
 from hashistack.secrets.cluster import ClusterSecrets
 from hashistack.spec.pool import ClientPool, ServerPool
 
@@ -50,8 +49,7 @@ class GcpCluster(pulumi.ComponentResource):
     def __init__(self, name: str, args: GcpClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hashistack:index:GcpCluster", name, {}, opts)
         spec = checks.fitted(parsed(args.spec))
-        with plugin_starts():
-            here = scope(spec.name, self)
+        here = scope(spec.name, self)
         distribution = args.image if args.image in OFFICIAL else ""
         found = checks.problems(spec, here.region, args.tags, args.pools, args.network_id is None, distribution)
         unfit = preflight(PREFLIGHT, {"spec": spec.model_dump_json(), "project": here.project, "region": here.region,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import pulumi
 
 from hashistack.component.connection import DeclaredPool, connection
 from hashistack.component.preflight import of_every_platform, refuse
+from hashistack.component.spec_input import parsed
+from hashistack.local import checks
 from hashistack.local.dns import LocalDns
-from hashistack.local.outline import PoolOutline, outline
+from hashistack.local.publisher import declared
 from hashistack.local.resources import (
     LocalApi,
     LocalArtifacts,
@@ -23,9 +26,7 @@ from hashistack.local.resources import (
     LocalServerPool,
     LocalSite,
 )
-from hashistack.machine.roles import SERVER
-from hashistack.ops.api.policy import Policy
-from hashistack.provider.early import plugin_starts
+from hashistack.machine.roles import SERVER, TOOLS
 from hashistack.secrets.cluster import ClusterSecrets
 
 if TYPE_CHECKING:
@@ -73,26 +74,26 @@ class LocalCluster(pulumi.ComponentResource):
     def __init__(self, name: str, args: LocalClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hashistack:index:LocalCluster", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        with plugin_starts():
-            spec = outline(args.spec)
-        if spec.to_look_at:
-            refuse((), of_every_platform(spec.text))
+        spec = parsed(args.spec)
+        text, arch = spec.model_dump_json(), spec.servers.arch
+        refuse(checks.problems(spec), of_every_platform(text) if spec.to_look_at else ())
         # Where Pulumi.yaml is; an inline program has none.
         project = pulumi.get_root_directory() or str(Path.cwd())
-        site = LocalSite(f"{name}-site", spec.subject.name, spec.text, project, child)
+        site = LocalSite(f"{name}-site", spec.name, text, project, child)
         image = LocalImage(f"{name}-image", child)
+        versions: dict[str, str] = {tool: spec.versions.of(tool) for tool in TOOLS}
         artifacts = LocalArtifacts(
             f"{name}-artifacts",
-            versions=spec.versions,
-            digests=spec.digests,
-            arch=spec.arch,
+            versions=versions,
+            digests={tool: spec.versions.digests(tool)[arch] for tool in TOOLS if spec.versions.digests(tool)},
+            arch=arch,
             static=image.static,
             opts=child,
         )
-        network = LocalNetwork(f"{name}-network", site, spec.cidr, child)
+        network = LocalNetwork(f"{name}-network", site, spec.network.cidr, child)
         secrets = ClusterSecrets(
             f"{name}-secrets",
-            spec.subject,
+            spec,
             rotate_ca=args.rotate_ca,
             rotate_certificates=args.rotate_certificates,
             rotate_gossip=args.rotate_gossip,
@@ -106,13 +107,13 @@ class LocalCluster(pulumi.ComponentResource):
             image=image,
             ca_pem=secrets.ca_pem,
             region=spec.region,
-            domain=spec.domain,
-            published={pool.name: pool.publish for pool in spec.pools if pool.publish},
+            domain=spec.dns.domain,
+            published=declared(json.loads(text)),
             opts=child,
         )
-        dns = LocalDns(f"{name}-dns", spec.upstreams, child)
+        dns = LocalDns(f"{name}-dns", spec.dns.upstreams, child)
         common: dict[str, Any] = {
-            "spec": spec.text,
+            "spec": text,
             "site": site,
             "network": network,
             "image": image,
@@ -120,11 +121,10 @@ class LocalCluster(pulumi.ComponentResource):
             "dns": dns,
             "opts": child,
         }
-        declared, *others = spec.pools
         servers = LocalServerPool(
             f"{name}-{SERVER}",
             pool=SERVER,
-            count=declared.count,
+            count=spec.servers.count,
             secrets=secrets.server_document,
             snapshots=str(Path(project, ".hashistack", "snapshots").absolute()),
             **common,
@@ -133,29 +133,34 @@ class LocalCluster(pulumi.ComponentResource):
             LocalClientPool(
                 f"{name}-{pool.name}",
                 pool=pool.name,
-                count=pool.count,
+                count=pool.desired,
                 secrets=secrets.client_document,
                 **common,
             )
-            for pool in others
+            for pool in spec.clients
         ]
-        pools: list[LocalServerPool | LocalClientPool] = [servers, *clients]
         self.connection = connection(
             cluster=site.site,
             provider="local",
             datacenter=spec.datacenter,
             region=spec.region,
-            versions=spec.versions,
+            versions=versions,
             secrets=secrets,
             addresses=api.addresses,
             servers=servers.endpoints,
-            pools=[_declared(*pair) for pair in zip(spec.pools, pools, strict=True)],
+            pools=[
+                DeclaredPool.of_servers(spec, servers.bundle_sha256, servers.template),
+                *(
+                    DeclaredPool.of_clients(spec, pool, made.bundle_sha256, made.template)
+                    for pool, made in zip(spec.clients, clients, strict=True)
+                ),
+            ],
         )
         ready = LocalReady(
             f"{name}-ready",
             site=site,
             connection=self.connection,
-            pools=pools,
+            pools=[servers, *clients],
             rollout=args.rollout,
             wait=args.wait,
             timeout=args.timeout_seconds,
@@ -169,19 +174,3 @@ class LocalCluster(pulumi.ComponentResource):
         self.vault_address = ready.addresses["vault"]
         self.ca_pem = secrets.ca_pem
         self.register_outputs({"connection": self.connection, "ca_pem": self.ca_pem})
-
-
-def _declared(pool: PoolOutline, made: LocalServerPool | LocalClientPool) -> DeclaredPool:
-    role = cast('Literal["server", "client"]', pool.role)
-    policy = Policy(**pool.policy)
-    return DeclaredPool(
-        pool.name,
-        role,
-        pool.count,
-        policy,
-        made.bundle_sha256,
-        made.template,
-        pool.node_pool,
-        pool.drivers,
-        settings=pool.settings,
-    )

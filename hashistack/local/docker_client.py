@@ -1,6 +1,6 @@
 """The way to Docker: which daemon is meant, a client for it, and what its errors mean.
 
-The SDK is imported where a client is made: an `up` that changes nothing needs none (`listing`).
+The SDK is imported where a client is made: the command's `--help` needs none.
 """
 
 from __future__ import annotations

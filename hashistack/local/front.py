@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hashistack.local import labels
-from hashistack.local.listing import Listing
 from hashistack.local.machines import tar
 from hashistack.local.removal import remove_containers
 from hashistack.provider.handler import Props
@@ -48,9 +47,9 @@ class Front:
         return hashlib.sha256(json.dumps(vars(self), sort_keys=True).encode()).hexdigest()
 
 
-def runs(docker: Listing, plans: Sequence[Front]) -> bool:
+def runs(api: docker.APIClient, plans: Sequence[Front]) -> bool:
     """Whether the containers are there and running, made of this."""
-    made = [one["Labels"].get(labels.BUNDLE) for one in found(docker, plans[0].site) if one["State"] == "running"]
+    made = [one["Labels"].get(labels.BUNDLE) for one in found(api, plans[0].site) if one["State"] == "running"]
     return all(plan.digest in made for plan in plans)
 
 
@@ -77,9 +76,9 @@ def remove(client: docker.DockerClient, site: str) -> None:
     remove_containers(client, found(client.api, site))
 
 
-def found(docker: Listing, site: str) -> list[Props]:
+def found(api: docker.APIClient, site: str) -> list[Props]:
     """The site's containers that are no machines: those have a pool."""
-    listed = docker.containers(all=True, filters={"label": [f"{labels.SITE}={site}", labels.ROLE]})
+    listed = api.containers(all=True, filters={"label": [f"{labels.SITE}={site}", labels.ROLE]})
     return [one for one in listed if labels.POOL not in one["Labels"]]
 
 

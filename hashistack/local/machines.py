@@ -15,7 +15,6 @@ from zlib import crc32
 
 from hashistack.local import labels
 from hashistack.local.labels import DOMAIN
-from hashistack.local.listing import Listing
 from hashistack.local.ranges import API_PORTS, SLOTS, ports
 from hashistack.provider.handler import Props, ResourceFailed
 
@@ -67,7 +66,7 @@ class Machine:
         return self.state not in ("created", "removing", "dead")
 
 
-def listed(docker: Listing, site: str, pool: str = "") -> list[Machine]:
+def listed(api: docker.APIClient, site: str, pool: str = "") -> list[Machine]:
     """The machines of a pool, or of all; the oldest first."""
     filters = {"label": [f"{labels.SITE}={site}", f"{labels.POOL}={pool}" if pool else labels.POOL]}
     found = [
@@ -81,7 +80,7 @@ def listed(docker: Listing, site: str, pool: str = "") -> list[Machine]:
             created=container["Created"],
             address=_address(container, site),
         )
-        for container in docker.containers(all=True, filters=filters)
+        for container in api.containers(all=True, filters=filters)
     ]
     return sorted(found, key=lambda machine: (machine.created, machine.name))
 

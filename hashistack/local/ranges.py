@@ -6,9 +6,12 @@ import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING
 
 from hashistack.local import labels
-from hashistack.local.listing import Listing
+
+if TYPE_CHECKING:
+    import docker
 
 SUPERNET = IPv4Network("10.213.0.0/16")
 """Where subnets come from when the specification names none: rarely used by home, office or VPN networks."""
@@ -40,9 +43,9 @@ def port_base(index: int) -> int:
     return FIRST_PORT + PORTS * index
 
 
-def taken(docker: Listing, wanted: Iterable[int], site: str = "") -> Iterator[tuple[int, str]]:
+def taken(api: docker.APIClient, wanted: Iterable[int], site: str = "") -> Iterator[tuple[int, str]]:
     """Those of the wanted ports of loopback that ``site`` can't publish, each with who has it."""
-    labelled = docker.containers(all=True, filters={"label": [labels.PUBLISHED]})
+    labelled = api.containers(all=True, filters={"label": [labels.PUBLISHED]})
     holders = {
         int(port): str(found["Labels"][labels.SITE])
         for found in labelled
@@ -71,11 +74,11 @@ class Reserved:
         return any(address in cidr for address in self.addresses)
 
 
-def reserved(docker: Listing) -> Reserved:
+def reserved(api: docker.APIClient) -> Reserved:
     """By the labels of networks and machines. Nobody listens on the ports of a cluster that is stopped."""
     marked = {"label": [labels.SITE]}
-    networks = [found["Labels"] for found in docker.networks(filters=marked)]
-    machines = [found["Labels"] for found in docker.containers(all=True, filters=marked)]
+    networks = [found["Labels"] for found in api.networks(filters=marked)]
+    machines = [found["Labels"] for found in api.containers(all=True, filters=marked)]
     return Reserved(
         frozenset(int(said[labels.PORT_BASE]) for said in (*networks, *machines) if labels.PORT_BASE in said),
         frozenset(IPv4Address(said[labels.ADDRESS]) for said in machines if labels.ADDRESS in said),

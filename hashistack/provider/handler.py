@@ -1,6 +1,6 @@
 """What a resource type implements: plain values in, plain values out, no Pulumi and no gRPC.
 
-A handler lives beside its subject (`secrets/`, `local/`, `ops/`); `table.py` names it. Its methods are
+A handler lives beside its subject (`secrets/`, `local/`, `ops/`); `registry.py` names it. Its methods are
 ordinary blocking functions: the server runs each call in a worker thread of its own, so many resources are
 made side by side.
 """

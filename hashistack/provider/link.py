@@ -39,8 +39,7 @@ fi
 exec "$python" -P -c {start} "$@"
 """
 _START: Final = """\
-import gc, sys
-gc.disable()
+import sys
 root = {root!r}
 root in sys.path or sys.path.insert(0, root)
 from hashistack.provider.plugin import main

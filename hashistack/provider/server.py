@@ -1,8 +1,7 @@
 """The provider protocol served over the table of handlers: one method for each request of the engine.
 
 It stands on the SDK's generated stubs rather than on `pulumi.provider.experimental`: that layer can't carry
-an unknown value or a partial failure, prints a traceback for each error, and takes three times as long to
-start.
+an unknown value or a partial failure, and prints a traceback for each error.
 The server is grpc's threaded one, so each request has a thread of its own and a handler may simply block.
 """
 
@@ -17,13 +16,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import grpc
 from google.protobuf import any_pb2, empty_pb2, struct_pb2
-
-from hashistack import call_log
-from hashistack.errors import expected
-from hashistack.provider import registry, values
-from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed
-from hashistack.provider.start import START
-from hashistack.provider.wire import (
+from pulumi.runtime.proto import (
     engine_pb2,
     engine_pb2_grpc,
     plugin_pb2,
@@ -31,6 +24,11 @@ from hashistack.provider.wire import (
     provider_pb2_grpc,
     status_pb2,
 )
+
+from hashistack import call_log
+from hashistack.errors import expected
+from hashistack.provider import registry, values
+from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed
 from hashistack.version import VERSION
 
 T = TypeVar("T")
@@ -80,10 +78,6 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:
-        if request.tok == START:  # its caller waits for no answer
-            for token in registry.handlers():
-                self._handler(token)
-            return provider_pb2.InvokeResponse()
         ctx = Context(cancelled=self.cancelled, log=lambda severity, text: self._log("", severity, text))
         try:
             with call_log.call("plugin", f"Invoke {request.tok}"):

@@ -10,7 +10,6 @@ import pulumi
 
 from hashistack.provider.outputs import together
 from hashistack.provider.resource import HashistackResource
-from hashistack.secrets.subject import Subject
 
 if TYPE_CHECKING:
     from hashistack.spec import ClusterSpec
@@ -64,7 +63,7 @@ class ClusterSecrets(HashistackResource):
     def __init__(
         self,
         name: str,
-        spec: ClusterSpec | Subject,
+        spec: ClusterSpec,
         rotate_ca: str | None = None,
         rotate_certificates: str | None = None,
         rotate_gossip: str | None = None,
@@ -72,13 +71,12 @@ class ClusterSecrets(HashistackResource):
         addresses: Sequence[pulumi.Input[str]] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        subject = spec if isinstance(spec, Subject) else Subject.of(spec)
         inputs = {
-            "common_name": f"{subject.name} CA",
-            "ca_validity_days": subject.ca_validity_days,
-            "roles": _roles(subject, addresses),
-            "validity_days": subject.validity_days,
-            "renew_before_days": subject.renew_before_days,
+            "common_name": f"{spec.name} CA",
+            "ca_validity_days": spec.tls.ca_validity_days,
+            "roles": _roles(spec, addresses),
+            "validity_days": spec.tls.validity_days,
+            "renew_before_days": spec.tls.renew_before_days,
             "gossip": ["consul", "nomad"],
             "tokens": list(_TOKENS),
             "rotate_ca": rotate_ca,
@@ -95,9 +93,9 @@ class ClusterSecrets(HashistackResource):
         self.client_document = made.apply(lambda made: _document("client", ("consul",), _FOR_CLIENTS, *made))
 
 
-def _roles(subject: Subject, addresses: Sequence[pulumi.Input[str]]) -> dict[str, dict[str, object]]:
+def _roles(spec: ClusterSpec, addresses: Sequence[pulumi.Input[str]]) -> dict[str, dict[str, object]]:
     """What the certificate of each role says; the first name is its common name."""
-    domain, region, datacenter = subject.domain, subject.region, subject.datacenter
+    domain, region, datacenter = spec.dns.domain, spec.region, spec.datacenter
     products = [f"{product}.service.{domain}" for product in ("nomad", "consul", "vault")]
     names: dict[str, list[pulumi.Input[str]]] = {
         "server": [

@@ -127,7 +127,6 @@ def docker(monkeypatch: pytest.MonkeyPatch) -> Docker:
         docker.made.append((len(names), started))
 
     monkeypatch.setattr(docker_pool, "engine", lambda: client)
-    monkeypatch.setattr(docker_pool, "listing", lambda: client.api)
     monkeypatch.setattr(docker_pool.machines, "listed", lambda api, site, pool: docker.there)
     monkeypatch.setattr(docker_pool.machines, "start", make)
     monkeypatch.setattr(docker_pool.machines, "put_secrets", lambda client, id, documents: docker.written.append(id))

@@ -17,7 +17,7 @@ from hashistack.local.handlers import api, cluster_id
 from hashistack.local.handlers.api import ApiHandler
 from hashistack.local.handlers.cluster_id import SiteHandler
 from hashistack.local.operations import LocalOperations
-from hashistack.local.outline import outline
+from hashistack.local.publisher import declared
 from hashistack.ops.api.connection import Connection
 from hashistack.provider.handler import Context, Props, ResourceFailed
 from hashistack.spec import ClusterSpec
@@ -51,7 +51,13 @@ def connection() -> Connection:
 def docker(*holders: tuple[str, str]) -> Any:
     """Docker with containers of these clusters that publish these ports."""
     found = [{"Labels": {"hashistack.cluster": site, "hashistack.published": ports}} for site, ports in holders]
-    return SimpleNamespace(containers=lambda **given: found)
+
+    def containers(*, all: bool, filters: dict[str, list[str]]) -> list[Props]:
+        return [
+            one for one in found if all and {label.partition("=")[0] for label in filters["label"]} <= {*one["Labels"]}
+        ]
+
+    return SimpleNamespace(containers=containers)
 
 
 def test_a_rollout_keeps_the_container_that_up_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +66,7 @@ def test_a_rollout_keeps_the_container_that_up_made(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(api, "ensure", ensure)
     monkeypatch.setattr(api, "engine", lambda: None)
     monkeypatch.setattr(driver.front, "ensure", ensure)
-    published = {pool.name: pool.publish for pool in outline(SPEC).pools if pool.publish}
+    published = declared(SPEC.model_dump())
     news = {**INPUTS, "ca_pem": "PEM", "region": "global", "domain": "consul", "published": published}
     ApiHandler().create(Context(), news)
     LocalDriver(connection(), SimpleNamespace()).ensure_api()  # type: ignore[arg-type]
@@ -92,8 +98,7 @@ def test_a_port_is_taken_by_a_program_by_hashistack_or_by_another_cluster() -> N
 
 
 def test_a_taken_port_is_refused_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_id, "engine", lambda: SimpleNamespace(api=docker()))
-    monkeypatch.setattr(cluster_id, "listing", lambda: docker(("other-3c4d", "8080,9090")))
+    monkeypatch.setattr(cluster_id, "engine", lambda: SimpleNamespace(api=docker(("other-3c4d", "8080,9090"))))
     monkeypatch.setattr("hashistack.local.preflight.run", lambda client: [])
     news = {"name": "shop", "project": "/srv/shop", "spec": SPEC.model_dump_json()}
     olds = {**news, "spec": json.dumps({"name": "shop"}), "site": "shop-1a2b", "labels": {}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ WHOLE = (container("server-1", "b1"), container("web-1", "b2"), container("web-2
 def test_only_what_differs_from_what_is_declared_is_work(
     monkeypatch: pytest.MonkeyPatch, containers: tuple[Props, ...], as_declared: bool
 ) -> None:
-    monkeypatch.setattr(ready, "listing", lambda: Docker(*containers))
+    monkeypatch.setattr(ready, "engine", lambda: SimpleNamespace(api=Docker(*containers)))
     assert ready._as_declared(NEWS) is as_declared
     if as_declared:
         diff = ready.ReadyHandler().diff(Context(), "shop-1a2b", dict(NEWS), dict(NEWS))

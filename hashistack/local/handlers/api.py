@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hashistack.local.docker_client import DockerHandler, engine
 from hashistack.local.front import Front, ensure, remove, runs
-from hashistack.local.listing import listing
 from hashistack.local.proxy import addresses, proxy
 from hashistack.local.publisher import publisher
 from hashistack.local.ranges import dns_port
@@ -25,7 +24,7 @@ class ApiHandler(DockerHandler):
         differing = changed(olds, news)
         if differing or not is_known(news):
             return Diff(update=differing or ("image",))
-        return Diff() if runs(listing(), _plans(news)) else Diff(update=("addresses",))
+        return Diff() if runs(engine().api, _plans(news)) else Diff(update=("addresses",))
 
     def preview(self, ctx: Context, olds: Props | None, news: Props) -> Props:
         return _outputs(news) if is_known(news["port_base"]) else {}

@@ -13,7 +13,6 @@ from hashistack.component.tenure import is_over, tenure
 from hashistack.errors import HashistackError
 from hashistack.local import labels
 from hashistack.local.docker_client import DockerHandler, engine
-from hashistack.local.listing import listing
 from hashistack.local.ranges import taken
 from hashistack.local.removal import sweep
 from hashistack.provider.handler import Context, Diff, Props, ResourceFailed
@@ -113,7 +112,7 @@ def _refuse_taken(news: Props, site: str = "") -> None:
     from hashistack.spec import ClusterSpec
 
     published = [one.host for pool in ClusterSpec.parse(json.loads(news["spec"])).clients for one in pool.publish]
-    if published and (found := list(taken(listing(), published, site))):
+    if published and (found := list(taken(engine().api, published, site))):
         lines = [f"port {port} of 127.0.0.1 can't be published: it belongs to {holder}" for port, holder in found]
         raise ResourceFailed("\n".join(lines), "give another `host` in the pool's `publish`, or end what has the port")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hashistack.local.docker_client import DockerHandler, engine
 from hashistack.local.image.recipe import tag
-from hashistack.local.listing import has_image
 from hashistack.provider.handler import Context, Diff, Props
 
 
@@ -15,7 +14,11 @@ class ImageHandler(DockerHandler):
     """
 
     def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
-        return Diff() if olds["image"] == tag() and has_image(tag()) else Diff(update=("image",))
+        return (
+            Diff()
+            if olds["image"] == tag() and engine().api.images(name=tag(), quiet=True)
+            else Diff(update=("image",))
+        )
 
     def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
         return "image", self._ensured(ctx)

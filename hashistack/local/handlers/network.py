@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
 
 from hashistack.local import labels, ranges
 from hashistack.local.docker_client import DockerHandler, engine
-from hashistack.local.listing import Listing, listing
 from hashistack.local.removal import remove_network
 from hashistack.provider.handler import Context, Diff, Props, ResourceFailed
+
+if TYPE_CHECKING:
+    import docker
 
 
 class NetworkHandler(DockerHandler):
@@ -85,14 +88,14 @@ class NetworkHandler(DockerHandler):
 
 
 def _find(site: str) -> Props | None:
-    found = listing().networks(filters=labels.of(site))
+    found = engine().api.networks(filters=labels.of(site))
     return found[0] if found else None
 
 
-def _came_second(docker: Listing, network: Props) -> bool:
+def _came_second(api: docker.APIClient, network: Props) -> bool:
     """Whether another `up` took the same ports at the same moment, and is to have them."""
     marked = {"label": [f"{labels.PORT_BASE}={network['Labels'][labels.PORT_BASE]}"]}
-    first = min(docker.networks(filters=marked), key=lambda found: (found["Created"], found["Id"]))
+    first = min(api.networks(filters=marked), key=lambda found: (found["Created"], found["Id"]))
     return bool(first["Id"] != network["Id"])
 
 

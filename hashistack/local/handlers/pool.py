@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from hashistack.component.anew import starts_anew
 from hashistack.local import labels, machines, power
 from hashistack.local.docker_client import DockerHandler, engine
-from hashistack.local.listing import listing
 from hashistack.local.ranges import SLOTS, ports
 from hashistack.local.removal import remove_containers, remove_volume
 from hashistack.machine.roles import SERVER, TOOLS
@@ -130,7 +129,7 @@ class PoolHandler(DockerHandler):
 
 def _alive(news: Props) -> bool:
     """Whether a machine of the pool runs, or is stopped and can be started again with what it holds."""
-    found = machines.listed(listing(), news["site"], news["pool"])
+    found = machines.listed(engine().api, news["site"], news["pool"])
     return any(machine.running for machine in found) or bool(found and power.alive(engine(), found))
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from hashistack.component.anew import ANEW, starts_anew
 from hashistack.local import evidence, labels, machines, power
-from hashistack.local.docker_client import DockerFailed, DockerHandler, engine
-from hashistack.local.listing import listing
+from hashistack.local.docker_client import DockerHandler, engine
 from hashistack.local.removal import sweep_machines
 from hashistack.machine.roles import SERVER
 from hashistack.provider.handler import BEGAN, Context, Diff, Props, ResourceFailed, changed, is_known
@@ -148,8 +147,10 @@ def _as_declared(news: Props) -> bool:
 
     Then there is nothing to plan, and an `up` that changes nothing imports none of what plans.
     """
-    connection, docker = json.loads(news["connection"]), listing()
-    found = machines.listed(docker, connection["name"])
+    from docker.errors import NotFound
+
+    connection, api = json.loads(news["connection"]), engine().api
+    found = machines.listed(api, connection["name"])
     for pool in connection["pools"]:
         own = [machine for machine in found if machine.pool == pool["name"]]
         if len(own) != pool["count"] or any(m.bundle != pool["bundle"] or not m.running for m in own):
@@ -157,8 +158,8 @@ def _as_declared(news: Props) -> bool:
     if len(found) != sum(pool["count"] for pool in connection["pools"]):
         return False
     try:
-        details = [docker.inspect_container(machine.id) for machine in found]
-    except DockerFailed:  # one is gone since
+        details = [api.inspect_container(machine.id) for machine in found]
+    except NotFound:  # one is gone since
         return False
     # One that Docker has started again may have left before: the driver looks closer.
     told = any(one["HostConfig"]["RestartPolicy"]["Name"] == machines.STAY["Name"] for one in details)

@@ -13,21 +13,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import grpc
 from google.protobuf import empty_pb2
+from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
 from hashistack.errors import HashistackError
 from hashistack.provider.process import engine_address, serve
-from hashistack.provider.sdk import generated_alone
-from hashistack.provider.start import ask
 from hashistack.version import VERSION
-
-with generated_alone():
-    from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
 # The program has told its errors to the engine itself: as in the official host.
 REPORTED: Final = 32
@@ -125,8 +120,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             "root_directory": info.root_directory,
             "stack": request.stack,
         }
-        with _plugin_starts(python, Path(order["program"]), request.monitor_address):
-            code = self._run([python, "-u", str(_PROGRAM)], json.dumps(order))
+        code = self._run([python, "-u", str(_PROGRAM)], json.dumps(order))
         if code == REPORTED:
             return language_pb2.RunResponse(bail=True)
         if code:
@@ -145,29 +139,6 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         """End the programs that run; the engine no longer wants them."""
         for program in list(self._programs):
             program.terminate()
-
-
-@contextmanager
-def _plugin_starts(python: str, program: Path, monitor: str) -> Iterator[None]:
-    """Ask for our plugin while a program that names us has yet to import the SDK: half of what both take of an `up`.
-
-    Only where the program runs in this environment: another one may hold another release.
-    """
-    if os.path.normpath(python) != sys.executable or not _names_us(program):
-        yield
-        return
-    with generated_alone():
-        from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
-    with grpc.insecure_channel(monitor) as channel:
-        ask(resource_pb2_grpc.ResourceMonitorStub(channel), resource_pb2)
-        yield
-
-
-def _names_us(program: Path) -> bool:
-    try:
-        return b"hashistack" in (program / "__main__.py" if program.is_dir() else program).read_bytes()
-    except OSError:
-        return False
 
 
 def main() -> None:

@@ -10,12 +10,12 @@ from typing import Any
 
 import grpc
 from google.protobuf import struct_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from hashistack.provider import values
 from hashistack.provider.handler import Handler
 from hashistack.provider.process import engine_address, serve
 from hashistack.provider.server import Provider
-from hashistack.provider.wire import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from . import balancing, compute, functions, identity, network, resource, storage
 from .resource import Echo
