@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from bench import cluster, imports, leaders, planner, preview, roll, sizes
+from bench import cluster, idle, imports, leaders, planner, preview, roll, sizes
 from bench.figure import Figure, show
 from bench.floor import FloorFailed
 from bench.leaders import KillFailed
@@ -18,6 +18,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "planner": planner.figures,
     "preview": preview.figures,
     "cluster": cluster.figures,
+    "idle": idle.figures,
     "roll": roll.figures,
     "leaders": leaders.figures,
 }
