@@ -11,8 +11,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from ..box.authority import Authority
 from ..provider.conftest import Project, project, pulumi_command  # noqa: F401 (fixtures)
-from .authority import Authority
 from .conftest import PLUGIN
 from .front import Front
 from .lifecycle import installed
