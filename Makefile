@@ -23,8 +23,8 @@ clean-cluster: setup ## destroys it and all that it left
 clean-image: ## removes the cached machine images
 	@docker image ls -q hashistack-machine | sort -u | xargs -r docker image rm -f
 
-test: unit ## every test: the pure ones side by side, then those on real clusters
-	@$(bin)/python -m pytest -q -m cluster
+# One after another, so that the cluster of the first is gone when the region's machines want both cores.
+test: unit cluster region ## every test: the pure ones side by side, then those on real clusters
 
 unit: ## the tests that need no cluster, side by side
 	@scripts/setup test
