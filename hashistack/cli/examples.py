@@ -5,6 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 EXAMPLES: Final = {
+    "explain": """\b
+Examples:
+  hashistack config explain                   the sections
+  hashistack config explain clients.upgrade   a section
+  hashistack config explain clients.min       one setting
+  hashistack config explain -o json           all of them, an object a line
+""",
     "gc": """\b
 Examples:
   hashistack up --ttl 4h              a cluster that may go after four hours

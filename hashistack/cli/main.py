@@ -20,6 +20,7 @@ from typing import Annotated
 
 from hashistack import call_log
 from hashistack.cli.commands import clusters, execute, garbage, graph, init, inventory, job, logs, scale, support, ui
+from hashistack.cli.commands.config import app as config
 from hashistack.cli.commands.load import load as load_command
 from hashistack.cli.commands.report import report as report_command
 from hashistack.cli.commands.schema import schema as schema_command
@@ -52,25 +53,12 @@ app = typer.Typer(
     "run the engine, and look.",
 )
 
+app.add_typer(config, name="config")
 app.add_typer(snapshot, name="snapshot")
 app.add_typer(toolchain, name="toolchain")
-app.command("report")(report_command)
-app.command("load")(load_command)
-app.command("list")(clusters.list_)
-app.command("schema")(schema_command)
-app.command("gc", epilog=EXAMPLES["gc"])(garbage.gc)
-for one in (
-    init.init,
-    graph.graph,
-    inventory.inventory,
-    job.run,
-    scale.scale,
-    logs.logs,
-    execute.execute,
-    support.support,
-    ui.ui,
-):
-    app.command({"execute": "exec"}.get(one.__name__), epilog=EXAMPLES[one.__name__])(one)
+_OWN = (report_command, load_command, clusters.list_, garbage.gc, schema_command, init.init, graph.graph)
+for one in (*_OWN, inventory.inventory, job.run, scale.scale, logs.logs, execute.execute, support.support, ui.ui):
+    app.command({"execute": "exec", "list_": "list"}.get(one.__name__), epilog=EXAMPLES.get(one.__name__))(one)
 
 
 @app.callback(invoke_without_command=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
@@ -47,6 +48,11 @@ def _positive(value: str) -> str:
 
 Duration = Annotated[str, BeforeValidator(_text), AfterValidator(_positive)]
 """A positive Go duration, kept as it was written."""
+
+
+def is_duration(metadata: Iterable[object]) -> bool:
+    """Whether a field with this metadata of pydantic's is a `Duration`."""
+    return any(isinstance(one, AfterValidator) and one.func is _positive for one in metadata)
 
 
 def within(least: str, most: str) -> AfterValidator:

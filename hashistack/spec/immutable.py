@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from operator import attrgetter
+from typing import Final
 
 from hashistack.spec.cluster import ClusterSpec
 from hashistack.spec.problems import Problem, show
-from hashistack.spec.versions import PRODUCTS, supported_step
+from hashistack.spec.versions import PRODUCTS, SIGNED, supported_step
+
+FIXED: Final[Mapping[str, str]] = {
+    "name": "every machine and resource is named after it",
+    "datacenter": "Consul's and Nomad's data belong to it",
+    "region": "Nomad's data and every certificate belong to it",
+    "dns.domain": "every certificate has it",
+    "network.cidr": "the network would be replaced with all machines in it",
+}
+"""Path of each setting that a cluster keeps for its life, to the reason."""
+BY_RULE: Final[Mapping[str, str]] = {
+    **{f"versions.{product}": "only by a step that is supported, with `hashistack upgrade`" for product in SIGNED},
+    "seal.type": "never: a migration takes all of Vault down",
+    "seal.key": "never of one service: Vault cannot migrate, and without the old key every secret is lost",
+}
+"""Path of each other setting that a rule of this module guards, to that rule."""
 
 
 def problems(old: ClusterSpec, new: ClusterSpec) -> tuple[Problem, ...]:
@@ -15,18 +32,8 @@ def problems(old: ClusterSpec, new: ClusterSpec) -> tuple[Problem, ...]:
 
 
 def _fixed(old: ClusterSpec, new: ClusterSpec) -> Iterator[Problem]:
-    values = {
-        "name": (old.name, new.name, "every machine and resource is named after it"),
-        "datacenter": (old.datacenter, new.datacenter, "Consul's and Nomad's data belong to it"),
-        "region": (old.region, new.region, "Nomad's data and every certificate belong to it"),
-        "dns.domain": (old.dns.domain, new.dns.domain, "every certificate has it"),
-        "network.cidr": (
-            old.network.cidr,
-            new.network.cidr,
-            "the network would be replaced with all machines in it",
-        ),
-    }
-    for path, (before, after, reason) in values.items():
+    for path, reason in FIXED.items():
+        before, after = (attrgetter(path)(spec) for spec in (old, new))
         if before != after:
             yield Problem(
                 path,

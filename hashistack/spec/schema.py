@@ -19,7 +19,7 @@ def schema() -> dict[str, Any]:
     for section in Section.__subclasses__():
         node = result if section is ClusterSpec else result["$defs"].get(section.__name__)
         if node is not None:
-            for field, text in _descriptions(section).items():
+            for field, text in descriptions(section).items():
                 node["properties"][field]["description"] = text
     return result
 
@@ -29,7 +29,8 @@ def text() -> str:
     return json.dumps(schema(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-def _descriptions(section: type[Section]) -> dict[str, str]:
+def descriptions(section: type[Section]) -> dict[str, str]:
+    """A section's fields with their docstrings, on one line each."""
     # Read here and not by pydantic, which would parse the sources at every import.
     body = ast.parse(dedent(inspect.getsource(section))).body[0]
     assert isinstance(body, ast.ClassDef)  # noqa: S101 - what getsource gives for a class

@@ -34,6 +34,7 @@ def test_version_and_help() -> None:
         "down",
         "gc",
         "graph",
+        "config",
         "scale",
         "init",
         "inventory",
