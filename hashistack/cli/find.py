@@ -39,6 +39,34 @@ def find(nomad: Nomad, name: str) -> tuple[str, list[Allocation]]:
     return alike[0], list(nomad.allocations(alike[0])[0])
 
 
+def running_task(nomad: Nomad, name: str, task: str | None) -> tuple[Allocation, str, int]:
+    """An allocation that runs, of the job or allocation `name`; its task `task`, else its only one; how many more run.
+
+    Raises:
+        Refusal: none runs, or it has not that task, or several of which none is named; says which.
+    """
+    job, allocations = find(nomad, name)
+    running = sorted((one for one in allocations if one.running), key=lambda one: one.name)
+    if not running:
+        if not job:
+            raise Refusal(f"allocation {allocations[0].id[:8]} runs no task: it is {allocations[0].status}")
+        raise nothing(nomad, job, "runs")
+    tasks = sorted(running[0].running)
+    if task is None and len(tasks) > 1:
+        raise Refusal(f"{running[0].name} runs {len(tasks)} tasks; say which: --task {' or --task '.join(tasks)}")
+    if task is not None and task not in tasks:
+        raise Refusal(f"{running[0].name} runs no task {task}, only {', '.join(tasks)}")
+    return running[0], task or tasks[0], len(running) - 1
+
+
+def heard(nomad: Nomad, job: str, allocations: Sequence[Allocation]) -> list[Allocation]:
+    """Whose logs are shown: of all allocations that run; where none does, of the newest. Raises Refusal: none began."""
+    chosen = [one for one in allocations if one.running] or [one for one in allocations if one.events][:1]
+    if not chosen:
+        raise nothing(nomad, job, "has begun")
+    return chosen
+
+
 def nothing(nomad: Nomad, job: str, what: str) -> Refusal:
     """The error where a job has nothing that `what`."""
     waits = nomad.blocked(job) if job else None

@@ -66,6 +66,11 @@ def read_job(file: str, variables: Sequence[str], files: Sequence[str]) -> dict[
     return job
 
 
+def exec_arguments(namespace: str, allocation: str, task: str, command: Sequence[str]) -> list[str]:
+    """Its arguments that run `command` in a task."""
+    return ["alloc", "exec", f"-namespace={namespace}", f"-task={task}", allocation, *command]
+
+
 def plan_text(connection: Connection, job: Mapping[str, Any], colors: bool) -> str:
     """What `nomad job plan` says of a job, without its own next command."""
     command = [program(), "job", "plan", *(["-force-color"] if colors else ["-no-color"]), "-json", "-"]

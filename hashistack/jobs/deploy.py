@@ -24,6 +24,9 @@ DEPLOY_SECONDS = 900.0
 """How long a deployment may take: longer than Nomad's own progress deadline of ten minutes."""
 _HOLD_SECONDS = 1.0
 """A deployment may end without a change of any allocation."""
+UNPLACED_SECONDS = 30.0
+"""How long a job may find no place where somebody waits for it: a task that is being replaced may hold it until its
+`kill_timeout`."""
 SHOWN = 3
 """Failing allocations that are told; the others most likely fail in the same way."""
 CHARACTERS = 600
@@ -45,6 +48,15 @@ class JobRefused(HashistackError):
 
 class JobUnplaceable(HashistackError):
     """A group of the job asks for what no machine of the cluster has."""
+
+
+def refuse_unknown_namespace(nomad: Nomad) -> None:
+    """Raises JobRefused where `nomad`'s namespace is not there, with those that are."""
+    if nomad.namespace not in (known := nomad.namespaces()):
+        raise JobRefused(
+            f"the cluster has no namespace {nomad.namespace}, only {', '.join(known)}",
+            f"nomad namespace apply {nomad.namespace}",
+        )
 
 
 def submit(nomad: Nomad, job: Mapping[str, Any]) -> int:

@@ -125,7 +125,7 @@ def test_a_batch_job_is_watched_to_its_end(command: Command, file: Callable[[str
 def test_one_that_finds_no_place_says_why(
     command: Command, file: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hashistack.cli.commands.job.UNPLACED_SECONDS", 1.0)
+    monkeypatch.setattr("hashistack.jobs.deploy.UNPLACED_SECONDS", 1.0)
     big = SERVICE.replace('"raw_exec"', '"raw_exec"\n resources { memory = 9000000 }')
     done = command("run", file(big), "-var", "script=true")
     assert done.exit_code == 1

@@ -24,38 +24,19 @@ def execute(
 ) -> None:
     """Run a command, or a shell, in a task that runs."""
     from hashistack.cli.engine import Engine
-    from hashistack.cli.errors import Refusal
-    from hashistack.cli.find import find, nothing
-    from hashistack.cli.nomad_command import environment, program
+    from hashistack.cli.find import running_task
+    from hashistack.cli.nomad_command import environment, exec_arguments, program
     from hashistack.cli.stopped import reached
 
     connection = Engine(named_project(directory, stack, cluster), lambda text: None).connection()
     where = namespace or "default"
     with reached(connection) as opened:
-        nomad = opened.nomad.within(where)
-        job, allocations = find(nomad, name)
-        running = sorted((one for one in allocations if one.running), key=lambda one: one.name)
-        if not running:
-            if not job:
-                raise Refusal(f"allocation {allocations[0].id[:8]} runs no task: it is {allocations[0].status}")
-            raise nothing(nomad, job, "runs")
-    chosen = running[0]
-    tasks = sorted(chosen.running)
-    if task is None and len(tasks) > 1:
-        raise Refusal(f"{chosen.name} runs {len(tasks)} tasks; say which: --task {' or --task '.join(tasks)}")
-    if task is not None and task not in tasks:
-        raise Refusal(f"{chosen.name} runs no task {task}, only {', '.join(tasks)}")
-    if len(running) > 1:
-        others = f"{len(running) - 1} more"
-        print(f"hashistack: in {chosen.id[:8]}, {chosen.name} on {chosen.node}; there are {others}", file=sys.stderr)
-    arguments = [
-        "alloc",
-        "exec",
-        f"-namespace={where}",
-        f"-task={task or tasks[0]}",
-        chosen.id,
-        *(command or ["/bin/sh"]),
-    ]
+        chosen, on, others = running_task(opened.nomad.within(where), name, task)
+    if others:
+        print(
+            f"hashistack: in {chosen.id[:8]}, {chosen.name} on {chosen.node}; there are {others} more", file=sys.stderr
+        )
+    arguments = exec_arguments(where, chosen.id, on, command or ["/bin/sh"])
     # In this process's place: the terminal, signals and the exit code are the command's own.
     tool = program()
     os.execve(tool, [tool, *arguments], environment(connection))  # noqa: S606

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from hashistack.cli.output import Show
     from hashistack.jobs.progress import Progress
 
-UNPLACED_SECONDS = 30.0
-"""How long a job may find no place: a task that is being replaced may hold it until its `kill_timeout`."""
 PAST = "repeat with --yes to submit it all the same"
 """What to do about a refusal that is wrong, or comes too early."""
 
@@ -56,7 +54,7 @@ def run(
     from hashistack.cli.output import Show
     from hashistack.cli.stopped import reached
     from hashistack.errors import HashistackError
-    from hashistack.jobs.deploy import plan, refuse_unplaceable, submit
+    from hashistack.jobs.deploy import plan, refuse_unknown_namespace, refuse_unplaceable, submit
 
     show = Show(output)
     job = read_job(file, var or (), var_file or ())
@@ -66,12 +64,7 @@ def run(
     option = project.option + (f" --namespace {where}" if where != "default" else "")
     with reached(connection) as opened:
         nomad, id = opened.nomad.within(where), str(job["ID"])
-        if where not in (known := nomad.namespaces()):
-            from hashistack.cli.errors import Refusal
-
-            raise Refusal(
-                f"the cluster has no namespace {where}, only {', '.join(known)}", f"nomad namespace apply {where}"
-            )
+        refuse_unknown_namespace(nomad)
         planned, unplaced = plan(nomad, job)
         if dry_run:
             text = "" if output is Output.JSON else plan_text(connection, job, show.console.is_terminal)
@@ -97,7 +90,7 @@ def _watched(
     show: Show, nomad: Any, id: str, version: int, secrets: Sequence[str], timeout: float, option: str
 ) -> Progress:
     from hashistack.cli.events import Line
-    from hashistack.jobs.deploy import watch
+    from hashistack.jobs.deploy import UNPLACED_SECONDS, watch
 
     began, heard = time.monotonic(), set[str]()
 

@@ -25,7 +25,7 @@ def logs(
 ) -> None:
     """Show what a job's tasks say, of all allocations that run; where none does, of the newest one."""
     from hashistack.cli.engine import Engine
-    from hashistack.cli.find import find, nothing
+    from hashistack.cli.find import find, heard
     from hashistack.cli.nomad_command import environment, program
     from hashistack.cli.stopped import reached
     from hashistack.cli.tail import Tail, streams
@@ -35,9 +35,7 @@ def logs(
     with reached(connection) as opened:
         nomad = opened.nomad.within(where)
         job, allocations = find(nomad, name)
-        chosen = [one for one in allocations if one.running] or [one for one in allocations if one.events][:1]
-        if not chosen:
-            raise nothing(nomad, job, "has begun")
+        chosen = heard(nomad, job, allocations)
         command = [program(), "alloc", "logs", f"-namespace={where}", *(["-stderr"] if stderr else [])]
         tail = Tail([*command, *(["-f"] if follow else [])], environment(connection), lines)
         with suppress(KeyboardInterrupt), tail:  # how one ends a log that is followed

@@ -48,17 +48,22 @@ def environment(project: Project, shell: Shell, output: Output) -> str:
     from hashistack.spec.versions import newest_proven
     from hashistack.toolchain import host_arch, resolve
 
-    connection = _connection(project)
-    files = write_certificates(connection, directory(connection.name))
-    with reached(connection) as cluster:
-        values = variables(connection, files, borne(connection, cluster.vault.login))
-    if resolver := operations(connection.provider).resolver(connection):
-        values[RESOLVER] = resolver
+    values = environment_of(_connection(project))
     if output is Output.JSON:
         return json.dumps(values)
     products: tuple[Product, ...] = ("nomad", "consul", "vault")
     tools = [resolve(name, newest_proven(name), host_arch()).path for name in products]
     return export(values, [tool.parent for tool in tools], shell)
+
+
+def environment_of(connection: Connection) -> dict[str, str]:
+    """The variables by which the vendor's commands reach a cluster; writes the certificates that they name."""
+    files = write_certificates(connection, directory(connection.name))
+    with reached(connection) as cluster:
+        values = variables(connection, files, borne(connection, cluster.vault.login))
+    if resolver := operations(connection.provider).resolver(connection):
+        values[RESOLVER] = resolver
+    return values
 
 
 def doctor(output: Output, project: Project | None = None) -> bool:

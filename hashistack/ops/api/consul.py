@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from hashistack.ops.api.http import Api
 from hashistack.ops.api.raft import Peer, Raft
@@ -92,6 +93,18 @@ class Consul:
             for c in checks
             if c["CheckID"] == HEALTH_CHECK
         )
+
+    def instances(self, service: str, tag: str = "") -> list[tuple[str, int]]:
+        """Address and port of each instance of a service that passes its checks, as its name is answered by DNS."""
+        params: dict[str, str | int] = {"passing": "true", **({"tag": tag} if tag else {})}
+        found = self.api.call("GET", f"/v1/health/service/{quote(service, safe='')}", params=params).data
+        return [(one["Service"]["Address"] or one["Node"]["Address"], int(one["Service"]["Port"])) for one in found]
+
+    def delete_keys(self, prefix: str) -> None:
+        """Delete all keys that begin with `prefix`, which is not empty."""
+        if not prefix:
+            raise ValueError("an empty prefix is every key")
+        self.api.call("DELETE", f"/v1/kv/{quote(prefix)}", params={"recurse": "true"})
 
     def has_auth_method(self, name: str) -> bool:
         """Whether the ACL auth method exists (workloads can't log in before)."""

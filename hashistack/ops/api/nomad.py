@@ -89,6 +89,18 @@ class Nomad:
         """The names of all namespaces, sorted."""
         return sorted(one["Name"] for one in self.api.call("GET", "/v1/namespaces").data)
 
+    def make_namespace(self, name: str, description: str) -> None:
+        """Make a namespace, or change its description."""
+        body = {"Name": name, "Description": description}
+        self.api.call("PUT", f"/v1/namespace/{quote(name, safe='')}", body=body)
+
+    def remove_namespace(self, name: str) -> None:
+        """Remove a namespace with its variables; Nomad refuses it while jobs of it run. One that is gone is fine."""
+        here: dict[str, str | int] = {"namespace": name}
+        for one in self.api.call("GET", "/v1/vars", params=here, accept=(404,)).data or ():
+            self.api.call("DELETE", f"/v1/var/{quote(one['Path'])}", params=here, accept=(404,))
+        self.api.call("DELETE", f"/v1/namespace/{quote(name, safe='')}", accept=(404,))
+
     def node_pools(self) -> dict[tuple[str, str], str]:
         """(namespace, job) -> the node pool that the job asks for; of all jobs that are not over."""
         listed = self.api.call("GET", "/v1/jobs", params={"namespace": "*"}).data
@@ -192,10 +204,11 @@ class Nomad:
         found: dict[str, Any] = self._of(job_id).data
         return found
 
-    def deregister(self, job_id: str) -> None:
-        """Stop a job and forget it; one that is not there is no error."""
+    def deregister(self, job_id: str, *, forget: bool = True) -> None:
+        """Stop a job and forget it, with its allocations; one that is not there is no error."""
         path = f"/v1/job/{quote(job_id, safe='')}"
-        self.api.call("DELETE", path, params={"purge": "true", **self._here}, accept=(404,))
+        params: dict[str, str | int] = {"purge": "true" if forget else "false", **self._here}
+        self.api.call("DELETE", path, params=params, accept=(404,))
 
     def deploys(self, job_id: str) -> bool:
         """Whether changes of the job are deployments: a service with an update strategy, that is not stopped."""

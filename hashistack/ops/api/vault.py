@@ -99,6 +99,14 @@ class Vault:
         """Write a version of the KV v2 secret at `kv/<path>`."""
         self.api.call("PUT", f"/v1/kv/data/{path}", body={"data": dict(values)}, token=self.header())
 
+    def delete_secrets(self, path: str) -> None:
+        """Delete the KV v2 secrets `kv/<path>` and below it, with all their versions."""
+        listing = f"/v1/kv/metadata/{path}/"
+        found = self.api.call("GET", listing, params={"list": "true"}, token=self.header(), accept=(404,))
+        for name in found.data["data"]["keys"] if found.status == 200 else ():
+            self.delete_secrets(f"{path}/{name.rstrip('/')}")
+        self.api.call("DELETE", f"/v1/kv/metadata/{path}", token=self.header(), accept=(404,))
+
     def header(self) -> tuple[str, str]:
         """Name and value of the header with a token that still lives."""
         if not self._token or time.monotonic() > self._renew_at:
