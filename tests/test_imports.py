@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "jobs": {"spec", "provider", "ops"},
     "cli": {"spec", "component", "jobs", "ops", "toolchain", "provider", "platforms"},
     "cloud": {"spec", "machine", "provider", "toolchain", "component", "ops"},
-    "testing": {"spec", "provider"},
+    "testing": {"spec", "provider", "component", "jobs", "ops", "platforms", "cli"},
     **{
         each: {"spec", "machine", "secrets", "provider", "toolchain", "component", "cloud", "ops", "platforms"}
         for each in PROVIDERS

@@ -1,0 +1,141 @@
+"""Projects of test clusters with the real engine; their program makes no machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hashistack.errors import HashistackError
+from hashistack.spec.problems import SpecError
+from hashistack.testing import bring_up
+from hashistack.testing.bring_up import HostClusters
+
+PROGRAM = """
+import json, os, time
+from pathlib import Path
+import pulumi
+
+config = pulumi.Config()
+if (wait := Path("wait")).exists():
+    wait.unlink()
+    Path("waiting").write_text(str(os.getpid()))
+    time.sleep(3)
+spec = config.require_object("cluster")
+apis = {api: {"address": "https://127.0.0.1:1", "servers": [], "token": "t", "username": "u", "password": "p"}
+        for api in ("nomad", "consul", "vault")}
+texts = dict.fromkeys(("ca_pem", "operator_cert_pem", "operator_key_pem"), "none")
+pulumi.export("connection", pulumi.Output.secret(json.dumps({
+    "format": 1, "name": spec["name"] + "-1a2b", "provider": "local", "datacenter": spec.get("datacenter", "dc1"),
+    "region": os.environ.get("HASHISTACK_TTL", ""), "pools": [], **texts, **apis})))
+"""
+
+
+@pytest.fixture(autouse=True)
+def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "template"
+    folder.mkdir()
+    runtime = {"name": "python", "options": {"virtualenv": sys.prefix}}
+    (folder / "Pulumi.yaml").write_text(json.dumps({"name": "${PROJECT}", "description": "d", "runtime": runtime}))
+    (folder / "__main__.py").write_text(PROGRAM)
+    monkeypatch.setattr(bring_up, "templates", lambda: {"here": folder})
+    monkeypatch.setattr(bring_up, "look", lambda cluster: {"healthy": True})
+    monkeypatch.setattr(bring_up, "Cluster", Opened)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    # What a user's own stacks are kept by, and must stay without one of ours.
+    monkeypatch.setenv("PULUMI_BACKEND_URL", (tmp_path / "elsewhere").as_uri())
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "the user's own")
+
+
+class Opened:
+    def __init__(self, connection: Any) -> None:
+        pass
+
+    def __enter__(self) -> Opened:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "state" / "key").mkdir(parents=True)
+    return tmp_path / "state" / "key"
+
+
+def test_a_cluster_is_made_found_and_removed(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clusters = HostClusters(60.0, "4h")
+    made = clusters.make(place, {"datacenter": "berlin"}, keep_on_failure=False, harm=False)
+    assert (clusters.name(made), made.connection.datacenter, made.connection.region) == ("pytest-1a2b", "berlin", "4h")
+    found = clusters.find(place, harm=True)
+    assert found is not None
+    assert found.connection == made.connection
+    monkeypatch.setattr(bring_up, "look", lambda cluster: {"healthy": False})
+    assert clusters.find(place, harm=True) is None
+    again = clusters.make(place, {"datacenter": "paris"}, keep_on_failure=False, harm=False)  # what is there is changed
+    assert again.connection.datacenter == "paris"
+    clusters.destroy(place)
+    assert "gone in" in capsys.readouterr().out
+    clusters.destroy(place)  # once more is fine
+    assert not (tmp_path / "elsewhere").exists()
+    assert os.environ["PULUMI_CONFIG_PASSPHRASE"] == "the user's own"
+
+
+def test_a_specification_that_is_wrong_makes_nothing(place: Path) -> None:
+    with pytest.raises(SpecError, match=r"spec\.servers\.count[\s\S]*spec\.datacentre"):
+        HostClusters(60.0, "4h").make(
+            place, {"servers": {"count": 2}, "datacentre": "x"}, keep_on_failure=False, harm=False
+        )
+    assert list(place.iterdir()) == []
+    HostClusters(60.0, "4h").destroy(place)
+
+
+def test_a_program_that_fails_is_told(place: Path) -> None:
+    folder = next(iter(bring_up.templates().values()))
+    (folder / "__main__.py").write_text("raise RuntimeError('no more machines')\n")
+    clusters = HostClusters(60.0, "4h")
+    with pytest.raises(HashistackError, match="no more machines"):
+        clusters.make(place, {}, keep_on_failure=False, harm=False)
+    assert clusters.find(place, harm=False) is None
+    clusters.destroy(place)
+
+
+def test_an_engine_whose_command_was_killed_is_waited_for(place: Path, tmp_path: Path) -> None:
+    """A pytest that is killed leaves its engine at work: the next process takes over once that has ended."""
+    (place / "wait").touch()
+    script = tmp_path / "first.py"
+    script.write_text(
+        f"""
+from pathlib import Path
+from hashistack.testing import bring_up
+bring_up.templates = lambda: {{"here": Path({str(tmp_path / "template")!r})}}
+bring_up.HostClusters(60.0, "4h").make(Path({str(place)!r}), {{}}, keep_on_failure=False, harm=False)
+"""
+    )
+    first = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (place / "waiting").exists():
+        assert first.poll() is None
+        with pytest.raises(subprocess.TimeoutExpired):
+            first.wait(0.05)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    clusters = HostClusters(60.0, "4h")
+    assert clusters.make(place, {}, keep_on_failure=False, harm=False).name == "pytest-1a2b"
+    clusters.destroy(place)
+
+
+def test_how_long_a_cluster_may_stay() -> None:
+    until = datetime.fromisoformat(HostClusters(1.0, "90m").expires()) - datetime.now(UTC)
+    assert timedelta(minutes=89) < until < timedelta(minutes=91)
+    with pytest.raises(HashistackError, match="HASHISTACK_TTL"):
+        HostClusters(1.0, "soon").expires()
