@@ -14,8 +14,8 @@ from rich.status import Status
 
 from hashistack.cli.events import Line
 
-SILENCE_SECONDS = 4.5
-"""Never silent for more than 5 s."""
+SILENCE_SECONDS = 30.0
+"""Without a terminal, a sign of life this often between the lines of steps; a terminal has a live line."""
 
 _MARKS = {"done": "✓", "warning": "!", "error": "✗"}
 

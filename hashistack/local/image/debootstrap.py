@@ -16,6 +16,16 @@ from hashistack.local.image.recipe import PACKAGES, SUITE, TRIMMED
 
 OFFICIAL_MIRROR = "http://deb.debian.org/debian"
 _LAST_LINES = 8
+LOG = "hashistack-machine-image.{user}.log"
+"""Where the whole output of the last build is, in the directory of the build's own."""
+_STAGES = {
+    "Retrieving": "fetching Debian's packages",
+    "Extracting": "unpacking the base system",
+    "Installing": "installing the base system",
+    "Unpacking": "unpacking packages",
+    "Configuring": "configuring packages",
+}
+"""The first word of a line of debootstrap, to the stage that begins there; of its 350 lines that is what matters."""
 
 
 class ImageError(HashistackError):
@@ -57,21 +67,24 @@ def build(directory: Path, arch: str, progress: Callable[[str], None]) -> Path:
             "run the same command once as root (sudo -E), or give Docker a way to its registry; "
             "later runs use the cached image"
         )
-    _install_debootstrap(progress)
+    log = directory.parent / LOG.format(user=os.geteuid())
+    log.unlink(missing_ok=True)
+    _install_debootstrap(progress, log)
     tree, archive, source = directory / "tree", directory / "rootfs.tar", mirror()
     command = [
         *("unshare", "--mount"),  # its /proc and /sys inside the tree vanish with it, however it ends
         *("debootstrap", "--variant=minbase", f"--arch={arch}", f"--include={','.join(PACKAGES)}"),
         *(SUITE, str(tree), source),
     ]
-    last = _run(command, progress)
+    last = _run(command, progress, log, hide=source)
     if last is not None:
         raise ImageError(
             f"debootstrap could not build the machine image from {_shown(source)}; it said:\n  {last}\n"
+            f"All that it said: {log}\n"
             "Check that this mirror is reachable, or name another in HASHISTACK_DEBIAN_MIRROR."
         )
     trim(tree)
-    last = _run(["tar", "--numeric-owner", "-C", str(tree), "-cf", str(archive), "."], progress)
+    last = _run(["tar", "--numeric-owner", "-C", str(tree), "-cf", str(archive), "."], progress, log)
     if last is not None:
         raise ImageError(f"the machine image could not be written to {directory}; tar said:\n  {last}")
     return archive
@@ -87,36 +100,59 @@ def trim(tree: Path) -> None:
                 path.unlink()
 
 
-def _install_debootstrap(progress: Callable[[str], None]) -> None:
+def _install_debootstrap(progress: Callable[[str], None], log: Path) -> None:
     if shutil.which("debootstrap"):
         return
     remedy = "install it (Debian, Ubuntu: apt-get install debootstrap) or give Docker a way to its registry"
     if not shutil.which("apt-get"):
         raise ImageError(f"no container registry answers and debootstrap is not installed: {remedy}")
+    progress("machine image: installing debootstrap")
     for arguments in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", "debootstrap"]):
-        last = _run(["apt-get", *arguments], progress, {"DEBIAN_FRONTEND": "noninteractive"})
+        last = _run(["apt-get", *arguments], progress, log, {"DEBIAN_FRONTEND": "noninteractive"})
     if last is not None:
-        raise ImageError(f"apt-get could not install debootstrap; it said:\n  {last}\nTo go on: {remedy}")
+        raise ImageError(
+            f"apt-get could not install debootstrap; it said:\n  {last}\nAll that it said: {log}\nTo go on: {remedy}"
+        )
 
 
-def _run(command: list[str], progress: Callable[[str], None], extra: dict[str, str] | None = None) -> str | None:
-    """Runs `command`, passing each line on as progress; None, or its last lines when it failed."""
+def _run(
+    command: list[str],
+    progress: Callable[[str], None],
+    log: Path,
+    extra: dict[str, str] | None = None,
+    hide: str = "",
+) -> str | None:
+    """Runs `command`, its output going to the end of `log`; None, or its last lines when it failed.
+
+    progress: told each of `_STAGES` once. hide: an address that is written without its user and password.
+    """
     environment = {**os.environ, "LC_ALL": "C", **(extra or {})}
     lines: deque[str] = deque(maxlen=_LAST_LINES)
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env=environment,
-        umask=0o022,  # every user of a machine reads its root
-    ) as process:
+    stages = dict(_STAGES)
+    # No link is followed: the directory is everybody's.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    with (
+        os.fdopen(os.open(log, flags, 0o600), "w", encoding="utf-8") as kept,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=environment,
+            umask=0o022,  # every user of a machine reads its root
+        ) as process,
+    ):
         assert process.stdout is not None  # noqa: S101 (for the type checker: stdout=PIPE)
-        for line in process.stdout:
-            lines.append(line.rstrip())
-            progress(f"machine image: {line.strip().removeprefix('I: ')}")
+        for whole in process.stdout:
+            line = whole.rstrip()
+            line = line.replace(hide, _shown(hide)) if hide else line
+            lines.append(line)
+            print(line, file=kept, flush=True)
+            word = line.removeprefix("I: ").partition(" ")[0]
+            if line.startswith("I: ") and (stage := stages.pop(word, "")):
+                progress(f"machine image: {stage}")
     return None if process.returncode == 0 else "\n  ".join(lines)
 
 
