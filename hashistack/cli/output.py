@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
 from types import TracebackType
@@ -16,6 +20,7 @@ from hashistack.cli.events import Line
 
 SILENCE_SECONDS = 30.0
 """Without a terminal, a sign of life this often between the lines of steps; a terminal has a live line."""
+TICK_SECONDS = 0.2
 
 _MARKS = {"done": "✓", "warning": "!", "error": "✗"}
 
@@ -82,6 +87,23 @@ class Show:
                 self._json({"event": "now", "kind": "now", "text": now, "seconds": round(seconds, 1)}, seconds)
             else:
                 self.console.print(f"   … {now} {seconds:.0f}s", markup=False)
+
+    @contextmanager
+    def alive(self, began: float) -> Iterator[None]:
+        """Keeps the clock running beside work that calls nobody back meanwhile. began: its `time.monotonic()`."""
+        over = threading.Event()
+
+        def tick() -> None:
+            while not over.wait(TICK_SECONDS):
+                self.idle(time.monotonic() - began, "looking")
+
+        ticker = threading.Thread(target=tick, daemon=True)
+        ticker.start()
+        try:
+            yield
+        finally:
+            over.set()
+            ticker.join()
 
     def event(self, data: dict[str, Any]) -> None:
         """One object for programs, as it is."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
+from hashistack.cli import output as module
+from hashistack.cli.commands.rollout import _show
 from hashistack.cli.events import Line
 from hashistack.cli.output import SILENCE_SECONDS, Output, Show
+from hashistack.ops.rollout.events import StepEvent
 
 
 @pytest.mark.parametrize("output", list(Output))
@@ -28,3 +32,20 @@ def test_without_a_terminal_a_line_a_step_and_one_each_half_minute(
         assert [(one["event"], one["seconds"]) for one in told] == [("now", 30.0), ("done", 50.0), ("now", 80.0)]
     else:
         assert lines[0] == "   … machine image: package 300 30s"
+
+
+@pytest.mark.parametrize("output", list(Output))
+def test_a_rollouts_long_step_is_told_while_it_goes_on(
+    output: Output, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TICK_SECONDS", 0.001)
+    monkeypatch.setattr(module, "SILENCE_SECONDS", 0.0)
+    told, began = "", time.monotonic()
+    with Show(output) as show, show.alive(began):
+        _show(StepEvent(0.0, "web: drain web-1", "begun"), show, 0.0)
+        while told.count("web: drain web-1") < 3 and time.monotonic() - began < 60:
+            told += capsys.readouterr().out
+    told += capsys.readouterr().out
+    assert told.count("web: drain web-1") >= 3
+    after = len(told)
+    assert len(told + capsys.readouterr().out) == after, "nothing is told after the end"

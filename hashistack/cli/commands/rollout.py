@@ -55,7 +55,7 @@ def rollout(project: Project, show: Show, *, roll: bool, snapshot: bool = True) 
         event_log.write(event)
         _show(event, show, time.monotonic() - started)
 
-    with Cluster(connection) as cluster, show:
+    with Cluster(connection) as cluster, show, show.alive(started):
         outcome = Rollout(
             cluster,
             driver(connection),
@@ -259,6 +259,9 @@ def _connection(project: Project) -> Connection:
 def _show(event: Event, show: Show, seconds: float) -> None:
     if show.output is Output.JSON:
         show.event(event.as_json())
+        if isinstance(event, StepEvent):
+            # For the sign of life while it goes on.
+            show.line(Line("now", event.text if event.state == "begun" else "", seconds))
         return
     match event:
         case RolloutEvent():
