@@ -241,7 +241,8 @@ class Compute:
     def instances_aggregatedList(self, call: Call) -> Body:
         if self.looks:
             self.settle()
-        wanted = dict(part.strip().split("=", 1) for part in call.query["filter"].split(" AND "))
+        asked = call.query.get("filter", "")
+        wanted = dict(part.strip().split("=", 1) for part in asked.split(" AND ") if part)
         found = [vm for vm in self.vms if vm.id and all(_has(vm, name, value) for name, value in wanted.items())]
         pages = [found[first : first + self.page] for first in range(0, len(found), self.page)] or [[]]
         if self.empty_pages:

@@ -8,10 +8,8 @@ from typing import Any
 
 from hashistack.provider.handler import Props
 
+from ...box.plugin import ASSET
 from .resource import Echo, client
-
-ASSET = "__asset"
-"""Where `server` puts what an asset is: `path` or `text`, and `hash`."""
 
 
 class Bucket(Echo):
