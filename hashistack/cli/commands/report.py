@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hashistack.cli.options import DirectoryOption
+from hashistack.cli.options import DirectoryOption, OutputOption
+from hashistack.cli.output import Output
 
 
 def report(
@@ -24,9 +25,11 @@ def report(
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="where to; else EVENTS.html", show_default=False)
     ] = None,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Write the report of a rollout: one HTML file that needs nothing else, and its data as JSON beside it."""
     from hashistack.cli.errors import Refusal
+    from hashistack.cli.output import Show
     from hashistack.ops.report import write
     from hashistack.ops.report.samples import read as read_samples
     from hashistack.ops.rollout.event_log import recorded
@@ -42,7 +45,7 @@ def report(
     if {page, page.with_suffix(".json")} & {events, probe}:
         raise Refusal("the report would be written over its own input", f"--html with another name than {page}")
     beside = write(read_events(_lines(events), str(events)), samples, page)
-    typer.echo(f"{page}\n{beside}")
+    Show(output).result({"ok": True, "html": str(page), "json": str(beside)}, f"{page}\n{beside}")
 
 
 def _lines(file: Path) -> list[str]:
