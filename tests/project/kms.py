@@ -42,7 +42,8 @@ class Kms:
         self.refused: list[str] = []
         self.outage: Callable[[Seen], grpc.StatusCode | None] = lambda seen: None
         self._tokens, self._iam, self._lock = tokens, iam, threading.Lock()
-        self._server = grpc.server(ThreadPoolExecutor(8, thread_name_prefix="kms"))
+        alone = (("grpc.so_reuseport", 0),)  # or two at one address share its connections
+        self._server = grpc.server(ThreadPoolExecutor(8, thread_name_prefix="kms"), options=alone)
         self._server.add_generic_rpc_handlers(
             (
                 _handlers(
