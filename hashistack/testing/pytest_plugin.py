@@ -269,8 +269,15 @@ def _clusters(run: _Run) -> Clusters[RunningCluster]:
 
 def _bring_up(settings: Settings) -> Any:
     """What makes clusters; tests of this plugin put another in its place."""
-    from hashistack.testing.bring_up import HostClusters
+    from hashistack.errors import HashistackError
 
+    try:
+        from hashistack.testing.bring_up import HostClusters
+    except ModuleNotFoundError as missing:
+        package = (missing.name or "").partition(".")[0]
+        if package not in ("rich", "typer"):
+            raise
+        raise HashistackError(f"{package} is not installed", "pip install 'hashistack[local]'") from None
     return HostClusters(settings.timeout, os.environ.get("HASHISTACK_TTL") or TTL)
 
 

@@ -165,6 +165,14 @@ def test_who_uses_no_fixture_loads_nothing(tests: Suite) -> None:
     assert "hashistack" not in done.outlines[-1]
 
 
+def test_who_installed_no_extra_is_told_which(tests: Suite) -> None:
+    tests.pytester.makeconftest("import sys\nsys.modules['rich'] = None\n")
+    done = tests.run("-k", "0")
+    done.assert_outcomes(errors=1, deselected=3)
+    done.stdout.re_match_lines([r"hashistack: rich is not installed. Next: pip install 'hashistack\[local\]'"])
+    assert "Traceback" not in done.stdout.str()
+
+
 def test_one_cluster_serves_all_tests_and_is_gone_at_the_end(tests: Suite) -> None:
     done = tests.run()
     done.assert_outcomes(passed=4)
