@@ -82,7 +82,9 @@ def test_the_wheel_has_every_file_that_a_checkout_uses_at_run_time(built: Path) 
     assert wheel.name == f"hashistack-{VERSION}-py3-none-any.whl"
     with zipfile.ZipFile(wheel) as archive:
         there = {name for name in archive.namelist() if not name.startswith(f"hashistack-{VERSION}.dist-info/")}
+        declared = archive.read(f"hashistack-{VERSION}.dist-info/entry_points.txt").decode()
     assert there == of_run_time()
+    assert "[pytest11]\nhashistack = hashistack.testing.pytest_plugin\n" in declared
     for one in (
         "hashistack/machine/node/boot/boot",
         "hashistack/toolchain/build/recipes/nomad-1.11.3/go.sum",
