@@ -13,7 +13,7 @@ from typing import Any
 
 from hashistack.cli.commands.run import down, up
 from hashistack.cli.engine import Engine
-from hashistack.cli.errors import Refusal
+from hashistack.cli.errors import Interrupted, Refusal
 from hashistack.cli.lock import release_stale
 from hashistack.cli.output import Output, Show
 from hashistack.cli.project import DEFAULT_STACK, Project, resolve
@@ -49,7 +49,10 @@ class HostClusters:
         with own_state():
             _configure(project, cluster=wanted, keepOnFailure=keep_on_failure)
             _wait_for_orphan(project)
-            up(project, Show(Output.TEXT), ttl=self._ttl)
+            try:
+                up(project, Show(Output.TEXT), ttl=self._ttl)
+            except Interrupted:
+                raise KeyboardInterrupt from None  # the engine has ended in order; now the run of tests ends
             return RunningCluster(project, Engine(project, print).connection(), self._timeout, harm=harm)
 
     def find(self, place: Path, *, harm: bool) -> RunningCluster | None:

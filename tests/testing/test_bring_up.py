@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -132,6 +134,23 @@ bring_up.HostClusters(60.0, "4h").make(Path({str(place)!r}), {{}}, keep_on_failu
     clusters = HostClusters(60.0, "4h")
     assert clusters.make(place, {}, keep_on_failure=False, harm=False).name == "pytest-1a2b"
     clusters.destroy(place)
+
+
+def test_ctrl_c_ends_the_engine_and_then_the_run(place: Path) -> None:
+    (place / "wait").touch()
+    with ThreadPoolExecutor(1) as presser:
+        pressed = presser.submit(press, place / "waiting")
+        with pytest.raises(KeyboardInterrupt):
+            HostClusters(60.0, "4h").make(place, {}, keep_on_failure=False, harm=False)
+        pressed.result()
+    HostClusters(60.0, "4h").destroy(place)
+
+
+def press(when: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not when.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_how_long_a_cluster_may_stay() -> None:

@@ -369,6 +369,14 @@ def test_what_a_killed_run_leaves_goes_when_its_time_is_over(tests: Suite) -> No
     assert tests.left() == []
 
 
+def test_ctrl_c_removes_what_was_begun(tests: Suite) -> None:
+    (tests.path / "hangs").touch()
+    with tests.start() as run:
+        os.kill(int(until(lambda: hanging(tests), "the run makes a cluster")), signal.SIGINT)
+        assert run.wait(60) == pytest.ExitCode.INTERRUPTED
+    assert (tests.counts(), tests.left()) == ((1, 1), [])
+
+
 def test_what_can_not_be_removed_fails_the_run(tests: Suite) -> None:
     (tests.path / "sticks").touch()
     done = tests.run()

@@ -12,7 +12,7 @@ from typing import Any
 
 from hashistack.cli.commands.env import kept
 from hashistack.cli.engine import Ended, Engine, chosen
-from hashistack.cli.errors import Refusal
+from hashistack.cli.errors import Interrupted, Refusal
 from hashistack.cli.events import Condenser, Line, clean
 from hashistack.cli.output import Show
 from hashistack.cli.project import Project
@@ -48,7 +48,7 @@ def up(project: Project, show: Show, *, anew: bool = False, ttl: str = "") -> No
     ended, condenser, seconds = _run(engine, "up", Condenser(), show)
     # The engine that was told to stop with nothing left to do ends well; who pressed Ctrl-C wants nothing more begun.
     if ended.code or ended.interrupted:
-        raise Refusal(_failure(ended, condenser, project, "up"))
+        raise (Interrupted if ended.interrupted else Refusal)(_failure(ended, condenser, project, "up"))
     changed = _changes(condenser.changes)
     where = project.option
     said = f"ready in {seconds:.1f} s · {changed}" if changed else f"nothing to change ({seconds:.1f} s)"
@@ -96,7 +96,7 @@ def down(project: Project, show: Show) -> None:
     condenser = Condenser(destroying=True)
     ended, condenser, seconds = _run(engine, "destroy", condenser, show)
     if ended.code:
-        raise Refusal(_failure(ended, condenser, project, "down"))
+        raise (Interrupted if ended.interrupted else Refusal)(_failure(ended, condenser, project, "down"))
     used = [platform for platform in every() if platform.component in condenser.types]
     stack = _stack(project, tuple(clusters.values()))
     left = _left(stack, condenser.types)
