@@ -6,11 +6,12 @@ table of options until a test asks for a cluster.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import secrets
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -209,7 +210,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if not run.ends or not (_root() / f"run-{run.id}").exists():
         return
     told: list[str] = []
-    left = _clusters(run).finish(bool(session.testsfailed), told.append)
+    with redirect_stdout(io.StringIO()):  # a line for each cluster is enough
+        left = _clusters(run).finish(bool(session.testsfailed), told.append)
     session.config.stash[_TOLD], session.config.stash[_LEFT] = told, left
     if left and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -63,6 +63,7 @@ class Fake:
         return Cluster(f"pytest-{place.name}", harm) if well else None
     def destroy(self, place):
         note("destroy", place.name)
+        print("the engine's own lines")
         if (HERE / "sticks").exists():
             raise HashistackError("a volume is left", "docker volume rm it")
         (place / "cluster").unlink(missing_ok=True)
@@ -177,6 +178,7 @@ def test_one_cluster_serves_all_tests_and_is_gone_at_the_end(tests: Suite) -> No
     done = tests.run()
     done.assert_outcomes(passed=4)
     assert tests.counts() == (1, 1)
+    assert "the engine's own lines" not in done.stdout.str()
     assert tests.said("make")[0][2] == {}
     done.stdout.re_match_lines(
         [
