@@ -10,7 +10,7 @@ from pulumi_aws import config
 
 from hashistack.aws import cluster_id
 from hashistack.aws.access.policies import Scope
-from hashistack.aws.provider import profile
+from hashistack.aws.provider import configured
 from hashistack.cloud.cluster_id import site
 from hashistack.component.findings import Finding
 from hashistack.component.preflight import preflight, refuse
@@ -37,14 +37,14 @@ def scope(spec: ClusterSpec, own_vpc: bool, cluster: pulumi.Resource) -> Scope:
 
 def look(spec: ClusterSpec, region: str, account: str, own_vpc: bool, cluster: pulumi.Resource) -> list[Finding]:
     """Everything that stands against the cluster in its account; `account` "" where that is not known."""
-    explicit = cluster.get_provider("aws:index:x") is not None
+    access = configured(cluster)
     asked = {
         "spec": spec.model_dump_json(),
         "site": site(spec.name),
         "region": region,
         "account": account,
         "own_vpc": own_vpc,
-        "profile": profile(cluster),
-        "accounts": [] if explicit else json.loads(getattr(config, "allowed_account_ids", "") or "[]"),
+        "access": access or {},
+        "accounts": [] if access is None else json.loads(getattr(config, "allowed_account_ids", "") or "[]"),
     }
     return preflight(PREFLIGHT, asked)

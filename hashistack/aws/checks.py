@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from hashistack.aws.pools.launch import Volume
     from hashistack.spec.pool import ClientPool
 
-HOOK_LONGEST = 7200
-"""Seconds that Auto Scaling holds a machine without a heartbeat.
-https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html"""
+HEARTBEAT_SECONDS = 300
+"""How long a group waits for a machine that leaves and says nothing: five of its heartbeats, or a reboot."""
+HOOK_LONGEST = 100 * HEARTBEAT_SECONDS
+"""Seconds that Auto Scaling holds a machine however often it says that it still leaves.
+https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html#lifecycle-hook-considerations"""
 HOOK_SLACK = 180
 """Seconds of a terminate hook beyond drain and stop: to notice it, to leave the cluster, to say so."""
 

@@ -22,7 +22,7 @@ from hashistack.aws.pools.client_pool import AwsClientPool, AwsClientPoolArgs, A
 from hashistack.aws.pools.images import OFFICIAL
 from hashistack.aws.pools.launch import Launch, disks, made_of
 from hashistack.aws.pools.server_pool import AwsServerPool, AwsServerPoolArgs
-from hashistack.aws.provider import profile
+from hashistack.aws.provider import access
 from hashistack.component.connection import DeclaredPool, connection
 from hashistack.component.preflight import of_every_platform, refuse
 from hashistack.component.resource import Specification
@@ -141,7 +141,8 @@ class AwsCluster(pulumi.ComponentResource):
         servers = AwsServerPool(
             f"{name}-{SERVER}", AwsServerPoolArgs(spec.servers, spec.upgrade, start, targets), after
         )
-        template = _template(scope.region, profile(self), servers)
+        reached = access(self)
+        template = _template(scope.region, reached, servers)
         declared = [DeclaredPool.of_servers(spec, start.bundle, template)]
         for pool in spec.clients:
             start, upgrade = launch(pool.name, groups["clients"], pool), spec.upgrade_of(pool)
@@ -151,7 +152,7 @@ class AwsCluster(pulumi.ComponentResource):
                 AwsClientPoolArgs(pool, upgrade, start, options, args.protect, servers=servers.made),
                 after,
             )
-            template = _template(scope.region, profile(self), clients)
+            template = _template(scope.region, reached, clients)
             declared.append(DeclaredPool.of_clients(spec, pool, start.bundle, template))
         self.nomad_address, self.consul_address = api.addresses["nomad"], api.addresses["consul"]
         self.vault_address, self.ca_pem = api.addresses["vault"], keys.ca_pem
@@ -169,8 +170,16 @@ class AwsCluster(pulumi.ComponentResource):
         self.register_outputs({"connection": self.connection, "ca_pem": self.ca_pem, "bundles": self.bundles})
 
 
-def _template(region: str, profile: str | None, pool: AwsServerPool | AwsClientPool) -> pulumi.Output[dict[str, Any]]:
-    """What a pool's machines are made from: the group that they are in, and its launch template; and whose it is."""
-    of = {"region": region, **({"profile": profile} if profile else {})}
-    made = pulumi.Output.all(pool.group, pool.template_id, pool.template_version)
-    return made.apply(lambda it: {**of, "group": it[0], "launch_template": {"id": it[1], "version": it[2]}})
+def _template(
+    region: str, access: pulumi.Output[dict[str, Any]], pool: AwsServerPool | AwsClientPool
+) -> pulumi.Output[dict[str, Any]]:
+    """What a pool's machines are made from (the group that they are in, its launch template), and how AWS is asked."""
+    made = pulumi.Output.all(access, pool.group, pool.template_id, pool.template_version)
+    return made.apply(
+        lambda it: {
+            "region": region,
+            **({"access": it[0]} if it[0] else {}),
+            "group": it[1],
+            "launch_template": {"id": it[2], "version": it[3]},
+        }
+    )

@@ -1,16 +1,68 @@
-"""The settings of the program's provider that whoever asks AWS beside it must share."""
+"""How the program's provider reaches AWS, for whoever asks AWS beside it."""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pulumi
 from pulumi_aws import config
 
+_ROLE: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "roleArn": ("RoleArn", str),
+    "sessionName": ("RoleSessionName", str),
+    "externalId": ("ExternalId", str),
+    "sourceIdentity": ("SourceIdentity", str),
+    "policy": ("Policy", str),
+    "policyArns": ("PolicyArns", lambda arns: [{"arn": arn} for arn in arns]),
+    "tags": ("Tags", lambda tags: [{"Key": key, "Value": value} for key, value in tags.items()]),
+    "transitiveTagKeys": ("TransitiveTagKeys", list),
+}
+"""The provider's name of a setting to that of AssumeRole, and how its value is written there. Not `duration`: a session
+is renewed when it ends."""
 
-def profile(resource: pulumi.Resource | None) -> str | None:
-    """The profile of the provider that `resource` has (`aws:profile`); None for the environment's credentials.
+_SERVICES = {"elasticloadbalancingv2": "elbv2", "servicequotas": "service-quotas"}
+"""What boto3 calls otherwise than the provider, of what we ask."""
 
-    An explicit provider keeps its settings to itself: its profile is not known here.
+
+def configured(resource: pulumi.Resource | None) -> dict[str, Any] | None:
+    """The stack's settings (`aws:profile`, `aws:assumeRoles`, `aws:endpoints`), as `ops.session.session` takes them.
+
+    None where `resource` has an explicit provider, whose settings are known only while the program runs: see `access`.
     """
-    if resource is not None and resource.get_provider("aws:index:x") is not None:
+    if _explicit(resource):
         return None
-    return config.profile
+    return _access(config.profile, config.assume_roles, config.endpoints)
+
+
+def access(resource: pulumi.Resource | None) -> pulumi.Output[dict[str, Any]]:
+    """The same of the provider that `resource` has; of an explicit one without its roles, which Pulumi shows nobody."""
+    provider = _explicit(resource)
+    if provider is None:
+        return pulumi.Output.from_input(configured(resource) or {})
+    said = pulumi.Output.all(*(pulumi.get(provider, name) for name in ("profile", "endpoints")))
+    return said.apply(lambda it: _access(it[0], None, it[1]))
+
+
+def _explicit(resource: pulumi.Resource | None) -> pulumi.ProviderResource | None:
+    return resource.get_provider("aws:index:x") if resource is not None else None
+
+
+def _access(profile: str | None, roles: Any, endpoints: Any) -> dict[str, Any]:
+    """What is set, and nothing else. roles, endpoints: as the provider has them, in JSON or plain."""
+    told = {"profile": profile, "roles": [_role(each) for each in _plain(roles)], "endpoints": _endpoints(endpoints)}
+    return {name: value for name, value in told.items() if value}
+
+
+def _role(said: Mapping[str, Any]) -> dict[str, Any]:
+    return {to: written(said[name]) for name, (to, written) in _ROLE.items() if said.get(name)}
+
+
+def _endpoints(said: Any) -> dict[str, str]:
+    merged = {name: url for each in _plain(said) for name, url in each.items() if url}
+    return {_SERVICES.get(name, name): url for name, url in merged.items()}
+
+
+def _plain(said: Any) -> list[Any]:
+    return list((json.loads(said) if isinstance(said, str) else said) or [])

@@ -89,12 +89,12 @@ BAD: Mapping[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         f'spec.name: is 64 characters long, a cluster\'s name has 1 to 63 (got "{"c" * 60}…"). Shorten it.',
     ),
     "a drain that AWS does not wait for": (
-        {"upgrade": {"drain_deadline": "2h", "hook_timeout": "3h"}},
+        {"upgrade": {"drain_deadline": "9h", "hook_timeout": "10h"}},
         {},
-        'spec.upgrade.hook_timeout: exceeds the 7200 s for which AWS holds a machine (got "3h"). Give at most "7200s".'
-        "\n"
+        'spec.upgrade.hook_timeout: exceeds the 30000 s for which AWS holds a machine (got "10h"). Give at most '
+        '"30000s".\n'
         "spec.upgrade.drain_deadline: with max_kill_timeout 30s and the 180 s that it takes to leave, it exceeds what"
-        ' the machine is held for (got "2h"). Give at most "6990s".',
+        ' the machine is held for (got "9h"). Give at most "29790s".',
     ),
     "a hook that is over before the drain": (
         {"upgrade": {"drain_deadline": "30m", "hook_timeout": "31m"}},

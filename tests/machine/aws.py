@@ -49,6 +49,8 @@ class Aws:
     faults: list[Fault] = field(default_factory=list)
     waiting: set[tuple[str, str, str]] = field(default_factory=set)
     """Lifecycle actions that wait: group, hook, instance."""
+    heartbeats: int = 0
+    """Of those that wait: how often somebody said that they still do."""
     url: str = ""
     metadata_url: str = ""
 
@@ -102,6 +104,7 @@ class Aws:
         self.metadata.requests.clear()
         for noted in (self.instances, self.calls, self.refused, self.faults, self.waiting):
             noted.clear()
+        self.heartbeats = 0
         connection = http.client.HTTPConnection(*self._moto, timeout=30)
         connection.request("POST", "/moto-api/reset")
         connection.getresponse().read()
@@ -123,19 +126,22 @@ class Aws:
             if fault.performed:
                 self._forward(request)
             return fault.status, {}, fault.body.encode()
-        if made.operation == "CompleteLifecycleAction":
-            return self._complete(request, made)
+        if made.operation in ("CompleteLifecycleAction", "RecordLifecycleActionHeartbeat"):
+            return self._at_hook(request, made)
         return self._forward(request)
 
-    def _complete(self, request: Request, made: Call) -> tuple[int, dict[str, str], bytes]:
+    def _at_hook(self, request: Request, made: Call) -> tuple[int, dict[str, str], bytes]:
         """moto lacks it."""
         names = ("AutoScalingGroupName", "LifecycleHookName", "InstanceId")
         action = tuple(made.parameters[name] for name in names)
-        if action not in self.waiting or made.parameters["LifecycleActionResult"] != "CONTINUE":
+        if action not in self.waiting or made.parameters.get("LifecycleActionResult", "CONTINUE") != "CONTINUE":
             text = f"No active Lifecycle Action found with instance ID {made.parameters['InstanceId']}"
             return _error(request, 400, "ValidationError", text)
-        self.waiting.remove(action)  # type: ignore[arg-type]
-        return 200, {}, b"<CompleteLifecycleActionResponse/>"
+        if made.operation == "CompleteLifecycleAction":
+            self.waiting.remove(action)  # type: ignore[arg-type]
+        else:
+            self.heartbeats += 1
+        return 200, {}, f"<{made.operation}Response/>".encode()
 
     def _forward(self, request: Request) -> tuple[int, dict[str, str], bytes]:
         with self._one_at_a_time:

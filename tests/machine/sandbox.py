@@ -68,6 +68,7 @@ fetch)
   ;;
 disk) grep "^$2 " /standin/disks | cut -d " " -f 2- | grep . ;;
 prepare | await_service | arrived | let_go) ;;
+hold) exec sleep 1000 ;;
 terminating) [ -e /standin/terminating ] && cat /standin/terminating ;;
 await_terminating) until [ -e /standin/terminating ]; do sleep 0.1; done ;;
 *) exit 2 ;;

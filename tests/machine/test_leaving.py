@@ -235,7 +235,7 @@ def test_a_server_of_a_cluster_that_is_gone_ends_in_time_and_keeps_its_data(serv
 
 def verbs(machine: Sandbox) -> list[str]:
     file = machine.path("/standin/verbs")
-    return [line for line in file.read_text().splitlines() if line != "peers"] if file.exists() else []
+    return [line for line in file.read_text().splitlines() if line not in ("peers", "hold")] if file.exists() else []
 
 
 def watched(machine: Sandbox, start: Start, leave: str) -> None:
@@ -266,6 +266,26 @@ def test_it_lets_go_whatever_becomes_of_the_leave(machine: Sandbox, start: Start
     wait_for(lambda: "let_go" in verbs(machine))
     assert time.time() < gone_at
     assert f"hashistack: did not leave in an orderly way: ended with {ended}" in machine.said()
+
+
+def test_the_platform_is_told_to_wait_as_long_as_the_machine_leaves_and_no_longer(
+    machine: Sandbox, start: Start
+) -> None:
+    machine.write("/standin/terminating", "")
+    watched(machine, start, "until [ -e /standin/go-on ]; do sleep 0.1; done")
+    machine.bundle_path("bin/platform").write_text(
+        machine.bundle_path("bin/platform")
+        .read_text()
+        .replace(
+            "hold) exec sleep 1000 ;;",
+            "hold) trap 'rm /standin/held; exit' TERM; : >/standin/held; while :; do sleep 0.1; done ;;",
+        )
+    )
+    wait_for(lambda: machine.path("/standin/held").exists())
+    assert "let_go" not in verbs(machine)
+    machine.write("/standin/go-on", "")
+    wait_for(lambda: "let_go" in verbs(machine))
+    wait_for(lambda: not machine.path("/standin/held").exists())
 
 
 def test_forget_purges_those_that_have_left_and_no_others(server: Sandbox, start: Start) -> None:

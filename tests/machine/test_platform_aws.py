@@ -303,6 +303,20 @@ def test_a_machine_tells_its_group_until_the_group_waits(
     assert aws.operations == ["CompleteLifecycleAction"] * 2
 
 
+def test_a_machine_that_leaves_says_so_again_and_again(machine: Sandbox, aws: Aws, start: Start) -> None:
+    """Also before its group waits, and where a word of it is lost."""
+    machine.stand_in("sleep", 'echo "$1" >>/tmp/slept; exec /usr/bin/sleep 0.1')
+    aws.faults.append(Fault("RecordLifecycleActionHeartbeat", 500))
+    process = start(PLATFORM, "hold")
+    beats = "RecordLifecycleActionHeartbeat"
+    wait_for(lambda: aws.operations.count(beats) >= 3)
+    aws.waiting.add((ASG, HOOKS["let_go"], aws.instances["127.0.0.1"].id))
+    wait_for(lambda: aws.heartbeats >= 2)
+    assert process.poll() is None
+    assert set(aws.operations) == {beats}, "and ends no wait"
+    assert set(machine.read("/tmp/slept").split()) == {"60"}
+
+
 @pytest.mark.parametrize("verb", HOOKS)
 def test_an_instance_in_no_group_asks_nobody_to_go_on(machine: Sandbox, aws: Aws, verb: str) -> None:
     aws.instances["127.0.0.1"].tags.clear()

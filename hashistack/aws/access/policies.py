@@ -151,7 +151,7 @@ def _own_lifecycle(scope: Scope, pool: str) -> Statement:
     """Lifecycle actions of the pool's own group. By tag: the policy must stand before the group, and fall after it."""
     return _allow(
         "Lifecycle",
-        ["autoscaling:CompleteLifecycleAction"],
+        ["autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"],
         [scope.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/*")],
         {
             "StringEquals": {

@@ -91,10 +91,9 @@ class AwsDriver(group_driver.GroupDriver):
     def check(self, pool: str) -> None:
         group = self._look().groups[self._group(pool)]
         self._fit(pool, group)
-        # A machine that hangs or was reclaimed says nothing any more, and would be held for the whole hook.
+        # A machine that was reclaimed or stopped says nothing any more, and would be held for the whole hook.
         with _asking():
-            for instance in asg.dead(self._ec2, group):
-                asg.let_go(self._autoscaling, group.name, instance)
+            asg.let_go_of_dead(self._ec2, self._autoscaling, group)
 
     def grow(self, pool: str, count: int) -> tuple[str, ...]:
         name, seen = self._group(pool), self._look()

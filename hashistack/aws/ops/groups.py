@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types_boto3_autoscaling import AutoScalingClient
     from types_boto3_ec2 import EC2Client
 
-TERMINATE_HOOK = "hashistack-terminate"
+LAUNCH_HOOK, TERMINATE_HOOK = "hashistack-launch", "hashistack-terminate"
 _NAMES = 50
 """Groups asked for in one call; AWS answers for at most 100."""
 _PAGE = 1000
@@ -109,34 +109,42 @@ def boxes(ec2: EC2Client, site: str) -> Iterator[Box]:
 
 def warm(autoscaling: AutoScalingClient, found: Iterable[Group]) -> set[str]:
     """The instances that wait in the groups' warm pools: none of them is a machine of the cluster yet."""
-    return {
-        one["InstanceId"]
-        for group in found
-        if group.warm
-        for page in autoscaling.get_paginator("describe_warm_pool").paginate(AutoScalingGroupName=group.name)
-        for one in page.get("Instances", ())
-    }
+    return {instance for group in found for instance in _warm(autoscaling, group)}
 
 
-def dead(ec2: EC2Client, group: Group) -> list[str]:
-    """Instances for which the group waits at its termination hook, and which can't end that wait: they don't run."""
-    waiting = [id for id, lifecycle in group.lifecycles.items() if lifecycle == "Terminating:Wait"]
+def _warm(autoscaling: AutoScalingClient, group: Group) -> dict[str, str]:
+    """The same of one group, each with its lifecycle state, as `Warmed:Stopped`."""
+    if not group.warm:
+        return {}
+    pages = autoscaling.get_paginator("describe_warm_pool").paginate(AutoScalingGroupName=group.name)
+    return {one["InstanceId"]: one["LifecycleState"] for page in pages for one in page.get("Instances", ())}
+
+
+def let_go_of_dead(ec2: EC2Client, autoscaling: AutoScalingClient, group: Group) -> None:
+    """Have the group wait no longer, at either hook, for instances that don't run and so can't end the wait."""
+    lifecycles = {**group.lifecycles, **_warm(autoscaling, group)}
+    waiting = {instance: lifecycle for instance, lifecycle in lifecycles.items() if lifecycle.endswith(":Wait")}
     if not waiting:
-        return []
-    filters: Any = [{"Name": "instance-id", "Values": waiting}, {"Name": "instance-state-name", "Values": ["running"]}]
-    pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)
+        return
+    alive: Any = [
+        {"Name": "instance-id", "Values": list(waiting)},
+        {"Name": "instance-state-name", "Values": ["pending", "running"]},
+    ]
+    pages = ec2.get_paginator("describe_instances").paginate(Filters=alive)
     running = {one["InstanceId"] for page in pages for found in page["Reservations"] for one in found["Instances"]}
-    return [id for id in waiting if id not in running]
+    for instance, lifecycle in waiting.items():
+        if instance not in running:
+            let_go(autoscaling, group.name, instance, launched=lifecycle.endswith("Terminating:Wait"))
 
 
-def let_go(autoscaling: AutoScalingClient, group: str, instance: str) -> None:
-    """Have the group wait no longer for an instance that it takes away."""
+def let_go(autoscaling: AutoScalingClient, group: str, instance: str, launched: bool = True) -> None:
+    """Have the group wait no longer for an instance that it takes away; or, not `launched`, that it was to have."""
     try:
         autoscaling.complete_lifecycle_action(
-            LifecycleHookName=TERMINATE_HOOK,
+            LifecycleHookName=TERMINATE_HOOK if launched else LAUNCH_HOOK,
             AutoScalingGroupName=group,
             InstanceId=instance,
-            LifecycleActionResult="CONTINUE",
+            LifecycleActionResult="CONTINUE" if launched else "ABANDON",
         )
     except ClientError as error:
         if "No active Lifecycle Action" not in str(error):  # else it was completed at this moment

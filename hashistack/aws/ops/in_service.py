@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 2 * 900.0 + 120
 
 
 class InServiceHandler(Handler):
-    """Inputs: group (its name), region, profile (or None), sizes (least and most, as declared). No outputs.
+    """Inputs: group (its name), region, access (`session.session`), sizes (least and most, as declared). No outputs.
 
     The provider's own wait asks for exactly as many machines as the state has, which knows nothing of what rollouts and
     autoscaling have changed since, and it ends with the first activity that fails. Here the group says what it wants.
@@ -53,8 +53,7 @@ class InServiceHandler(Handler):
         try:
             autoscaling, ec2 = self._clients(olds)
             for group in groups.groups(autoscaling, [name]).values():
-                for instance in groups.dead(ec2, group):
-                    groups.let_go(autoscaling, name, instance)
+                groups.let_go_of_dead(ec2, autoscaling, group)
         except (BotoCoreError, ClientError) as error:
             ctx.warn(f"{name}: {session.failure(error)}")  # it only goes faster with it
 
@@ -94,7 +93,7 @@ def _clients(props: Props) -> tuple[AutoScalingClient, EC2Client]:
     from hashistack.aws.ops import session
 
     region = str(props["region"])
-    made = session.session(region, props.get("profile"))
+    made = session.session(region, props.get("access"))
     return (
         made.client("autoscaling", region_name=region, config=session.CONFIG),
         made.client("ec2", region_name=region, config=session.CONFIG),

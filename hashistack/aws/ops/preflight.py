@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
@@ -34,14 +34,15 @@ _SPECIFIED = "AWS can do what is specified"
 class Plan:
     """What is going to be made, and where.
 
-    accounts: the only accounts in which it may be, () for any. account: the one that the program's provider uses, ""
+    access: how the program's provider reaches AWS (`session.session`). accounts: the only accounts in which it may be,
+    () for any. account: the one that the program's provider uses, ""
     where that is not known. own_vpc: the VPC is there already. site: the cluster's id, by which is seen whether it is
     there; "" for one that is not.
     """
 
     spec: ClusterSpec
     region: str
-    profile: str | None = None
+    access: Mapping[str, Any] = field(default_factory=dict)
     accounts: Sequence[str] = ()
     account: str = ""
     own_vpc: bool = False
@@ -126,7 +127,7 @@ def run(plan: Plan) -> list[Finding]:
         return [Finding("the region is in AWS's own partition", False, told, "use another region")]
     offline = list(_specification(plan))
     try:
-        account = Account(plan, session.session(plan.region, plan.profile), _HOME[partition])
+        account = Account(plan, session.session(plan.region, plan.access), _HOME[partition])
         first = _account(account)
     except (BotoCoreError, ClientError) as error:
         failed = session.failure(error)

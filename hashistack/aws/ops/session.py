@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore import exceptions
 from botocore.config import Config
+from botocore.credentials import (
+    AssumeRoleCredentialFetcher,
+    CredentialProvider,
+    CredentialResolver,
+    DeferredRefreshableCredentials,
+)
+from botocore.session import get_session
 
 from hashistack import call_log
 
@@ -42,12 +51,53 @@ class Failure:
         return f"{self.what}. Next: {self.remedy}"
 
 
-def session(region: str | None = None, profile: str | None = None) -> boto3.Session:
-    """The operator's own credentials: of `profile`, else as the environment, the files or the machine give them.
+class _Session(boto3.Session):
+    """One that asks where the program's provider asks. `endpoints`: boto3's name of a service to its URL."""
+
+    endpoints: Mapping[str, str] = {}
+
+    def client(self, service_name: str, *args: Any, **given: Any) -> Any:  # type: ignore[override]
+        if url := self.endpoints.get(service_name):
+            given.setdefault("endpoint_url", url)
+        return super().client(service_name, *args, **given)  # type: ignore[call-overload]
+
+
+class _Roles(CredentialProvider):
+    """The credentials of a role, taken on with another session's, and again before they end."""
+
+    METHOD = "assume-role"
+
+    def __init__(self, before: boto3.Session, role: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._before, self._role = before, role
+
+    def load(self) -> DeferredRefreshableCredentials:
+        source = self._before.get_credentials()
+        if source is None:
+            raise exceptions.NoCredentialsError
+        more = {name: value for name, value in self._role.items() if name != "RoleArn"}
+        fetcher = AssumeRoleCredentialFetcher(
+            partial(self._before.client, config=CONFIG), source, self._role["RoleArn"], extra_args=more
+        )
+        return DeferredRefreshableCredentials(fetcher.fetch_credentials, self.METHOD)
+
+
+def session(region: str | None = None, access: Mapping[str, Any] | None = None) -> boto3.Session:
+    """The operator's own credentials, as the environment, the files or the machine give them.
+
+    access: what the program's provider has instead, where it is set (`aws.provider.access`): `profile`; `roles`, each
+    AssumeRole's parameters, taken on one after the other; `endpoints`, boto3's name of a service to its URL.
 
     Raises botocore's ProfileNotFound.
     """
-    made = boto3.Session(region_name=region, profile_name=profile)
+    access = access or {}
+    made = _Session(region_name=region, profile_name=access.get("profile"))
+    made.endpoints = access.get("endpoints") or {}
+    for role in access.get("roles") or ():
+        core = get_session()
+        core.register_component("credential_provider", CredentialResolver([_Roles(made, role)]))
+        taken = _Session(region_name=region or made.region_name, botocore_session=core)
+        taken.endpoints, made = made.endpoints, taken
     if call_log.is_on():
         made.events.register("before-call", _begun)
         made.events.register("after-call", _ended)
@@ -55,14 +105,15 @@ def session(region: str | None = None, profile: str | None = None) -> boto3.Sess
 
 
 def of(connection: Connection) -> boto3.Session:
-    """The credentials of the stack that made the cluster: its profile where this machine has one of that name.
+    """As the provider of the stack that made the cluster reaches AWS; its profile where this machine has one such.
 
     Raises botocore's ProfileNotFound.
     """
     template = connection.pools[0].template
-    profile = str(template.get("profile") or "")
-    known = bool(profile) and profile in boto3.Session().available_profiles
-    return session(str(template.get("region") or "") or None, profile if known else None)
+    access = dict(template.get("access") or {})
+    if access.get("profile") not in boto3.Session().available_profiles:
+        access.pop("profile", None)
+    return session(str(template.get("region") or "") or None, access)
 
 
 def _begun(context: dict[str, Any], **more: object) -> None:

@@ -95,7 +95,7 @@ class AwsClientPool(pulumi.ComponentResource):
             vpc_zone_identifiers=launch.subnet_ids,
             target_group_arns=options.target_group_arns,
             health_check_type="ELB" if options.target_group_arns else "EC2",
-            initial_lifecycle_hooks=hooks.initial(args.upgrade),
+            initial_lifecycle_hooks=hooks.initial(),
             capacity_rebalance=pool.spot,
             protect_from_scale_in=options.protect_from_scale_in,
             # A group that shrinks by itself lets machines of old versions go first.
@@ -113,7 +113,7 @@ class AwsClientPool(pulumi.ComponentResource):
                 custom_timeouts=pulumi.CustomTimeouts(delete=f"{hook_seconds(args.upgrade) + hooks.LAUNCH_SECONDS}s"),
             ),
         )
-        hooks.attach(name, group, args.upgrade, self)
+        hooks.attach(name, group, self)
         AwsInService(name, group, self)
         self.group, self.template_id, self.template_version = group.name, template.id, pinned(template)
         self.register_outputs({"group": self.group})
@@ -150,4 +150,7 @@ def _machines(pool: ClientPool, machine_type: str, template: aws.ec2.LaunchTempl
 def _warm(warm: WarmPool | None) -> dict[str, Any]:
     if warm is None:
         return {}
-    return {"warm_pool": aws.autoscaling.GroupWarmPoolArgs(min_size=warm.size, pool_state=warm.state)}
+    # The same twice, or the pool would be as large as what the group may still grow by.
+    # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutWarmPool.html
+    sizes = {"min_size": warm.size, "max_group_prepared_capacity": warm.size}
+    return {"warm_pool": aws.autoscaling.GroupWarmPoolArgs(**sizes, pool_state=warm.state)}

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from hashistack.aws.checks import hook_seconds
-from hashistack.aws.ops.groups import TERMINATE_HOOK
-from hashistack.spec.policy import UpgradePolicy
-
-LAUNCH_HOOK = "hashistack-launch"
+from hashistack.aws.checks import HEARTBEAT_SECONDS
+from hashistack.aws.ops.groups import LAUNCH_HOOK, TERMINATE_HOOK
 
 LAUNCH_SECONDS = 900
 """How long a new machine may take to be well before its group ends it and tries another."""
@@ -27,15 +24,16 @@ class Hook:
     result: str
 
 
-def hooks(policy: UpgradePolicy) -> tuple[Hook, Hook]:
-    """The two hooks of every pool. A drain is never cut off: `checks` refuses one that the second does not outlast."""
-    return (
-        Hook(LAUNCH_HOOK, "autoscaling:EC2_INSTANCE_LAUNCHING", LAUNCH_SECONDS, "ABANDON"),
-        Hook(TERMINATE_HOOK, "autoscaling:EC2_INSTANCE_TERMINATING", hook_seconds(policy), "CONTINUE"),
-    )
+HOOKS = (
+    Hook(LAUNCH_HOOK, "autoscaling:EC2_INSTANCE_LAUNCHING", LAUNCH_SECONDS, "ABANDON"),
+    # A machine that leaves says so every minute (the platform's verb `hold`): no drain is cut off, and nobody waits for
+    # one that can't say anything.
+    Hook(TERMINATE_HOOK, "autoscaling:EC2_INSTANCE_TERMINATING", HEARTBEAT_SECONDS, "CONTINUE"),
+)
+"""The two of every pool."""
 
 
-def initial(policy: UpgradePolicy) -> list[aws.autoscaling.GroupInitialLifecycleHookArgs]:
+def initial() -> list[aws.autoscaling.GroupInitialLifecycleHookArgs]:
     """The hooks as a group is born with them: those of `attach` come too late for its first machines."""
     return [
         aws.autoscaling.GroupInitialLifecycleHookArgs(
@@ -44,16 +42,16 @@ def initial(policy: UpgradePolicy) -> list[aws.autoscaling.GroupInitialLifecycle
             heartbeat_timeout=hook.seconds,
             default_result=hook.result,
         )
-        for hook in hooks(policy)
+        for hook in HOOKS
     ]
 
 
-def attach(name: str, group: aws.autoscaling.Group, policy: UpgradePolicy, parent: pulumi.Resource) -> None:
-    """The same hooks as resources of their own: those of birth never change, and these follow the policy.
+def attach(name: str, group: aws.autoscaling.Group, parent: pulumi.Resource) -> None:
+    """The same hooks as resources of their own: those of birth never change, and these can.
 
     They go with their group and not before it: its machines still have to leave.
     """
-    for hook in hooks(policy):
+    for hook in HOOKS:
         aws.autoscaling.LifecycleHook(
             f"{name}-{hook.name.removeprefix('hashistack-')}-hook",
             autoscaling_group_name=group.name,

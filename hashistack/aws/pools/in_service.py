@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from hashistack.aws.provider import profile
+from hashistack.aws.provider import access
 from hashistack.provider.resource import HashistackResource
 
 
@@ -18,7 +18,7 @@ class AwsInService(HashistackResource):
         inputs = {
             "group": group.name,
             "region": group.region,
-            "profile": profile(parent),
+            "access": access(parent),
             "sizes": [group.min_size, group.max_size],
         }
         super().__init__(name, inputs, pulumi.ResourceOptions(parent=parent, depends_on=[group]))

@@ -71,7 +71,7 @@ class AwsServerPool(pulumi.ComponentResource):
             target_group_arns=args.target_group_arns,
             # Not ELB: an API that is down everywhere, as a sealed Vault's is, would end all servers at once.
             health_check_type="EC2",
-            initial_lifecycle_hooks=hooks.initial(args.upgrade),
+            initial_lifecycle_hooks=hooks.initial(),
             # Whatever the group replaces, its successor is in service first, and there is one at a time.
             instance_maintenance_policy=aws.autoscaling.GroupInstanceMaintenancePolicyArgs(
                 min_healthy_percentage=100, max_healthy_percentage=100 + -(-100 // pool.count)
@@ -85,7 +85,7 @@ class AwsServerPool(pulumi.ComponentResource):
             # A rollout changes the capacity, and the hooks below are those that can change.
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["desiredCapacity", "initialLifecycleHooks"]),
         )
-        hooks.attach(name, group, args.upgrade, self)
+        hooks.attach(name, group, self)
         AwsInService(name, group, self)
         self.made = group
         self.group, self.template_id, self.template_version = group.name, template.id, pinned(template)

@@ -48,7 +48,8 @@ class Lifecycle:
             hook, result = response._get_param("LifecycleHookName"), response._get_param("LifecycleActionResult")
             life.calls.append(("complete", {"id": instance, "hook": hook, "result": result}))
             group, state = _found(backend, instance)
-            assert state.lifecycle_state == "Terminating:Wait"
+            waits = {"hashistack-terminate": "Terminating:Wait", "hashistack-launch": "Pending:Wait"}[hook]
+            assert state.lifecycle_state == waits
             assert response._get_param("AutoScalingGroupName") == group.name
             group.instance_states.remove(state)
             backend.ec2_backend.terminate_instances([instance])

@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore import exceptions
+from botocore.client import BaseClient
 from botocore.stub import Stubber
 
 from hashistack.aws.ops import driver as driver_module
@@ -474,15 +475,82 @@ def test_a_rollout_lets_go_of_machines_that_cannot_end_their_groups_wait(cluster
     assert [call[1]["id"] for call in lifecycle.calls] == [instance_id(stopped)]
 
 
+def test_a_machine_that_ended_before_it_was_well_makes_room_for_the_next(cluster: Site, lifecycle: Lifecycle) -> None:
+    ended, boots = names(cluster, "web")
+    for name in (ended, boots):
+        cluster.put(name, "Pending:Wait")
+    cluster.ec2.stop_instances(InstanceIds=[instance_id(ended)])
+    cluster.driver().check("web")
+    assert lifecycle.calls == [
+        ("complete", {"id": instance_id(ended), "hook": "hashistack-launch", "result": "ABANDON"})
+    ]
+
+
+def test_a_stopped_machine_of_a_warm_pool_is_let_go_of_too(cluster: Site) -> None:
+    """One that goes from a warm pool is off: nothing on it could say that it has left."""
+    off, on = (instance_id(name) for name in names(cluster, "web"))
+    cluster.ec2.stop_instances(InstanceIds=[off])
+    group = asg.Group("g", 0, 0, 4, ("lt", "1"), warm=True)
+    autoscaling = boto3.client("autoscaling", region_name=REGION)
+    with Stubber(autoscaling) as stub:
+        warm = {"HealthStatus": "Healthy", "AvailabilityZone": "z", "ProtectedFromScaleIn": False}
+        spare = [{**warm, "InstanceId": one, "LifecycleState": "Warmed:Terminating:Wait"} for one in (off, on)]
+        stub.add_response("describe_warm_pool", {"Instances": spare}, {"AutoScalingGroupName": "g"})
+        asked = {
+            "LifecycleHookName": "hashistack-terminate",
+            "AutoScalingGroupName": "g",
+            "InstanceId": off,
+            "LifecycleActionResult": "CONTINUE",
+        }
+        stub.add_response("complete_lifecycle_action", {}, asked)
+        asg.let_go_of_dead(cluster.ec2, autoscaling, group)
+        stub.assert_no_pending_responses()
+
+
 def test_the_stacks_profile_goes_before_the_environments_credentials(
     cluster: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     config = tmp_path / "config"
     config.write_text("[profile prod]\naws_access_key_id = OF-PROD\naws_secret_access_key = x\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
-    cluster.pools[0]["template"]["profile"] = "prod"
+    cluster.pools[0]["template"]["access"] = {"profile": "prod"}
     given = session.of(cluster.connection()).get_credentials()
     assert given is not None and given.access_key == "OF-PROD"
-    cluster.pools[0]["template"]["profile"] = "one that a colleague has"
+    cluster.pools[0]["template"]["access"] = {"profile": "one that a colleague has"}
     given = session.of(cluster.connection()).get_credentials()
     assert given is not None and given.access_key == "testing"
+
+
+def test_the_providers_roles_are_taken_on_one_after_the_other(cluster: Site) -> None:
+    arn = "arn:aws:iam::{}:role/{}"
+    first = {"RoleArn": arn.format("111111111111", "hub"), "RoleSessionName": "ci", "ExternalId": "ours"}
+    second = {"RoleArn": arn.format("222222222222", "deploy")}
+    cluster.pools[0]["template"]["access"] = {"roles": [first, second]}
+    taken = session.of(cluster.connection())
+    assert taken.client("sts").get_caller_identity()["Arn"].startswith("arn:aws:sts::222222222222:assumed-role/deploy/")
+    cluster.pools[0]["template"]["access"] = {"roles": [first]}
+    one = session.of(cluster.connection()).client("sts").get_caller_identity()
+    assert one["Arn"] == "arn:aws:sts::111111111111:assumed-role/hub/ci"
+
+
+def test_a_role_that_may_not_be_taken_on_is_one_sentence(cluster: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def refuse(self: Any, operation: str, parameters: Any) -> Any:
+        if operation == "AssumeRole":
+            said = {"Error": {"Code": "AccessDenied", "Message": "User is not authorized"}}
+            raise exceptions.ClientError(said, operation)  # type: ignore[arg-type]
+        return call(self, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", refuse)
+    cluster.pools[0]["template"]["access"] = {"roles": [{"RoleArn": "arn:aws:iam::111111111111:role/deploy"}]}
+    with pytest.raises(DriverFailed, match=r"may not call AssumeRole .* Next: allow AssumeRole"):
+        AwsDriver(cluster.connection()).instances()
+
+
+def test_the_providers_endpoints_are_asked(cluster: Site) -> None:
+    own = {"ec2": "https://ec2.example", "sts": "https://sts.example"}
+    cluster.pools[0]["template"]["access"] = {"endpoints": own}
+    driver = AwsDriver(cluster.connection())
+    assert driver._ec2.meta.endpoint_url == "https://ec2.example"
+    assert driver._autoscaling.meta.endpoint_url == f"https://autoscaling.{REGION}.amazonaws.com"

@@ -15,7 +15,7 @@ NOBODY = Context()
 
 
 def declared(site: Site, least: int = 0, most: int = 4) -> Props:
-    return {"group": site.group("web"), "region": REGION, "profile": None, "sizes": [least, most]}
+    return {"group": site.group("web"), "region": REGION, "access": {}, "sizes": [least, most]}
 
 
 def handler(site: Site, clock: list[float]) -> InServiceHandler:
@@ -68,10 +68,10 @@ def test_without_progress_it_ends_with_what_the_group_says(
 
 
 def test_other_sizes_are_waited_for_and_another_profile_is_not() -> None:
-    olds: Props = {"group": "g", "region": REGION, "profile": None, "sizes": [1, 2]}
+    olds: Props = {"group": "g", "region": REGION, "access": {}, "sizes": [1, 2]}
     waits = InServiceHandler().diff
     assert waits(NOBODY, "g", olds, {**olds, "sizes": [2, 3]}).update == ("sizes",)
-    assert waits(NOBODY, "g", olds, {**olds, "profile": "other"}).update == ()
+    assert waits(NOBODY, "g", olds, {**olds, "access": {"profile": "other"}}).update == ()
 
 
 def test_before_a_group_is_deleted_nobody_waits_for_the_dead(site: Site, lifecycle: Lifecycle) -> None:

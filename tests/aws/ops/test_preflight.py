@@ -33,7 +33,7 @@ def calls(aws: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is asked of AWS; the session is the operator's. moto knows no quotas of EC2's."""
     asked: list[str] = []
     aws.events.register("before-call", lambda model, **more: asked.append(model.name))
-    monkeypatch.setattr(session, "session", lambda region, profile: aws)
+    monkeypatch.setattr(session, "session", lambda region, access: aws)
     monkeypatch.setattr(quotas, "limit", lambda session, region, counted: ENOUGH[counted])
     return asked
 
