@@ -31,8 +31,8 @@ class Aws(Cloud):
                 return {"partition": "aws", "dnsSuffix": "amazonaws.com"}
             case "getAvailabilityZones":
                 return {"names": [f"{self.region}{letter}" for letter in "abc"]}
-            case "getVpc":
-                return {"id": args["id"], "cidrBlock": "10.9.0.0/16"}
+            case "getSubnet":
+                return {"id": args["id"], "cidrBlock": f"10.9.{ord(args['id'][-1]) % 64}.0/24"}
             case "getSubnets":
                 return {"ids": args["filters"][0]["values"]}
             case "getAmi":

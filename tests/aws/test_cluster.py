@@ -241,6 +241,13 @@ def test_the_seal_and_the_discovery_are_in_the_servers_bundle() -> None:
     assert "forward-addr: 169.254.169.253" in texts["conf/unbound/20-base.json"]
 
 
+def test_consul_takes_writes_from_the_subnets_of_a_vpc_of_yours() -> None:
+    """They may be in another range than the VPC's first: its address alone would have writes refused with 403."""
+    consul = json.loads(_bundle(planned("own-vpc"), "server")["conf/consul/20-base.json"])
+    subnets = ["10.9.33.0/24", "10.9.34.0/24", "10.9.35.0/24"]
+    assert consul["http_config"]["allow_write_http_from"] == ["127.0.0.0/8", *subnets]
+
+
 def test_a_second_cluster_in_another_region_is_a_second_provider() -> None:
     made = plan(program(CLUSTERS["minimal"], region="ap-southeast-2"), region="ap-southeast-2")
     text = user_data(made.one("LaunchTemplate", "-server"))

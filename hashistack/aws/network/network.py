@@ -50,8 +50,8 @@ class AwsNetwork(pulumi.ComponentResource):
     """A VPC whose machines have no public address, or the user's own."""
 
     vpc_id: pulumi.Output[str]
-    cidr: pulumi.Output[str]
-    """The VPC's addresses."""
+    cidrs: pulumi.Output[Sequence[str]]
+    """Where machines and load balancers have their addresses: the new VPC's range, or those of your subnets."""
     private_subnet_ids: pulumi.Output[Sequence[str]]
     """Subnets for machines."""
     zone_subnet_ids: pulumi.Output[Sequence[str]]
@@ -102,10 +102,15 @@ class AwsNetwork(pulumi.ComponentResource):
         if args.private_subnet_ids is None:
             raise pulumi.RunError("network.private_subnet_ids: are missing. A VPC of yours comes with its subnets.")
         self.vpc_id = pulumi.Output.from_input(vpc_id)
-        self.cidr = aws.ec2.get_vpc_output(id=vpc_id, opts=self._invoke).cidr_block
         self.private_subnet_ids = self.zone_subnet_ids = pulumi.Output.from_input(args.private_subnet_ids)
+        # Not the VPC's: subnets may be in any of its ranges, and one that is added later is to change no machine.
+        self.cidrs = self.private_subnet_ids.apply(self._ranges)
         self.public_subnet_ids = pulumi.Output.from_input([])
         return args.route_table_ids
+
+    def _ranges(self, ids: Sequence[str]) -> pulumi.Output[Sequence[str]]:
+        found = [aws.ec2.get_subnet_output(id=each, opts=self._invoke).cidr_block for each in ids]
+        return pulumi.Output.all(*found).apply(lambda cidrs: sorted(set(cidrs)))
 
     def _make(self, args: AwsNetworkArgs) -> pulumi.Output[Sequence[str]]:
         from hashistack.spec import Network, SpecError
@@ -130,7 +135,7 @@ class AwsNetwork(pulumi.ComponentResource):
             tags=named(self._name, args.tags),
             opts=self._child,
         )
-        self.vpc_id, self.cidr = vpc.id, vpc.cidr_block
+        self.vpc_id, self.cidrs = vpc.id, vpc.cidr_block.apply(lambda cidr: [cidr])
         # Every VPC comes with a group that lets its members talk to each other: nobody is to be in it by mistake.
         aws.ec2.DefaultSecurityGroup(
             f"{self._name}-default",

@@ -40,9 +40,9 @@ class Boots:
         server = pool == SERVER
 
         def inputs(found: Sequence[Any]) -> BootInputs:
-            bucket, binaries, secret, vault_init, seal_key, upstreams, cidr = found
+            bucket, binaries, secret, vault_init, seal_key, upstreams, cidrs = found
             return BootInputs(
-                platform=platform(self.region, upstreams, seal_key, (cidr,), made_of, disks),
+                platform=platform(self.region, upstreams, seal_key, cidrs, made_of, disks),
                 start=START,
                 binaries=tuple(Binary(**binary) for binary in binaries),
                 environment={
@@ -60,6 +60,6 @@ class Boots:
             self.secrets.vault_init_arn,
             self.seal.key_arn,
             self.dns.upstreams,
-            self.network.cidr,
+            self.network.cidrs,
         ).apply(inputs)
         return boot(self.spec, self.site, pool, known, lambda archive: self.artifacts.bundle(pool, archive))

@@ -70,7 +70,7 @@ def ground(
         "bundle": bundle,
         "private": where.private_subnet_ids,
         "first_zone": where.subnet_ids_in([f"{REGION}a"]),
-        "cidr": where.cidr,
+        "cidrs": where.cidrs,
     }
 
 

@@ -96,7 +96,8 @@ def test_a_vpc_of_yours_gets_nothing_but_what_is_asked_for() -> None:
     here = [each for each in made.resources if each.name.startswith("prod-network-")]
     assert [(each.name, each.inputs["routeTableIds"]) for each in here] == [("prod-network-s3", ["rtb-1"])]
     assert made.result["private"] == ["subnet-1", "subnet-2", "subnet-3"]
-    assert made.result["cidr"] == "10.9.0.0/16"
+    # Of the subnets, in whichever of the VPC's ranges they are: from these come the load balancer's requests.
+    assert made.result["cidrs"] == ["10.9.49.0/24", "10.9.50.0/24", "10.9.51.0/24"]
     (asked,) = [each for each in made.calls if each.token.endswith("getSubnets")]
     assert {each["name"]: each["values"] for each in asked.args["filters"]} == {
         "subnet-id": ["subnet-1", "subnet-2", "subnet-3"],

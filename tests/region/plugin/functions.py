@@ -32,8 +32,8 @@ def answer(token: str, args: Props) -> Props:
             return {**args, "id": region, "names": names, "zoneIds": [zone["ZoneId"] for zone in zones]}
         case "getAmi":
             return {**args, **_image(args)}
-        case "getVpc":
-            found = client("ec2", region).describe_vpcs(VpcIds=[args["id"]])["Vpcs"][0]
+        case "getSubnet":
+            found = client("ec2", region).describe_subnets(SubnetIds=[args["id"]])["Subnets"][0]
             return {**args, "cidrBlock": found["CidrBlock"]}
         case "getSubnets":
             found = client("ec2", region).describe_subnets(Filters=_filters(args))["Subnets"]
