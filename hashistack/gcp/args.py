@@ -29,7 +29,7 @@ class GcpClusterArgs:
     before a `destroy`.
     tags: labels for every resource that has them, beside the specification's.
     rotate_certificates, rotate_ca, rotate_gossip, rotate_tokens: any text; another one makes new ones on the next `up`,
-    which the agents take up within a minute or two. An old CA is trusted, and old tokens work, until the rotation
+    which the agents take up within five minutes. An old CA is trusted, and old tokens work, until the rotation
     after.
     """
 

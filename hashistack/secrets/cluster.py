@@ -27,7 +27,7 @@ class ClusterSecrets(HashistackResource):
     Keys are ECDSA P-256, and secret from birth. An `up` in the last part of a certificate's life makes a new one with a
     new key: `tls.renew_before_days`, and for the authority a third of its life. A new authority stands beside the old
     one, which is trusted until the next rotation; so do new tokens beside the old, but for the operator's password: to
-    be rid of a compromised one, rotate twice, and let the machines take up the first in between (a minute or two). New
+    be rid of a compromised one, rotate twice, and let the machines take up the first in between (minutes). New
     gossip keys replace the old ones.
 
     rotate_ca, rotate_certificates, rotate_gossip, rotate_tokens: any text; another one makes new ones. What nothing

@@ -59,6 +59,38 @@ def pass_by(machine: Sandbox, name: str, times: int) -> None:
 
 
 @only_dash
+def test_where_looks_cost_a_machine_looks_every_few_minutes_and_no_two_at_once(machine: Sandbox, start: Start) -> None:
+    rendered(machine, "client")
+    machine.write("/etc/hashistack/metadata", machine.read("/etc/hashistack/metadata") + "HS_SECRETS_EVERY=120\n")
+    machine.stand_in("sleep", "exec /usr/bin/sleep 0.1")
+    machine.stand_in("date", "cat /standin/now")
+
+    def at(second: int) -> None:
+        machine.write("/standin/then", f"{second}\n")
+        machine.path("/standin/then").replace(machine.path("/standin/now"))
+
+    at(1000)
+    start(f"{BIN}/secrets-watch")
+
+    def looks() -> int:
+        return lines(machine, "verbs").count("secret client")
+
+    wait_for(lambda: looks() == 1)
+    pass_by(machine, "rotate-gossip", 3)
+    at(1119)
+    pass_by(machine, "rotate-gossip", 3)
+    assert looks() == 1
+    at(1180)
+    wait_for(lambda: looks() == 2)
+    pass_by(machine, "rotate-gossip", 3)
+    # A change that is under way: in each round, until the cluster knows what it brings.
+    machine.write("/standin/unknown", "")
+    machine.write("/standin/secrets/client", json.dumps({**DOCUMENTS["client"], "certificate": "new"}))
+    at(1360)
+    wait_for(lambda: looks() >= 4)
+
+
+@only_dash
 @pytest.mark.parametrize("role", ["server", "client"])
 def test_renewed_secrets_reach_the_agents(machine: Sandbox, role: str, start: Start) -> None:
     rendered(machine, role)

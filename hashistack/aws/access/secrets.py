@@ -33,7 +33,7 @@ class AwsSecretsArgs:
 class AwsSecrets(pulumi.ComponentResource):
     """Three secrets of Secrets Manager. Who may read which is said by the machines' roles (`AwsIdentity`).
 
-    A changed document is a new version of its secret: machines see it within half a minute, and no machine is replaced.
+    A changed document is a new version of its secret: machines see it within three minutes, and none is replaced.
     """
 
     server_arn: pulumi.Output[str]

@@ -32,7 +32,7 @@ class GcpSecretsArgs:
 class GcpSecrets(pulumi.ComponentResource):
     """Three secrets of Secret Manager, kept in the cluster's region alone. `GcpIdentity` says who may read which.
 
-    A changed document is a new version of its secret: machines see it within half a minute, and no machine is replaced.
+    A changed document is a new version of its secret: machines see it within three minutes, and none is replaced.
     """
 
     server_id: pulumi.Output[str]
