@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pulumi
 import pytest
@@ -75,24 +75,18 @@ def test_a_machine_is_in_service_only_when_it_is_well_and_ends_only_when_it_has_
         assert launch["lifecycleTransition"] == "autoscaling:EC2_INSTANCE_LAUNCHING"
         assert (terminate["name"], terminate["defaultResult"]) == ("hashistack-terminate", "CONTINUE")
         assert terminate["lifecycleTransition"] == "autoscaling:EC2_INSTANCE_TERMINATING"
-        assert terminate["heartbeatTimeout"] == 7200
-    # What a group is born with never changes; a later policy reaches it by resources of their own.
+        # Nobody waits longer for a machine that says nothing; one that drains says so every minute.
+        assert terminate["heartbeatTimeout"] == 300
+    # What a group is born with never changes; another release reaches it by resources of their own.
     separate = made.of("LifecycleHook")
     assert len(separate) == 2 * len(made.of("Group"))
     assert all(hook.retain_on_delete for hook in separate), "machines of a group that goes must still drain"
 
 
-def test_the_termination_hook_is_the_pools_own() -> None:
-    made = cluster({"clients": [{"name": "batch", "upgrade": {"drain_deadline": "30m", "hook_timeout": "40m"}}]})
-    terminate = made.one("LifecycleHook", "batch-terminate-hook").inputs
-    assert terminate["heartbeatTimeout"] == 40 * 60
-    assert made.one("LifecycleHook", "server-terminate-hook").inputs["heartbeatTimeout"] == 7200
-
-
 def test_a_shorter_drain_cuts_off_no_machine_that_was_told_a_longer_one() -> None:
     before, after = (cluster({"upgrade": {"drain_deadline": drain}}) for drain in ("1h", "5m"))
     for made in (before, after):
-        assert {hook.inputs["heartbeatTimeout"] for hook in made.of("LifecycleHook")} == {900, 7200}
+        assert {hook.inputs["heartbeatTimeout"] for hook in made.of("LifecycleHook")} == {900, 300}
 
 
 def test_a_pool_of_one_type_on_demand_has_no_mixed_instances() -> None:
@@ -151,6 +145,7 @@ def test_an_image_by_its_id_is_looked_up_for_its_root_device() -> None:
 def test_debian_and_ubuntu_are_options(image: str) -> None:
     arguments, *_ = cluster(image=image).lookups("getAmi")
     assert arguments["mostRecent"] is True
+    assert arguments["includeDeprecated"] is True, "images of a series that is over are listed on request alone"
     assert any(image in value for one in arguments["filters"] for value in one["values"])
 
 
@@ -165,11 +160,16 @@ def test_options_of_a_pool() -> None:
     group = _group(made, "workers")
     assert group["targetGroupArns"] == ["arn:tg"]
     assert group["healthCheckType"] == "ELB"  # A4
-    assert group["warmPool"] == {"minSize": 2, "poolState": "Stopped"}
+    assert group["warmPool"] == {"minSize": 2, "maxGroupPreparedCapacity": 2, "poolState": "Stopped"}
     assert group["protectFromScaleIn"] is True
     _, extra = made.one("LaunchTemplate", "workers").inputs["blockDeviceMappings"]
     assert extra["deviceName"] == "/dev/sdf"
     assert (extra["ebs"]["volumeSize"], extra["ebs"]["encrypted"]) == (500, "true")
+
+
+def test_no_warm_pool_hibernates() -> None:
+    """That asks for an image, a disk and a template of its own kind."""
+    assert get_args(get_type_hints(WarmPool)["state"]) == ("Stopped", "Running")
 
 
 def test_a_pool_that_is_removed_drains_first_and_a_throw_away_one_does_not() -> None:

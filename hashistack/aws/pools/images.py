@@ -56,7 +56,10 @@ def image(wanted: str, arch: str, opts: pulumi.InvokeOptions) -> Image:
     else:
         source = OFFICIAL[wanted]
         filters.append(_filter("name", source.amd64 if arch == "amd64" else source.arm64))
-        found = aws.ec2.get_ami_output(most_recent=True, owners=[source.owner], filters=filters, opts=opts)
+        # At a series' end its images are deprecated, and listed only on request: a cluster of them still gets machines.
+        found = aws.ec2.get_ami_output(
+            most_recent=True, owners=[source.owner], filters=filters, include_deprecated=True, opts=opts
+        )
     return Image(found.id, found.root_device_name)
 
 
