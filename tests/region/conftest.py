@@ -30,6 +30,7 @@ exec {python} -P -c 'import sys; sys.path.insert(0, "{root}"); from tests.region
 @pytest.fixture(scope="session")
 def region() -> Iterator[Region]:
     with Region() as region:
+        print(f"the region is {region.behaviour}")  # its seed repeats it
         yield region
 
 

@@ -38,13 +38,15 @@ class Seen:
 class Front:
     """Serves on `address`, at port 443 or another (0: any).
 
-    `outage` may answer any request with a status of its own, as a service that is down.
+    `outage` may answer any request with a status of its own, as a service that is down; `refusal` with an error of its
+    own, as one that is asked too much, or by a role that it does not know yet.
     """
 
     def __init__(self, address: str, context: ssl.SSLContext, keyring: Keyring, port: int = 443) -> None:
         self.seen: list[Seen] = []
         self.refused: list[str] = []
         self.outage: Callable[[Seen], int | None] = lambda seen: None
+        self.refusal: Callable[[Seen], Refused | None] = lambda seen: None
         self._keyring = keyring
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = _Server(address, port, self._answer, handler=_Handler)
@@ -81,6 +83,8 @@ class Front:
             return _error(respond, 400, "ValidationError", str(problem))
         if status := self.outage(seen):
             return _error(respond, status, "ServiceUnavailable", "the test says that this is down")
+        if refused := self.refusal(seen):
+            return _error(respond, refused.status, refused.code, refused.reason)
         try:
             answer: Iterable[bytes] = self._moto(environ, respond)
         except NotImplementedError as lack:

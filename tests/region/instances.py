@@ -23,6 +23,7 @@ from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 from moto.core.responses import ActionResult
 from moto.core.types import Base64EncodedString
+from moto.core.utils import utcnow
 from moto.ec2 import ec2_backends
 from moto.ec2.responses.general import General
 from moto.iam import iam_backends
@@ -34,6 +35,7 @@ from . import metadata
 from .lifecycle import members, target_state
 
 LABEL = "hashistack.tests.region"
+STOP_SECONDS = 10
 _IMAGE = Path(__file__).parent / "image"
 
 
@@ -76,6 +78,14 @@ class Machines:
             elif instance.state in ("terminated", "shutting-down") and before not in (None, "terminated"):
                 self._handled[instance.id] = "terminated"
                 ending.append(instance.id)
+            elif instance.state == "stopped" and before == "running":
+                self._handled[instance.id] = "stopped"
+                with suppress(NotFound):
+                    self.container(instance.id).stop(timeout=STOP_SECONDS)
+            elif instance.state == "running" and before == "stopped":
+                self._handled[instance.id] = "running"
+                with suppress(NotFound):
+                    self.container(instance.id).start()
             elif instance.state == "running" and before == "running" and not running.get(instance.id, False):
                 instance.stop()  # it shut itself down, or somebody killed it
         # An address is free in Docker when its container is gone, and moto gives it to the next at once.
@@ -95,6 +105,13 @@ class Machines:
     def of(self, instance_id: str) -> metadata.Instance:
         """What the metadata service says of an instance; a test may change it (a spot notice)."""
         return self._described(ec2_backends[self.account][self.region].get_instance(instance_id))
+
+    def role_age(self, whose: str) -> float:
+        """Seconds since the role of an instance was made; endless for whoever is no instance."""
+        names = [self._role(one.iam_instance_profile) for one in self._instances() if one.id == whose]
+        roles = iam_backends[self.account]["aws"].roles.values()
+        made = [role.create_date for role in roles if role.name in names]
+        return (utcnow() - made[0]).total_seconds() if made else float("inf")
 
     def container(self, instance_id: str) -> Any:
         return self._client.containers.get(instance_id)

@@ -8,6 +8,7 @@ Docker. `python -m tests.region` runs one by hand.
 from __future__ import annotations
 
 import fcntl
+import os
 import subprocess
 import tempfile
 import threading
@@ -17,12 +18,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import docker
+from moto.moto_api._internal import mock_random
 
 from ..box.authority import Authority
 from ..box.dns import Resolver
-from . import lifecycle
+from . import late, lifecycle
 from .addresses import ACCOUNT, FRONT, METADATA, RESOLVER, ZONE
 from .balancer import Balancers
+from .behaviour import Behaviour
 from .front import Front
 from .instances import Machines
 from .metadata import Metadata
@@ -33,10 +36,14 @@ _LOCK = Path("/run/lock/hashistack-tests-region")
 
 
 class Region:
-    """One region of one account, from `with` to its end. `environment`: what a program on the host needs to use it."""
+    """One region of one account, from `with` to its end. `environment`: what a program on the host needs to use it.
 
-    def __init__(self, name: str = "eu-central-1") -> None:
+    behaviour: what it does that nobody promises; by the seed in HASHISTACK_REGION_SEED, or else always the same.
+    """
+
+    def __init__(self, name: str = "eu-central-1", behaviour: Behaviour | None = None) -> None:
         self.name, self.account = name, ACCOUNT
+        self.behaviour = behaviour or Behaviour.of(int(os.environ.get("HASHISTACK_REGION_SEED", "1")))
         self.keyring = Keyring()
         self.problems: list[str] = []
         self._ending = ExitStack()
@@ -62,7 +69,9 @@ class Region:
         for address in (METADATA, RESOLVER, FRONT):
             subprocess.run(["ip", "addr", "replace", f"{address}/32", "dev", "lo"], check=True, capture_output=True)
             ending.callback(subprocess.run, ["ip", "addr", "del", f"{address}/32", "dev", "lo"], check=False)
-        ending.enter_context(lifecycle.installed())
+        mock_random.seed(self.behaviour.seed)
+        ending.enter_context(lifecycle.installed(self.behaviour))
+        ending.enter_context(late.installed(self.behaviour))
         own = f"{self.name}.amazonaws.com"
         places = ("amazonaws.com", own, f"s3.{own}")
         self.front = Front(FRONT, self.authority.server([f"*.{place}" for place in places], FRONT), self.keyring)
@@ -73,6 +82,7 @@ class Region:
         self.machines = Machines(client, self.account, self.name, self.authority.pem)
         ending.callback(self.machines.remove)
         ending.enter_context(self.machines.shown())
+        self.front.refusal = lambda seen: self.behaviour.refusal(seen, self.machines.role_age(seen.whose))
         self.metadata = Metadata(self.machines.whose, self.keyring)
         self.metadata.start(METADATA, 80)
         ending.callback(self.metadata.stop)

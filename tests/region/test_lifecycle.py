@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -10,7 +12,11 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from hashistack.aws.ops import groups
+from hashistack.aws.pools.hooks import HOOKS
+
 from .addresses import ACCOUNT
+from .behaviour import Behaviour
 from .lifecycle import LAUNCHING, TERMINATING, installed, members, step, target_state
 
 REGION = "eu-central-1"
@@ -66,6 +72,25 @@ class Scaling:
         """Brings the first machines into service; their ids."""
         self.complete("up", *self.steps())
         return list(self.steps())
+
+    def take(self, id: str) -> None:
+        self.api.terminate_instance_in_auto_scaling_group(InstanceId=id, ShouldDecrementDesiredCapacity=True)
+
+    def told(self, id: str) -> str:
+        """What the instance's metadata say."""
+        return next(target_state(one) for one in members(ACCOUNT, REGION) if one.instance_id == id)
+
+    def warm(self) -> dict[str, str]:
+        found = self.api.describe_warm_pool(AutoScalingGroupName="g")["Instances"]
+        return {one["InstanceId"]: one["LifecycleState"] for one in found}
+
+    def behind_a_balancer(self) -> str:
+        """The group's instances are targets of a target group from now on; its ARN."""
+        elb = boto3.client("elbv2", region_name=REGION)
+        vpc = self.ec2.describe_vpcs(Filters=[{"Name": "cidr", "Values": ["10.9.0.0/16"]}])["Vpcs"][0]["VpcId"]
+        made = elb.create_target_group(Name="t", Protocol="TCP", Port=4646, VpcId=vpc)["TargetGroups"][0]
+        self.api.attach_load_balancer_target_groups(AutoScalingGroupName="g", TargetGroupARNs=[made["TargetGroupArn"]])
+        return str(made["TargetGroupArn"])
 
     def running(self) -> set[str]:
         found = self.ec2.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["running"]}])
@@ -217,12 +242,7 @@ class TestGroups:
 
     def test_machines_in_service_are_the_targets(self) -> None:
         scaling = Scaling()
-        elb = boto3.client("elbv2", region_name=REGION)
-        vpc = scaling.ec2.describe_vpcs(Filters=[{"Name": "cidr", "Values": ["10.9.0.0/16"]}])["Vpcs"][0]["VpcId"]
-        arn = elb.create_target_group(Name="t", Protocol="TCP", Port=4646, VpcId=vpc)["TargetGroups"][0][
-            "TargetGroupArn"
-        ]
-        scaling.api.attach_load_balancer_target_groups(AutoScalingGroupName="g", TargetGroupARNs=[arn])
+        elb, arn = boto3.client("elbv2", region_name=REGION), scaling.behind_a_balancer()
 
         def targets() -> set[str]:
             health = elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
@@ -235,3 +255,148 @@ class TestGroups:
         scaling.api.terminate_instance_in_auto_scaling_group(InstanceId=first, ShouldDecrementDesiredCapacity=True)
         scaling.steps()
         assert targets() == set(others)
+
+
+@pytest.fixture
+def region_that(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scaling]]:
+    """A region that behaves so, with one group in it; what else is given is the group's."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    with ExitStack() as ending:
+
+        def begin(behaviour: Behaviour | None = None, **options: Any) -> Scaling:
+            ending.enter_context(mock_aws())
+            ending.enter_context(installed(behaviour or Behaviour()))
+            return Scaling(**options)
+
+        yield begin
+
+
+Region = Callable[..., Scaling]
+
+
+class TestBehaviour:
+    """What an account does besides; each once by itself."""
+
+    def test_target_groups_are_left_before_the_hook_and_the_metadata_know_first(self, region_that: Region) -> None:
+        scaling = region_that(Behaviour(drain=30, flip=10))
+        scaling.behind_a_balancer()
+        first, *_ = scaling.serving()
+        scaling.take(first)
+        assert scaling.steps()[first] == "Terminating"
+        assert scaling.told(first) == "InService"
+        assert scaling.steps(seconds=11)[first] == "Terminating"
+        assert scaling.told(first) == "Terminated"
+        with pytest.raises(ClientError, match="No active Lifecycle Action"):
+            scaling.complete("down", first)
+        assert scaling.steps(seconds=20)[first] == "Terminating:Wait"
+        assert scaling.steps(seconds=89)[first] == "Terminating:Wait", "the hook's time begins only now"
+        scaling.complete("down", first)
+        assert first not in scaling.steps()
+
+    def test_metadata_may_know_after_the_group_waits(self, region_that: Region) -> None:
+        scaling = region_that(Behaviour(flip=10))
+        first, *_ = scaling.serving()
+        scaling.take(first)
+        assert scaling.steps()[first] == "Terminating:Wait"
+        assert scaling.told(first) == "InService"
+        scaling.steps(seconds=10)
+        assert scaling.told(first) == "Terminated"
+
+    def test_who_was_no_target_has_nothing_to_leave(self, region_that: Region) -> None:
+        scaling = region_that(Behaviour(drain=30))
+        scaling.behind_a_balancer()
+        first, *_ = scaling.steps()
+        scaling.take(first)
+        assert scaling.steps()[first] == "Terminating:Wait"
+
+    @pytest.mark.parametrize("passes", [True, False])
+    def test_an_abandoned_launch_passes_the_other_hook_or_does_not(self, region_that: Region, passes: bool) -> None:
+        scaling = region_that(Behaviour(hook_after_abandon=passes))
+        first, *_ = scaling.steps()
+        scaling.complete("up", first, result="ABANDON")
+        assert scaling.steps().get(first) == ("Terminating:Wait" if passes else None)
+
+    def test_a_machine_that_ends_before_it_is_in_service_is_held_for_the_whole_hook(self, region_that: Region) -> None:
+        scaling = region_that()
+        first, *_ = scaling.steps()
+        scaling.ec2.terminate_instances(InstanceIds=[first])
+        assert scaling.steps(seconds=59)[first] == "Pending:Wait"
+        assert first not in scaling.steps(seconds=2)
+
+    def test_launches_fail_for_a_while_and_the_group_says_why(self, region_that: Region) -> None:
+        scaling = region_that(Behaviour(seed=1, failing=0.5), hooks=False)
+        scaling.steps()
+        told = scaling.api.describe_scaling_activities(AutoScalingGroupName="g")["Activities"]
+        failed = [one for one in told if one["StatusCode"] == "Failed"]
+        assert failed and "do not have sufficient capacity" in failed[0]["StatusMessage"]
+        assert [one["StatusCode"] for one in told].count("Successful") == 3
+        assert set(scaling.steps().values()) == {"InService"}
+        (last,) = scaling.api.describe_scaling_activities(AutoScalingGroupName="g", MaxRecords=1)["Activities"]
+        assert last == told[0]
+
+
+class TestWarmPool:
+    def test_it_is_as_large_as_the_group_may_grow_unless_it_is_told(self, region_that: Region) -> None:
+        scaling = region_that(hooks=False)
+        scaling.steps()
+        scaling.api.put_warm_pool(AutoScalingGroupName="g", MinSize=1)
+        scaling.steps()
+        assert len(scaling.warm()) == 2, "five at most, three wanted"
+        scaling.api.put_warm_pool(AutoScalingGroupName="g", MinSize=1, MaxGroupPreparedCapacity=1)
+        scaling.steps()
+        assert len(scaling.warm()) == 1
+
+    def test_a_machine_waits_at_the_hook_is_stopped_and_waits_again_when_it_is_wanted(
+        self, region_that: Region
+    ) -> None:
+        scaling = region_that()
+        scaling.serving()
+        scaling.api.put_warm_pool(AutoScalingGroupName="g", MinSize=1, MaxGroupPreparedCapacity=1, PoolState="Stopped")
+        scaling.steps()
+        ((spare, state),) = scaling.warm().items()
+        assert state == "Warmed:Pending:Wait"
+        assert scaling.told(spare) == "Warmed:Stopped"
+        scaling.complete("up", spare)
+        scaling.steps()
+        assert scaling.warm() == {spare: "Warmed:Stopped"}
+        assert spare not in scaling.running()
+        assert spare not in scaling.states()
+        scaling.api.set_desired_capacity(AutoScalingGroupName="g", DesiredCapacity=4)
+        assert scaling.steps()[spare] == "Pending:Wait"
+        assert spare in scaling.running()
+        assert spare not in scaling.warm()
+
+    def test_a_stopped_machine_that_goes_is_held_at_the_hook_where_nobody_can_answer(self, region_that: Region) -> None:
+        ours = [
+            {"LifecycleHookName": hook.name, "LifecycleTransition": hook.transition, "HeartbeatTimeout": hook.seconds}
+            for hook in HOOKS
+        ]
+        scaling = region_that(LifecycleHookSpecificationList=ours)
+        scaling.complete(groups.LAUNCH_HOOK, *scaling.steps())
+        scaling.api.put_warm_pool(AutoScalingGroupName="g", MinSize=1, MaxGroupPreparedCapacity=1)
+        scaling.steps()
+        scaling.complete(groups.LAUNCH_HOOK, *scaling.warm())
+        scaling.steps()
+        (spare,) = scaling.warm()
+        scaling.api.delete_warm_pool(AutoScalingGroupName="g")
+        scaling.steps()
+        assert scaling.warm() == {spare: "Warmed:Terminating:Wait"}
+        (group,) = groups.groups(scaling.api, ["g"]).values()
+        groups.let_go_of_dead(scaling.ec2, scaling.api, replace(group, warm=True))
+        scaling.steps()
+        assert scaling.warm() == {}
+
+
+def test_a_seed_makes_a_run_repeatable() -> None:
+    one, same, other = (Behaviour.of(seed) for seed in (1, 1, 2))
+    assert one == same != other
+
+    def turns(behaviour: Behaviour) -> list[bool]:
+        return [behaviour.happens("launch", 0.3) for _ in range(50)]
+
+    first = turns(one)
+    assert same.happens("something else", 0.5) in (True, False)
+    assert turns(same) == first, "whatever else was decided meanwhile"
+    assert turns(other) != first
+    assert 5 < sum(first) < 25
