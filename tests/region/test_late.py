@@ -24,9 +24,13 @@ def test_the_first_object_of_a_bucket_has_no_version_and_is_found_as_null(monkey
         assert s3.get_bucket_versioning(Bucket="bucket")["Status"] == "Enabled", "it says so at once"
         now[0] = 9
         assert "VersionId" not in s3.put_object(Bucket="bucket", Key="k", Body=b"first")
+        assert s3.get_object(Bucket="bucket", Key="k", VersionId="null")["Body"].read() == b"first"
         now[0] = 11
         assert s3.put_object(Bucket="bucket", Key="k", Body=b"second")["VersionId"]
         assert s3.get_object(Bucket="bucket", Key="k", VersionId="null")["Body"].read() == b"first"
+        for version in s3.list_object_versions(Bucket="bucket")["Versions"]:
+            s3.delete_object(Bucket="bucket", Key="k", VersionId=version["VersionId"])
+        s3.delete_bucket(Bucket="bucket")
 
 
 @pytest.mark.parametrize(
