@@ -153,6 +153,10 @@ class PlatformOperations:
         """What this machine must have for a cluster."""
         return ()
 
+    def account(self, connection: Connection) -> Sequence[Finding]:
+        """What the account says to what a cluster is made from, by calls that cost nothing and change nothing."""
+        return ()
+
     def load_images(self, cluster: str, images: Sequence[str], tell: Callable[[str], None]) -> int:
         """Put container images of this machine's Docker into a cluster; answers how many machines have them."""
         raise PlatformMissing(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from hashistack.platforms import ArchiveStore, PlatformOperations, Stack
 
 if TYPE_CHECKING:
+    from hashistack.component.findings import Finding
     from hashistack.ops.api.connection import Connection
     from hashistack.ops.rollout.driver import PoolDriver
 
@@ -40,6 +41,11 @@ class AwsOperations(PlatformOperations):
 
     def proof(self, stack: Stack) -> str:
         return "no instance or volume of it is left" if _ours(stack) else super().proof(stack)
+
+    def account(self, connection: Connection) -> Sequence[Finding]:
+        from hashistack.aws.ops.account_checks import look
+
+        return look(connection)
 
     def archives(self, url: str) -> ArchiveStore:
         from hashistack.aws.ops.bucket import Bucket

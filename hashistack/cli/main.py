@@ -267,12 +267,22 @@ def env(
 
 
 @app.command()
-def doctor(directory: DirectoryOption = None, stack: StackOption = None, output: OutputOption = Output.TEXT) -> None:
+def doctor(
+    directory: DirectoryOption = None,
+    stack: StackOption = None,
+    account: Annotated[
+        bool,
+        typer.Option("--account", help="With -C: ask the cloud's account too, by calls that cost and change nothing."),
+    ] = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
     """Look at this machine, or with -C at what a project's clusters need, and say what to do about what is missing."""
     from hashistack.cli.commands.status import doctor as run
 
+    if account and not directory:
+        raise typer.BadParameter("needs -C DIR: an account is asked about a project's clusters", param_hint="--account")
     project = named_project(directory, stack, None, deployed=False) if directory else None
-    if not run(output, project):
+    if not run(output, project, account):
         raise typer.Exit(2)
 
 

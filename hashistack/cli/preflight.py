@@ -11,7 +11,7 @@ from hashistack.cli.errors import Refusal
 from hashistack.cli.events import Condenser
 from hashistack.cli.project import Project
 from hashistack.component.findings import WORTH_KNOWING, Finding
-from hashistack.platforms import every, with_sdk
+from hashistack.platforms import every, operations, with_sdk
 from hashistack.spec import catalog
 from hashistack.spec.release_warnings import of_releases
 
@@ -49,6 +49,18 @@ def of_project(project: Project) -> list[Finding]:
     if all(one.sentence != WORTH_KNOWING for one in found):  # an unchanged specification says nothing in a preview
         found += of_releases_of(engine)
     return [*found, *of_catalog()]
+
+
+def of_account(engine: Engine) -> list[Finding]:
+    """What the account says to what the stack's clusters are made from: the platform's own free calls."""
+    found: list[Finding] = []
+    for connection in engine.connections().values():
+        platform = operations(connection.provider)
+        found += with_sdk(platform, lambda: platform.account(connection))  # noqa: B023 (called at once)
+    if not found:
+        told = "no cluster of this stack is in an account that could be asked"
+        return [Finding("the account is asked", None, told, "hashistack up first: it is asked with what that made")]
+    return found
 
 
 def of_catalog() -> list[Finding]:

@@ -66,12 +66,17 @@ def environment_of(connection: Connection) -> dict[str, str]:
     return values
 
 
-def doctor(output: Output, project: Project | None = None) -> bool:
-    """Show every finding of the preflight; answers whether the project's clusters (or a local one) can come up."""
-    from hashistack.cli.preflight import of_machine, of_project
+def doctor(output: Output, project: Project | None = None, account: bool = False) -> bool:
+    """Show every finding of the preflight; answers whether the project's clusters (or a local one) can come up.
+
+    account: ask the account besides about what the project's clusters are made from.
+    """
+    from hashistack.cli.preflight import of_account, of_machine, of_project
     from hashistack.component.findings import lines
 
     found = of_project(project) if project else of_machine()
+    if project and account:
+        found += of_account(Engine(project, lambda text: None))
     if output is Output.JSON:
         for one in found:
             print(json.dumps({"sentence": one.sentence, "ok": one.ok, "detail": one.detail, "remedy": one.remedy}))
