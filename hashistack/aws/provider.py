@@ -33,7 +33,7 @@ def configured(resource: pulumi.Resource | None) -> dict[str, Any] | None:
     """
     if _explicit(resource):
         return None
-    return _access(config.profile, config.assume_roles, config.endpoints)
+    return _access(config.profile, getattr(config, "assume_roles", None), config.endpoints)
 
 
 def access(resource: pulumi.Resource | None) -> pulumi.Output[dict[str, Any]]:
