@@ -56,7 +56,7 @@ class _Session(boto3.Session):
 
     endpoints: Mapping[str, str] = {}
 
-    def client(self, service_name: str, *args: Any, **given: Any) -> Any:  # type: ignore[override]
+    def client(self, service_name: str, *args: Any, **given: Any) -> Any:
         if url := self.endpoints.get(service_name):
             given.setdefault("endpoint_url", url)
         return super().client(service_name, *args, **given)  # type: ignore[call-overload]

@@ -150,7 +150,10 @@ def _machines(pool: ClientPool, machine_type: str, template: aws.ec2.LaunchTempl
 def _warm(warm: WarmPool | None) -> dict[str, Any]:
     if warm is None:
         return {}
-    # The same twice, or the pool would be as large as what the group may still grow by.
+    # The same size twice, or the pool would be as large as what the group may still grow by.
     # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutWarmPool.html
-    sizes = {"min_size": warm.size, "max_group_prepared_capacity": warm.size}
-    return {"warm_pool": aws.autoscaling.GroupWarmPoolArgs(**sizes, pool_state=warm.state)}
+    return {
+        "warm_pool": aws.autoscaling.GroupWarmPoolArgs(
+            min_size=warm.size, max_group_prepared_capacity=warm.size, pool_state=warm.state
+        )
+    }
