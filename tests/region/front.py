@@ -8,6 +8,7 @@ that a test can say what nobody may have done.
 from __future__ import annotations
 
 import io
+import json
 import re
 import ssl
 import threading
@@ -72,7 +73,7 @@ class Front:
             asked = _asked("", environ, body)
             self.seen.append(Seen("", "", asked))
             self.refused.append(f"{refusal} ({asked} at {environ['HTTP_HOST']})")
-            return _error(respond, refusal.status, refusal.code, refusal.reason)
+            return _error(respond, environ, refusal.status, refusal.code, refusal.reason)
         seen = Seen(signed.credentials.whose, signed.service, _asked(signed.service, environ, body))
         self.seen.append(seen)
         try:
@@ -80,15 +81,15 @@ class Front:
                 operations.call(signed.service, request)
         except operations.NotInTheModel as problem:
             self.refused.append(f"{problem} ({seen})")
-            return _error(respond, 400, "ValidationError", str(problem))
+            return _error(respond, environ, 400, "ValidationError", str(problem))
         if status := self.outage(seen):
-            return _error(respond, status, "ServiceUnavailable", "the test says that this is down")
+            return _error(respond, environ, status, "ServiceUnavailable", "the test says that this is down")
         if refused := self.refusal(seen):
-            return _error(respond, refused.status, refused.code, refused.reason)
+            return _error(respond, environ, refused.status, refused.code, refused.reason)
         try:
             answer: Iterable[bytes] = self._moto(environ, respond)
         except NotImplementedError as lack:
-            return _error(respond, 501, "NotImplemented", str(lack))
+            return _error(respond, environ, 501, "NotImplemented", str(lack))
         return answer
 
 
@@ -101,11 +102,14 @@ def _asked(service: str, environ: dict[str, Any], body: bytes) -> str:
     return f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}{f'?{query}' if query else ''}"
 
 
-def _error(respond: Any, status: int, code: str, reason: str) -> list[bytes]:
-    """As S3, EC2 and the query services have it; the JSON services' clients read the header."""
-    text = f"<Error><Code>{code}</Code><Message>{escape(reason)}</Message></Error>"
-    body = f"<ErrorResponse>{text}</ErrorResponse>".encode()
-    headers = [("Content-Type", "text/xml"), ("x-amzn-ErrorType", code), ("Content-Length", f"{len(body)}")]
+def _error(respond: Any, environ: dict[str, Any], status: int, code: str, reason: str) -> list[bytes]:
+    """As S3, EC2 and the query services have it, or as the JSON services do: by its code a client tries again."""
+    if "HTTP_X_AMZ_TARGET" in environ:
+        kind, body = "application/x-amz-json-1.1", json.dumps({"__type": code, "message": reason}).encode()
+    else:
+        text = f"<Error><Code>{code}</Code><Message>{escape(reason)}</Message></Error>"
+        kind, body = "text/xml", f"<ErrorResponse>{text}</ErrorResponse>".encode()
+    headers = [("Content-Type", kind), ("x-amzn-ErrorType", code), ("Content-Length", f"{len(body)}")]
     respond(f"{status} {re.sub('[^A-Za-z]', '', code)}", headers)
     return [body]
 

@@ -58,8 +58,14 @@ def test_a_new_role_is_denied_everything_for_a_while_and_users_are_not() -> None
 
 def test_a_refusal_reaches_who_asks_and_is_not_held_against_him(world: World) -> None:  # noqa: F811
     world.front.refusal = lambda seen: Behaviour(throttled=1).refusal(seen, float("inf"))
-    for service, ask in {"ec2": "describe_vpcs", "autoscaling": "describe_auto_scaling_groups"}.items():
+    asked = {
+        "RequestLimitExceeded": ("ec2", "describe_vpcs"),
+        "Throttling": ("autoscaling", "describe_auto_scaling_groups"),
+        "SlowDown": ("s3", "list_buckets"),
+        "ThrottlingException": ("secretsmanager", "list_secrets"),
+    }
+    for code, (service, ask) in asked.items():
         with pytest.raises(ClientError) as refused:
             getattr(world.client(service, world.keyring.issue("operator", None)), ask)()
-        assert refused.value.response["Error"]["Code"] in ("RequestLimitExceeded", "Throttling")
+        assert refused.value.response["Error"]["Code"] == code, "by its code an SDK asks again"
     assert world.front.refused == []
