@@ -33,7 +33,12 @@ _lock = Lock()
 @cache
 def _client(service: str, region: str) -> Any:
     # Checksums that nobody asked for travel as chunks with a trailer, which no signature covers.
-    config = Config(request_checksum_calculation="when_required", max_pool_connections=32)
+    # A call is made as often as the real provider makes one.
+    config = Config(
+        request_checksum_calculation="when_required",
+        max_pool_connections=32,
+        retries={"mode": "standard", "total_max_attempts": 25},
+    )
     return boto3.client(service, region_name=region, config=config)
 
 
