@@ -18,7 +18,7 @@ from hashistack.local import labels
 from hashistack.ops.report.samples import Sample, Totals, totals
 
 ROOT = Path(__file__).resolve().parents[1]
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 """Most that the first probers may take until each has told of a second."""
 
 STOP_SECONDS = 3 * PATIENCE + 5

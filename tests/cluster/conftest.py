@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import docker
@@ -88,7 +89,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def registries(docker_client: docker.DockerClient, home: Path) -> Iterator[Registries]:
     (config,) = docker_client.networks.get("bridge").attrs["IPAM"]["Config"]
-    address, password = config["Gateway"], secrets.token_urlsafe(12)
+    # A daemon that has made its bridge itself, and was not started again since, does not say the gateway.
+    address = config.get("Gateway") or str(IPv4Network(config["Subnet"])[1])
+    password = secrets.token_urlsafe(12)
     mirror = Registry(address, home.with_name(f"{home.name}-mirror"))
     private = Registry(address, home.with_name(f"{home.name}-private"), f"robot:{password}")
     yield Registries(mirror, private, password)

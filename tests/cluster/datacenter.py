@@ -24,8 +24,13 @@ from .project import Left, Project, labelled, until
 _TRIES = 3
 _LOGIN_SECONDS = 1800
 """Half of what an operator's Vault token lives."""
-ANSWER_SECONDS = 15
+ANSWER_SECONDS = 30
 """As long as an election may take on a busy machine; whoever asks fails over meanwhile, as a user would."""
+_NO_LEADER = (
+    *("No cluster leader", "Raft leader not found", "node is not the leader"),
+    "local node not active but active cluster node not found",
+)
+"""What the products say while there is an election. Nothing was done then: a command may be run again."""
 _END = "-- ended with "
 
 
@@ -150,13 +155,28 @@ class Datacenter:
         self._renew_at = 0.0
 
     def vendor(self, product: str, *arguments: str, code: int = 0, **environment: str) -> str:
-        """Runs the vendor's own command against the cluster."""
-        binary = resolve(product, newest_proven(product)).path  # type: ignore[arg-type]
-        done = subprocess.run(
-            [binary, *arguments], env={**self.environment, **environment}, capture_output=True, text=True, timeout=60
-        )
+        """Runs the vendor's own command against the cluster; what it says. An election is waited for."""
+        command = [resolve(product, newest_proven(product)).path, *arguments]  # type: ignore[arg-type]
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while True:
+            done = subprocess.run(
+                command, env={**self.environment, **environment}, capture_output=True, text=True, timeout=120
+            )
+            if not any(said in done.stderr for said in _NO_LEADER) or time.monotonic() > deadline:
+                break
+            time.sleep(0.5)
         assert done.returncode == code, f"{product} {arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
+
+    def exec(self, task: str, *command: str) -> str:
+        """What a command says in a task; `command` begins with the allocation's id, or `-job` and a job's name.
+
+        It must be one that says something: where Docker loses the output (see `Machine.run`), it is run again.
+        """
+        for _ in range(_TRIES):
+            if said := self.vendor("nomad", "alloc", "exec", "-i=false", "-t=false", "-task", task, *command):
+                return said
+        raise AssertionError(f"{task}: Docker loses the output of {command}")
 
     def http(self, certificate: bool = True) -> httpx.Client:
         """An HTTP client that trusts the cluster's CA, with the operator's certificate or without any."""
@@ -175,15 +195,21 @@ class Datacenter:
             asked: Method = "PUT" if body is not None else method
             return cluster.nomad.api.call(asked, path, body=body, seconds=ANSWER_SECONDS).data
 
+    def deployed(self, job: str) -> bool:
+        """Whether the job has been deployed as it is registered now; an earlier one of that name may have been too."""
+        now, last = self.nomad(f"/v1/job/{job}"), self.nomad(f"/v1/job/{job}/deployment") or {}
+        as_now = (last.get("JobCreateIndex"), last.get("JobVersion")) == (now["CreateIndex"], now["Version"])
+        return as_now and last["Status"] == "successful"
+
     def status(self) -> dict[str, Any]:
         """What `hashistack status -o json` says, healthy or not."""
         with self.project.start("status", "-o", "json") as process:
-            said, _ = process.communicate(timeout=60)
+            said, _ = process.communicate(timeout=120)
         read: dict[str, Any] = json.loads(said)
         assert process.returncode == (0 if read["healthy"] else 1)
         return read
 
-    def healthy(self, seconds: float = 90) -> dict[str, Any]:
+    def healthy(self, seconds: float = 180) -> dict[str, Any]:
         """Waits until the cluster calls itself healthy, with every machine that it should have.
 
         What the cluster knows of a machine may be older than its restart: each that runs is asked itself too.
@@ -199,6 +225,15 @@ class Datacenter:
 
         until(good, seconds, lambda: f"healthy: {last['problems']}\n{last['machines']}")
         return last
+
+    def active_vault(self) -> str:
+        """The address of the active Vault, once there is one."""
+        with Cluster(self.connection) as cluster:
+
+            def active() -> str:
+                return next((server.address for server in cluster.vault.health() if server.state == "active"), "")
+
+            return until(active, ANSWER_SECONDS, "a Vault is active")
 
     def authority(self) -> tuple[str, str]:
         """Certificate and key of the cluster's CA (PEM), as the state has them for who knows its passphrase."""

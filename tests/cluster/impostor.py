@@ -15,16 +15,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.http import ApiError
 from hashistack.secrets import pki
 
-from .datacenter import Datacenter
+from .datacenter import Datacenter, Machine
 from .project import until
 
 HOLD_SECONDS = 12.0
 """Longer than the autopilots' stabilization time (10 s), after which a sound newcomer would get its vote."""
 PATIENCE_SECONDS = 1.5
 """How long silence is taken for a connection that stays open."""
-REFUSAL_SECONDS = 10.0
+REFUSAL_SECONDS = 30.0
 """How long a busy server may take to close one."""
 
 _BOTH = """\
@@ -104,7 +105,7 @@ class Impostor:
     def stays_powerless(self, product: str) -> None:
         """It is seen by the servers as one that would be a server, and still never gets a vote nor the data."""
         until(
-            lambda: self.name in self._members(product), 30, lambda: f"{product} knows {self.name}: {self.log(product)}"
+            lambda: self.name in self._members(product), 90, lambda: f"{product} knows {self.name}: {self.log(product)}"
         )
         deadline = time.monotonic() + HOLD_SECONDS
         while time.monotonic() < deadline:
@@ -117,8 +118,7 @@ class Impostor:
         assert not [machine.name for machine in self.datacenter.machines() if machine.name in seen], seen
 
     def run(self, script: str) -> tuple[int, str]:
-        code, output = self.container.exec_run(["sh", "-c", script])
-        return code, output.decode(errors="replace")
+        return Machine(self.container).run(script)
 
     def log(self, product: str) -> str:
         return self.run(f"cat /impostor/{product}.log")[1]
@@ -131,11 +131,14 @@ class Impostor:
         with Cluster(self.datacenter.connection) as cluster:
 
             def forgotten() -> bool:
-                cluster.consul.forget(self.name)
-                cluster.nomad.forget_server(self.name)
+                try:
+                    cluster.consul.forget(self.name)
+                    cluster.nomad.forget_server(self.name)
+                except ApiError:
+                    return False  # an election is under way
                 return all(len(self._peers(product)) == 3 for product in ("consul", "nomad"))
 
-            until(forgotten, 60, f"{self.name} is no peer any more")
+            until(forgotten, 120, f"{self.name} is no peer any more")
 
     def _members(self, product: str) -> str:
         return self.datacenter.vendor(product, *(("members",) if product == "consul" else ("server", "members")))

@@ -116,7 +116,7 @@ class Project:
             cwd=self.directory.parent,
         )
 
-    def run(self, *arguments: str, code: int = 0, seconds: float = 240) -> str:
+    def run(self, *arguments: str, code: int = 0, seconds: float = 600) -> str:
         """Runs `hashistack ARGUMENTS -C project` to its end, which must be `code`; answers what it said."""
         with self.start(*arguments) as process:
             try:
@@ -167,7 +167,7 @@ class Project:
                     continue
             return not found
 
-        until(gone, 10, "the processes of a killed command end")
+        until(gone, 30, "the processes of a killed command end")
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Left:
 
     @classmethod
     def behind(cls, client: docker.DockerClient, site: str) -> Left:
-        found = client.containers.list(all=True, filters=labelled(site))
+        found = client.containers.list(all=True, filters=labelled(site), ignore_removed=True)
         mounts = [c.attrs["GraphDriver"]["Data"].get("MergedDir", c.id) for c in found]
         bound = [b for c in found for b in (c.attrs["HostConfig"]["PortBindings"] or {}).values()]
         return cls(site, tuple(c.id for c in found), tuple(mounts), tuple(int(b[0]["HostPort"]) for b in bound))
@@ -189,7 +189,7 @@ class Left:
     def now(self, client: docker.DockerClient) -> list[str]:
         """What of it is still there: nothing, after a destroy."""
         everything = [
-            *(f"container {c.name}" for c in client.containers.list(all=True, filters=labelled(self.site))),
+            *(f"container {one['Names'][0]}" for one in client.api.containers(all=True, filters=labelled(self.site))),
             *(f"network {n.name}" for n in client.networks.list(filters=labelled(self.site))),
             *(f"volume {v.name}" for v in client.volumes.list(filters=labelled(self.site))),
         ]
@@ -214,7 +214,7 @@ def labelled(site: str) -> Mapping[str, Sequence[str]]:
 def sites(client: docker.DockerClient, project: Project) -> set[str]:
     """The ids of the clusters that carry the project's label, whatever is left of them."""
     filters = {"label": [f"hashistack.project={project.directory}"]}
-    found = [c.labels for c in client.containers.list(all=True, filters=filters)]
+    found = [one["Labels"] for one in client.api.containers(all=True, filters=filters)]
     found += [n.attrs["Labels"] for n in client.networks.list(filters=filters)]
     found += [v.attrs["Labels"] for v in client.volumes.list(filters=filters)]
     return {labels["hashistack.cluster"] for labels in found}

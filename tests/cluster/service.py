@@ -37,7 +37,8 @@ class Service:
         self.datacenter, self.name, self.count = datacenter, name, count
         first = next(pool.name for pool in datacenter.connection.pools if pool.role == "client")
         where, value = ("${node.unique.name}", node) if node else ("${meta.pool}", first)
-        check = {"Type": "http", "Path": "/", "Interval": SECOND, "Timeout": 2 * SECOND}
+        # One late answer of a busy machine takes no instance out of DNS; a stopped one leaves Consul at once anyway.
+        check = {"Type": "http", "Path": "/", "Interval": SECOND, "Timeout": 2 * SECOND, "FailuresBeforeCritical": 2}
         self._group = {
             "Name": name,
             "Count": count,
@@ -69,7 +70,7 @@ class Service:
         job = {"ID": self.name, "Name": self.name, "Type": "service", "Datacenters": ["*"]}
         self.datacenter.nomad(f"/v1/job/{self.name}", {"Job": {**job, "TaskGroups": [self._group]}})
         # Consul may know an allocation as passing before Nomad's servers know that it runs.
-        until(lambda: len(self.instances()) == len(self.allocations()) == self.count, 60, f"{self.name} runs")
+        until(lambda: len(self.instances()) == len(self.allocations()) == self.count, 120, f"{self.name} runs")
         return self
 
     def stop(self) -> None:

@@ -16,8 +16,9 @@ def test_two_ups_at_once_have_one_clear_loser(
 ) -> None:
     project = make_project("contested")
     project.configure(cluster=small(f"c{secrets.token_hex(2)}"), arguments={"wait": "servers"})
+    # Before any other test: the machine may have to make the image first.
     with project.start("up") as first, project.start("up") as second:
-        said = {process: process.communicate(timeout=240)[0] for process in (first, second)}
+        said = {process: process.communicate(timeout=900)[0] for process in (first, second)}
     codes = sorted(process.returncode for process in said)
     assert codes == [0, 2], said
     loser = next(text for process, text in said.items() if process.returncode == 2)

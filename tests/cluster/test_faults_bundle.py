@@ -52,7 +52,7 @@ def test_a_machine_whose_bundle_is_wrong_starts_nothing_and_keeps_what_it_had(da
     said = len(machine.container.logs())
     machine.container.restart(timeout=20)
     try:
-        until(lambda: b"this machine stays as it was" in machine.container.logs()[said:], 30, "it refuses the bundle")
+        until(lambda: b"this machine stays as it was" in machine.container.logs()[said:], 60, "it refuses the bundle")
         refusals = [line for line in machine.container.logs()[said:].decode().splitlines() if "refused" in line]
         assert refusals[0].startswith(f"hashistack: bundle file:///opt/hashistack/artifacts/{_ANOTHER}.tar.gz: digest ")
         assert f"expected {_ANOTHER}: refused" in refusals[0]

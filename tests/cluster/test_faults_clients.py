@@ -21,7 +21,7 @@ OUTAGE_SECONDS = 20
 Consul's gossip to be sure that the machine is gone, on a busy host too."""
 GOSSIP_SECONDS = 30
 """How often gossip tries to reach those that it takes for failed (Serf's ReconnectInterval)."""
-MISSED_SECONDS = 20 + 30 + 20
+MISSED_SECONDS = 20 + 30 + 40
 """The longest that a heartbeat and the grace may take, and time for a busy machine."""
 
 
@@ -93,21 +93,21 @@ def test_f11_f12_work_outlives_a_short_cut_and_moves_at_a_long_one(datacenter: D
         until(lambda: node(datacenter, victim)["Status"] == "down", MISSED_SECONDS, f"Nomad misses {name}")
         print(f"{name} is down {time.monotonic() - started:.1f} s after it was cut off")
         # Its allocations are lost once an evaluation, which the change of the node makes, has been through.
-        until(lambda: status(datacenter, allocation) == "lost", 10, f"{allocation} is lost")
+        until(lambda: status(datacenter, allocation) == "lost", 30, f"{allocation} is lost")
 
         def replaced() -> bool:
             now = service.allocations()
             return len(service.instances()) == 2 and len(now) == 2 and allocation not in now
 
-        until(replaced, 30, "a replacement serves")
+        until(replaced, 120, "a replacement serves")
         assert name not in service.allocations().values()
         # Nobody could tell the machine: its copy still runs there.
         assert processes(victim, allocation) == running
     back = time.monotonic()
-    until(lambda: processes(victim, allocation) == [], 40, "the old copy is stopped when its machine is back")
+    until(lambda: processes(victim, allocation) == [], 90, "the old copy is stopped when its machine is back")
     print(f"the old copy ended {time.monotonic() - back:.1f} s after the cut")
-    until(lambda: node(datacenter, victim)["Status"] == "ready", 30, f"{name} is ready again")
-    until(lambda: allocation not in service.allocations(), 30, "the servers hear that the old copy has ended")
+    until(lambda: node(datacenter, victim)["Status"] == "ready", 90, f"{name} is ready again")
+    until(lambda: allocation not in service.allocations(), 60, "the servers hear that the old copy has ended")
     assert len(service.allocations()) == 2
 
 
@@ -132,7 +132,7 @@ def test_f16_a_deadline_stops_what_is_left_and_each_gets_its_time_to_stop(datace
 
     with Cluster(datacenter.connection) as cluster:
         cluster.nomad.register(job)
-        first = until(lambda: [one for one in allocations() if one["ClientStatus"] == "running"], 30, "it runs")[0]
+        first = until(lambda: [one for one in allocations() if one["ClientStatus"] == "running"], 90, "it runs")[0]
         drained = next(one for one in cluster.nomad.nodes() if one.id == first["NodeID"])
         began = time.time()
         try:
@@ -169,7 +169,7 @@ def test_f23_a_client_without_its_consul_agent_keeps_its_work_and_serves_no_drai
     look_up = "getent ahostsv4 drained.service.consul | cut -d' ' -f1 | sort -u"
     running = processes(deaf, kept["ID"])
     try:
-        deaf.sh("sv -w 20 down /etc/service/consul")
+        deaf.sh("sv -w 60 down /etc/service/consul")
         assert deaf.sh(look_up).split() == [other.ip]
         with Cluster(datacenter.connection) as cluster:
             drained = next(one for one in cluster.nomad.nodes() if one.name == other.name)
@@ -186,8 +186,8 @@ def test_f23_a_client_without_its_consul_agent_keeps_its_work_and_serves_no_drai
                     served_at = asked_at
                     return False
 
-                until(gone, 30, "the drained instance is out of DNS")
-                until(lambda: processes(other, allocation) == [], 30, "it ends")
+                until(gone, 60, "the drained instance is out of DNS")
+                until(lambda: processes(other, allocation) == [], 60, "it ends")
                 ended = time.time()
             finally:
                 cluster.nomad.undrain(drained)

@@ -25,7 +25,7 @@ def kill(machine: Machine, product: str) -> None:
     """SIGKILL; returns when its supervisor has started another."""
     killed = machine.process(product)
     machine.sh(f"kill -9 {killed} || ! kill -0 {killed}")
-    until(lambda: machine.run(f"pgrep -f '/{product} (agent|server) '")[1].strip() not in ("", killed), 20, "a restart")
+    until(lambda: machine.run(f"pgrep -f '/{product} (agent|server) '")[1].strip() not in ("", killed), 60, "a restart")
 
 
 def test_f1_leaders_that_are_killed_lose_no_write_and_have_one_successor(datacenter: Datacenter) -> None:
@@ -52,7 +52,7 @@ def kill_leader(datacenter: Datacenter, cluster: Cluster, product: str, seen: Le
     assert seen.moves == [victim.name]
     kill(victim, product)
     until(lambda: agree(cluster, product), 60, f"{product}'s servers agree again")
-    until(lambda: seen.moves[-1] == leader(datacenter, product).name, 20, f"one server calls itself {product}'s leader")
+    until(lambda: seen.moves[-1] == leader(datacenter, product).name, 60, f"one server calls itself {product}'s leader")
 
 
 def test_f2_a_server_that_is_lost_for_good_is_replaced_by_heal(datacenter: Datacenter) -> None:
@@ -79,9 +79,10 @@ def test_f2_a_server_that_is_lost_for_good_is_replaced_by_heal(datacenter: Datac
         assert peers(server) == voters
         # Nomad's gossip has the timing of a WAN: it misses who has vanished after some 40 s, and autopilot, which looks
         # every 10 s, then has it forgotten. A heal is over before that.
-        until(lambda server=server: ghosts(lost, server) == [], 90, f"{server.name} has forgotten {lost.name}")
+        until(lambda server=server: ghosts(lost, server) == [], 180, f"{server.name} has forgotten {lost.name}")
     datacenter.healthy()
-    assert "nothing to do" in datacenter.project.run("heal")
+    # A machine that is not well for a moment is waited for, which is something to do.
+    until(lambda: "nothing to do" in datacenter.project.run("heal"), 60, "all are well")
 
 
 def test_a_server_and_a_client_that_are_lost_are_replaced_by_up(datacenter: Datacenter) -> None:
@@ -94,7 +95,7 @@ def test_a_server_and_a_client_that_are_lost_are_replaced_by_up(datacenter: Data
         try:
             for machine in lost:
                 machine.container.remove(force=True, v=True)
-            print(datacenter.project.run("up", seconds=400))
+            print(datacenter.project.run("up"))
         finally:
             written = writes.stop()
     nothing_lost(written)
@@ -106,7 +107,7 @@ def test_a_server_and_a_client_that_are_lost_are_replaced_by_up(datacenter: Data
         assert peers(server) == {product: [(name, True) for name in names] for product in PRODUCTS}
     until(
         lambda: {node["Name"] for node in datacenter.nomad("/v1/nodes")} == {one.name for one in datacenter.clients},
-        30,
+        90,
         "Nomad has forgotten the client that was lost",
     )
     datacenter.healthy()

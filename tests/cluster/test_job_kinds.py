@@ -11,6 +11,7 @@ import tarfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,8 +26,8 @@ from .test_docker import IMAGE as PAUSE
 JOBS = Path(__file__).parent / "jobs"
 IMAGE = "hashistack-tests/busybox:1"
 FILES_PORT = 18087
-SECONDS = 150
-"""For all of them: a machine that does other work too starts about one task a second."""
+SECONDS = 300
+"""For all of them: a machine that does other work too starts about one task a second, or fewer."""
 
 RUN = ("action", "blue-green", "canary", "host-volume", "networks", "service", "system")
 """Jobs that go on."""
@@ -60,8 +61,7 @@ class Kinds:
         states = {one["ClientStatus"] for one in self.allocations(job)}
         if job in END or job == "system":
             return "" if states == {"complete" if job in END else "running"} else f"{job}: {states}"
-        deployment = self.datacenter.nomad(f"/v1/job/{job}/deployment") or {}
-        return "" if deployment.get("Status") == "successful" else f"{job}: {states} {deployment.get('Status')}"
+        return "" if self.datacenter.deployed(job) else f"{job}: {states}, not deployed"
 
     def why(self, job: str) -> str:
         """The same, with what Nomad says of tasks that fail and of places that are not there."""
@@ -75,8 +75,13 @@ class Kinds:
         return "\n".join(said)
 
     def exec(self, job: str, task: str, *command: str) -> str:
-        (one, *_) = (one for one in self.allocations(job) if task in one["TaskStates"])
-        return self.nomad("alloc", "exec", "-i=false", "-t=false", "-task", task, one["ID"], *command)
+        (one, *_) = (one for one in self.allocations(job) if task in (one["TaskStates"] or {}))
+        return self.datacenter.exec(task, one["ID"], *command)
+
+    def running(self, job: str, *tasks: str) -> bool:
+        """Whether its only allocation runs all of these: it calls itself running as soon as one of them does."""
+        states = [one["TaskStates"] or {} for one in self.allocations(job)]
+        return [[found.get(task, {}).get("State") for task in tasks] for found in states] == [["running"] * len(tasks)]
 
     def get(self, url: str) -> str:
         status, said = self.datacenter.clients[0].get(url)
@@ -117,12 +122,14 @@ def files(datacenter: Datacenter) -> Iterator[str]:
     """A web server with a file, an archive and a git repository: its address."""
     machine = datacenter.clients[0]
     machine.sh(
-        "rm -rf /srv/kinds && mkdir -p /srv/kinds/work && cd /srv/kinds && echo fetched >file"
+        # Unless a try has done it whose output was lost.
+        f"curl -sf http://127.0.0.1:{FILES_PORT}/repo.git/HEAD >/dev/null || {{"
+        " rm -rf /srv/kinds && mkdir -p /srv/kinds/work && cd /srv/kinds && echo fetched >file"
         " && echo archived >inside && tar -czf archive.tar.gz inside"
         " && cd work && git init -q && echo committed >file && git add file"
         " && git -c user.name=t -c user.email=t@example.com commit -qm one"
         " && git clone -q --bare . ../repo.git && cd ../repo.git && git update-server-info"
-        f" && ($(command -v busybox-extras || command -v busybox) httpd -p {FILES_PORT} -h /srv/kinds)"
+        f" && ($(command -v busybox-extras || command -v busybox) httpd -p {FILES_PORT} -h /srv/kinds); }}"
     )
     yield f"{machine.name}.node.consul:{FILES_PORT}"
     machine.sh(f"pkill -f '[-]p {FILES_PORT}'; rm -rf /srv/kinds")
@@ -150,7 +157,7 @@ def kinds(datacenter: Datacenter, image: str, files: str) -> Iterator[Kinds]:
         for job in jobs:
             datacenter.nomad(f"/v1/job/{job}?purge=true", method="DELETE")
         if volume:
-            until(lambda: not found.allocations("host-volume", running=True), 30, "the volume is used no more")
+            until(lambda: not found.allocations("host-volume", running=True), 90, "the volume is used no more")
             found.nomad("volume", "delete", "-type=host", volume)
         found.nomad("var", "purge", "nomad/jobs/templates")
         datacenter.vendor("vault", "kv", "metadata", "delete", "kv/default/templates")
@@ -164,10 +171,17 @@ def test_a_job_of_each_kind_runs(kinds: Kinds, job: str) -> None:
 
 def test_a_service_is_spread_and_answers_by_its_name(kinds: Kinds) -> None:
     assert len({one["NodeID"] for one in kinds.allocations("service")}) == 2
-    places = kinds.datacenter.consul("/v1/health/service/service?passing")
-    said = {kinds.get(f"http://{one['Service']['Address']}:{one['Service']['Port']}/") for one in places}
-    assert said == {"service 0\n", "service 1\n"}
-    assert kinds.exec("action", "work", "nslookup", "service.service.consul").count("Address") >= 3
+
+    def said() -> set[str]:
+        places = kinds.datacenter.consul("/v1/health/service/service?passing")
+        return {kinds.get(f"http://{one['Service']['Address']}:{one['Service']['Port']}/") for one in places}
+
+    def named() -> str:
+        return kinds.exec("action", "work", "nslookup", "service.service.consul")
+
+    # A check that a busy machine answers late takes an instance out of the catalog for a moment.
+    until(lambda: said() == {"service 0\n", "service 1\n"}, 30, lambda: str(said()))
+    until(lambda: named().count("Address") >= 3, 30, named)
 
 
 def test_a_task_may_use_more_memory_than_it_reserves_where_it_says_so(kinds: Kinds) -> None:
@@ -213,13 +227,14 @@ def ended(kinds: Kinds, prefix: str) -> None:
     def complete() -> bool:
         return {one["ClientStatus"] for one in kinds.allocations(quote(child(), safe=""))} == {"complete"}
 
-    until(child, 20, f"a job {prefix} begins")
-    until(complete, 60, lambda: kinds.why(quote(child(), safe="")))
+    until(child, 30, f"a job {prefix} begins")
+    until(complete, 120, lambda: kinds.why(quote(child(), safe="")))
 
 
 def test_an_action_runs_in_its_task(kinds: Kinds) -> None:
-    said = kinds.nomad("action", "-i=false", "-t=false", "-job=action", "-group=work", "-task=work", "greet")
-    assert said == "hello from work\n"
+    greet = ("action", "-i=false", "-t=false", "-job=action", "-group=work", "-task=work", "greet")
+    # Docker loses what it says now and then: see `Machine.run`.
+    assert until(lambda: kinds.nomad(*greet), 20, "it says something") == "hello from work\n"
 
 
 @pytest.mark.parametrize(("job", "count"), [("canary", 1), ("blue-green", 2)])
@@ -230,12 +245,15 @@ def test_a_new_version_serves_beside_the_old_one_until_it_is_promoted(kinds: Kin
         status = (kinds.datacenter.nomad(f"/v1/job/{job}/deployment") or {}).get("TaskGroups", {}).get("web", {})
         return len(status.get("PlacedCanaries") or ()) == count == status.get("HealthyAllocs")
 
-    until(canaries, 60, lambda: kinds.why(job))
-    until(lambda: kinds.version(job, "trial") == {"version 2"}, 20, lambda: str(kinds.version(job, "trial")))
-    assert kinds.version(job, "live") == {"version 1"}
+    def say(tag: str, version: str) -> None:
+        until(lambda: kinds.version(job, tag) == {version}, 60, lambda: f"{tag}: {kinds.version(job, tag)}")
+
+    until(canaries, 120, lambda: kinds.why(job))
+    say("trial", "version 2")
+    say("live", "version 1")
     kinds.nomad("job", "promote", "-detach", job)
-    until(lambda: not kinds.late(job), 60, lambda: kinds.why(job))
-    until(lambda: kinds.version(job, "live") == {"version 2"}, 20, lambda: str(kinds.version(job, "live")))
+    until(lambda: not kinds.late(job), 120, lambda: kinds.why(job))
+    say("live", "version 2")
 
 
 def test_a_volume_keeps_what_an_allocation_has_written(kinds: Kinds) -> None:
@@ -243,13 +261,15 @@ def test_a_volume_keeps_what_an_allocation_has_written(kinds: Kinds) -> None:
     kinds.nomad("alloc", "stop", "-detach", first["ID"])
 
     def again() -> bool:
-        found = kinds.allocations("host-volume")
-        return [one["ClientStatus"] for one in found] == ["running"] and found[0]["ID"] != first["ID"]
+        found = [one["ID"] for one in kinds.allocations("host-volume")]
+        return first["ID"] not in found and kinds.running("host-volume", "container", "program")
 
-    until(again, 60, lambda: kinds.why("host-volume"))
+    until(again, 120, lambda: kinds.why("host-volume"))
+    (second,) = kinds.allocations("host-volume")
     for file in ("allocations", "by-program"):
-        written = kinds.exec("host-volume", "container", "cat", f"/data/{file}").split()
-        assert written[0] == first["ID"] and len(written) == 2
+        read = partial(kinds.exec, "host-volume", "container", "cat", f"/data/{file}")
+        # A task is said to run before its program has come to write.
+        until(lambda read=read: read().split() == [first["ID"], second["ID"]], 20, read)
 
 
 def test_a_job_for_several_regions_is_refused_with_the_reason(kinds: Kinds) -> None:

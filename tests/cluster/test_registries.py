@@ -76,11 +76,20 @@ def ran(datacenter: Datacenter, directory: Path, image: str, machine: Machine) -
         return bool(found) and found[0]["ClientStatus"] in ("complete", "failed")
 
     try:
-        until(over, 90, lambda: f"{name} is over: {found}")
+        until(over, 180, lambda: f"{name} is over: {found}")
         events = found[0]["TaskStates"]["one"]["Events"]  # type: ignore[index]
         return str(found[0]["ClientStatus"]), "\n".join(event["DisplayMessage"] for event in events)
     finally:
         datacenter.vendor("nomad", "job", "stop", "-purge", "-detach", name)
+
+
+@pytest.fixture
+def place(datacenter: Datacenter, registries: Registries) -> Iterator[str]:
+    """Where Vault has the private registry's credentials: none are there before the test, nor after it."""
+    where = f"kv/hashistack/registries/{registries.private.host}"
+    datacenter.vendor("vault", "kv", "metadata", "delete", where)
+    yield where
+    datacenter.vendor("vault", "kv", "metadata", "delete", where)
 
 
 @pytest.fixture
@@ -103,14 +112,14 @@ def test_an_image_comes_through_the_mirror(
 
 
 def test_credentials_come_from_vault_at_each_pull_and_are_kept_nowhere(
-    datacenter: Datacenter, registries: Registries, saved: bytes, tmp_path: Path
+    datacenter: Datacenter, registries: Registries, place: str, saved: bytes, tmp_path: Path
 ) -> None:
     host, client = registries.private.host, datacenter.clients[0]
     registries.private.serve("shop/web", "1", saved)
     status, events = ran(datacenter, tmp_path, f"{host}/shop/web:1", client)
     assert status == "failed"
-    assert f"Vault has no credentials for {host}: vault kv put kv/hashistack/registries/{host} username=NAME" in events
-    put = ("kv", "put", f"kv/hashistack/registries/{host}", "username=robot")
+    assert f"Vault has no credentials for {host}: vault kv put {place} username=NAME" in events
+    put = ("kv", "put", place, "username=robot")
     datacenter.vendor("vault", *put, f"password={registries.password}")
     status, events = ran(datacenter, tmp_path, f"{host}/shop/web:1", client)
     assert status == "complete", events
@@ -125,11 +134,10 @@ def test_credentials_come_from_vault_at_each_pull_and_are_kept_nowhere(
 
 
 def test_a_registry_with_another_ca_or_away_is_named_in_the_tasks_events(
-    datacenter: Datacenter, registries: Registries, ca_of_another: Machine, tmp_path: Path
+    datacenter: Datacenter, registries: Registries, place: str, ca_of_another: Machine, tmp_path: Path
 ) -> None:
     host = registries.private.host
-    put = ("kv", "put", f"kv/hashistack/registries/{host}", "username=robot", f"password={registries.password}")
-    datacenter.vendor("vault", *put)
+    datacenter.vendor("vault", "kv", "put", place, "username=robot", f"password={registries.password}")
     status, events = ran(datacenter, tmp_path, f"{host}/shop/web:1", ca_of_another)
     assert status == "failed"
     assert f'Failed to pull `{host}/shop/web:1`: Error response from daemon: Get "https://{host}/v2/"' in events

@@ -34,7 +34,9 @@ def rotated(docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPat
 def rotate(datacenter: Datacenter, *names: str) -> None:
     """Declares that these are to be rotated, by a value that none of them had; the next `up` does it."""
     arguments = datacenter.project.configuration().get("arguments", {})
-    datacenter.project.configure(arguments={**arguments, **dict.fromkeys(names, secrets.token_hex(2))})
+    # Begins with a letter: the engine reads 12e4 in YAML as a number, where PyYAML writes a text without quotes.
+    value = f"again-{secrets.token_hex(4)}"
+    datacenter.project.configure(arguments={**arguments, **dict.fromkeys(names, value)})
 
 
 def taken_up(datacenter: Datacenter) -> bool:
@@ -43,7 +45,10 @@ def taken_up(datacenter: Datacenter) -> bool:
         document = machine.role_document()
         held = json.loads(machine.sh("cat /run/hashistack/secrets.json"))
         rings = {"consul": CONSUL_RING} | ({"nomad": NOMAD_RING} if machine in datacenter.servers else {})
-        keys = {product: json.loads(machine.sh(f"cat {ring}")) for product, ring in rings.items()}
+        try:
+            keys = {product: json.loads(machine.sh(f"cat {ring}")) for product, ring in rings.items()}
+        except ValueError:
+            return False  # its agent is writing it
         if held != document or any(found != [document[f"{product}_gossip"]] for product, found in keys.items()):
             return False
     return True
@@ -78,7 +83,7 @@ def nomad_has_started_again(datacenter: Datacenter, before: dict[str, str]) -> N
 
     agents = {f"{machine.name} nomad" for machine in datacenter.machines()} & before.keys()
     # The servers take turns.
-    until(lambda: changed() == agents, 120, f"each Nomad has started again, and nothing else: {agents}")
+    until(lambda: changed() == agents, 240, lambda: f"each Nomad has started again, and nothing else: {changed()}")
     datacenter.healthy()
 
 
@@ -92,7 +97,7 @@ def test_everything_rotates_under_load(rotated: Datacenter, docker_client: docke
         rotate(datacenter, *ALL)
         project.run("up")
         datacenter = Datacenter(docker_client, project)
-        until(lambda: taken_up(datacenter), 120, "every machine has taken it up")
+        until(lambda: taken_up(datacenter), 240, "every machine has taken it up")
         nomad_has_started_again(datacenter, starts)
     assert asking.failed == []
     assert asking.asked > 100
@@ -102,7 +107,12 @@ def test_everything_rotates_under_load(rotated: Datacenter, docker_client: docke
     # The vendor's own commands, by what `hashistack env` says now.
     listed = datacenter.vendor("nomad", "operator", "gossip", "keyring", "list").split()
     assert [word for word in listed if word.endswith("=")] == [documents[1]["nomad_gossip"]]
-    assert f"{documents[1]['consul_gossip']} [5/5]" in datacenter.vendor("consul", "keyring", "-list")
+    # One that a busy machine keeps from answering in time is not counted.
+    until(
+        lambda: f"{documents[1]['consul_gossip']} [5/5]" in datacenter.vendor("consul", "keyring", "-list"),
+        60,
+        "all five have the key",
+    )
     assert "operator" in datacenter.vendor("vault", "token", "lookup")
     # No agent was refused in between, because the old ids work until the next rotation.
     assert refused(datacenter, documents[0]) == refused(datacenter, documents[1]) == set()
@@ -117,7 +127,7 @@ def test_everything_rotates_under_load(rotated: Datacenter, docker_client: docke
     rotate(datacenter, "rotate_tokens")
     project.run("up")
     datacenter = Datacenter(docker_client, project)
-    until(lambda: taken_up(datacenter), 120, "every machine has taken it up")
+    until(lambda: taken_up(datacenter), 240, "every machine has taken it up")
     nomad_has_started_again(datacenter, starts)
     documents.append(datacenter.servers[0].role_document())
     assert {name for name, value in documents[2].items() if documents[1][name] == value} == {
@@ -136,15 +146,15 @@ def test_servers_that_all_go_down_in_the_middle_of_a_rotation_end_it(
     before = servers[0].role_document()
     rotate(rotated, *ALL)
     with project.start("up") as process:
-        until(lambda: _another(servers[0], before), 60, "the document is there")
+        until(lambda: _another(servers[0], before), 120, "the document is there")
         for server in servers:
             server.container.kill()
         for server in servers:
             server.container.start()
-        said, _ = process.communicate(timeout=300)
+        said, _ = process.communicate(timeout=600)
     assert process.returncode == 0, said
     cut = Datacenter(docker_client, project)
-    until(lambda: taken_up(cut), 120, "every machine has taken it up")
+    until(lambda: taken_up(cut), 240, "every machine has taken it up")
     cut.healthy()
     assert refused(cut, cut.servers[0].role_document()) == set()
     assert "operator" in cut.vendor("vault", "token", "lookup")

@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from .datacenter import Datacenter
+from .impostor import REFUSAL_SECONDS
 
 
 def test_n1_plain_tcp_is_refused(datacenter: Datacenter) -> None:
@@ -20,7 +21,7 @@ def test_n1_plain_tcp_is_refused(datacenter: Datacenter) -> None:
 
 def _answer(ip: str, port: int, said: bytes) -> bytes:
     """What comes back before the other side hangs up; it must do so."""
-    with socket.create_connection((ip, port), timeout=5) as plain:
+    with socket.create_connection((ip, port), timeout=REFUSAL_SECONDS) as plain:
         plain.sendall(said)
         try:
             return plain.recv(1024)
