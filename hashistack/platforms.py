@@ -1,8 +1,10 @@
 """The platforms: the one list of them, and what the rest of hashistack asks of each.
 
-A platform is a folder with a `PlatformOperations` and a project to begin with (`template`), a line in `PLATFORMS`, the
-program `platform-<name>` for its machines (`machine/node/platform`) and an extra in pyproject.toml. Nothing else names
-a platform.
+A platform is a folder with a `PlatformOperations` and a project to begin with (`template`), a line in `PLATFORMS`,
+the program `platform-<name>` for its machines (`machine/node/platform`) and an extra in pyproject.toml. Besides, a
+cloud may have a seal in `spec/seal.py`, limits of names in `spec/names.py`, answers for tests of programs in
+`testing`, and its components among the names that `hashistack` exports. No command and nothing of `ops` names a
+platform.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""README.md's example is a program that works."""
+"""README.md's example is a program that works, and what it names is there."""
 
 from __future__ import annotations
 
@@ -28,3 +28,9 @@ def test_the_example_runs_and_is_twenty_lines(tmp_path: Path, monkeypatch: pytes
         "shop-batch": "LocalClientPool",
         "shop-ready": "LocalReady",
     }.items() <= made.items()
+
+
+def test_the_files_that_it_names_are_there() -> None:
+    named = set(re.findall(r"\b(?:examples|docs)/[\w./-]*\w", README.read_text()))
+    assert "examples/product/web.nomad.hcl" in named
+    assert [path for path in sorted(named) if not (README.parent / path).exists()] == []

@@ -1,4 +1,4 @@
-"""What a provider tells a machine: five facts. Everything else about a machine is the same everywhere."""
+"""What a provider tells a machine: a closed list of facts. Everything else about a machine is the same everywhere."""
 
 from __future__ import annotations
 
