@@ -10,4 +10,4 @@ class Refusal(HashistackError):
 
 
 class Interrupted(Refusal):
-    """The user pressed Ctrl-C while the engine was at work."""
+    """The user pressed Ctrl-C while the engine was at work. The command ends with code 130."""

@@ -26,6 +26,7 @@ from hashistack.cli.commands.report import report as report_command
 from hashistack.cli.commands.schema import schema as schema_command
 from hashistack.cli.commands.snapshot import app as snapshot
 from hashistack.cli.commands.toolchain import app as toolchain
+from hashistack.cli.errors import Interrupted
 from hashistack.cli.examples import EXAMPLES
 from hashistack.cli.options import (
     AcceptOption,
@@ -314,4 +315,4 @@ def main() -> None:
         if not (told := expected(error)):
             raise  # a bug of ours shows its trace
         print(f"hashistack: {told}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(_INTERRUPTED if isinstance(told, Interrupted) else 2)

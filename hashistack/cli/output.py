@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from enum import StrEnum
 from types import TracebackType
@@ -41,6 +41,7 @@ class Show:
         self._status: Status | None = None
         self._shown_at = 0.0
         self._now = ""
+        self._writing = threading.Lock()
 
     def __enter__(self) -> Show:
         if self.output is Output.TEXT and self.console.is_terminal:
@@ -94,8 +95,9 @@ class Show:
         over = threading.Event()
 
         def tick() -> None:
-            while not over.wait(TICK_SECONDS):
-                self.idle(time.monotonic() - began, "looking")
+            with suppress(BrokenPipeError):  # told by what the work itself says next
+                while not over.wait(TICK_SECONDS):
+                    self.idle(time.monotonic() - began, "looking")
 
         ticker = threading.Thread(target=tick, daemon=True)
         ticker.start()
@@ -107,12 +109,15 @@ class Show:
 
     def event(self, data: dict[str, Any]) -> None:
         """One object for programs, as it is."""
-        print(json.dumps(data), flush=True)
+        # In one piece, also beside the thread that keeps the clock running.
+        with self._writing:
+            sys.stdout.write(json.dumps(data) + "\n")
+            sys.stdout.flush()
 
     def say(self, text: str) -> None:
         """A remark outside the clock."""
         if self.output is Output.JSON:
-            print(json.dumps({"event": "say", "text": text}), flush=True)
+            self.event({"event": "say", "text": text})
         else:
             self.console.print(f"   {text}", markup=False)
 
@@ -131,4 +136,4 @@ class Show:
         self._shown_at = seconds
         data.pop("kind", None)
         data["seconds"] = round(data["seconds"], 1)
-        print(json.dumps(data), file=sys.stdout, flush=True)
+        self.event(data)

@@ -85,6 +85,13 @@ def test_ctrl_c_says_how_to_go_on() -> None:
     assert done.stderr == "hashistack: interrupted. Repeating the same command goes on from here.\n"
 
 
+def test_ctrl_c_that_ended_the_engine_is_code_130_too() -> None:
+    ends = "from hashistack.cli.commands import status; from hashistack.cli.errors import Interrupted"
+    ends += "\ndef doctor(*given): raise Interrupted('interrupted; what was made is kept')\nstatus.doctor = doctor\n"
+    done = subprocess.run([*HASHISTACK[:2], f"{ends}{HASHISTACK[2]}", "doctor"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "hashistack: interrupted; what was made is kept\n")
+
+
 def test_down_asks_before_it_destroys(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
     done = run("down", "-C", str(tmp_path))

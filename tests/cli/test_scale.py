@@ -22,6 +22,7 @@ from hashistack.ops.api.connection import Connection, Endpoint, Pool
 from hashistack.ops.api.placed import Placed
 from hashistack.ops.rollout.fleet import Fleet, Machine
 from hashistack.ops.rollout.fleet import Pool as Seen
+from hashistack.ops.rollout.ignored_jobs import VARIABLE
 from hashistack.ops.rollout.observer import Observation
 from hashistack.spec import ClusterSpec, SpecError
 
@@ -60,6 +61,8 @@ class Stack:
         self.did: list[str] = []
         self.placed: tuple[Placed, ...] = ()
         self.scaled: Mapping[str, int] = {}
+        self.outdated: set[str] = set()
+        self.node_pools: dict[tuple[str, str], str] = {}
 
     def declared(self, configuration: Data) -> Data:
         spec = ClusterSpec.parse(self.program(copy.deepcopy(configuration)))
@@ -101,7 +104,8 @@ class Stack:
     def look(self, connection: Connection) -> Observation:
         pools = []
         for pool, now in zip(connection.pools, self.connection().pools, strict=True):
-            machines = tuple(Machine(f"{pool.name}-{number}", pool.bundle) for number in range(1, now.count + 1))
+            bundle = "before" if pool.name in self.outdated else pool.bundle
+            machines = tuple(Machine(f"{pool.name}-{number}", bundle) for number in range(1, now.count + 1))
             count = max(pool.count, self.scaled.get(pool.name, 0))
             pools.append(Seen(pool.name, pool.role, count, pool.bundle, pool.policy, machines))
         return Observation(Fleet(tuple(pools)), placed=self.placed)
@@ -117,7 +121,9 @@ def stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Stac
 
     def made(program: Callable[[Data], Data] = example, **configuration: Any) -> Stack:
         stack = Stack(tmp_path, program, **configuration)
-        nomad = SimpleNamespace(writers=lambda: {("default", "db")}, host_volumes=dict)
+        nomad = SimpleNamespace(
+            writers=lambda: {("default", "db")}, host_volumes=dict, node_pools=lambda: stack.node_pools
+        )
 
         class Cluster:
             def __init__(self, connection: Connection) -> None:
@@ -218,6 +224,19 @@ def test_a_smaller_number_says_what_work_moves_and_whose_data_is_gone(stack: Cal
     told = scale(shop, "web=1", "--dry-run").output
     assert "work that moves: default/alone" in told
     assert "host volumes are gone with their machine, and so are the data of: default/db" in told
+
+
+@pytest.mark.parametrize("arguments", [("web=3",), ("web=3", "--dry-run")])
+def test_what_a_rollout_would_not_begin_for_is_refused_before_anything_changes(
+    stack: Callable[..., Stack], monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv(VARIABLE, "")
+    shop = stack(cluster=POOLS)
+    shop.outdated, shop.placed = {"web"}, (allocation("db", "web-1"),)
+    text = refused(shop, *arguments)
+    assert "host volumes are gone with their machine, and so are the data of: default/db" in text
+    assert "--ignore-job" in text
+    assert scale(shop, *arguments, "--ignore-job", "default/db").exit_code == int("--dry-run" in arguments)
 
 
 def test_what_autoscaling_has_made_stays_and_is_said(stack: Callable[..., Stack]) -> None:

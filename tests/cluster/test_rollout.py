@@ -163,6 +163,16 @@ def system_jobs_stop_last(datacenter: Datacenter) -> dict[str, bool]:
     }
 
 
+def nothing_to_do(datacenter: Datacenter) -> None:
+    """A rollout would do nothing. One that waits for a machine which is not well, as on a busy host, would do that."""
+
+    def said() -> bool:
+        with datacenter.project.start("rollout", "--dry-run") as process:
+            return "all machines are as declared" in process.communicate()[0]
+
+    until(said, 120, "every machine is as declared, and well")
+
+
 def test_a_dry_run_says_all_and_changes_nothing(rolled: Datacenter) -> None:
     before = {machine.container.id for machine in rolled.machines()}
     to = [word for product, version in NEW.items() for word in ("--to", f"{product}={version}")]
@@ -179,12 +189,7 @@ def test_a_dry_run_says_all_and_changes_nothing(rolled: Datacenter) -> None:
         (("--to", "pulumi=3.0.0"), "PRODUCT=VERSION"),
     ):
         assert why in rolled.project.run("upgrade", *refused, code=2)
-
-    def nothing_to_do() -> bool:
-        with rolled.project.start("rollout", "--dry-run") as process:
-            return "all machines are as declared" in process.communicate()[0]
-
-    until(nothing_to_do, 120, "every machine is well, which one of a busy host is not at each moment")
+    nothing_to_do(rolled)
     assert {machine.container.id for machine in rolled.machines()} == before
 
 
@@ -258,8 +263,7 @@ def test_all_three_products_on_every_machine_under_load_killed_and_resumed(
     assert stops
     assert all(stops.values()), stops
     assert versions(after) == {product: {version} for product, version in NEW.items()}
-    # A machine that is not well for a moment is waited for, which is something to do.
-    until(lambda: "nothing to do" in rolled.project.run("rollout"), 60, "all are well")
+    nothing_to_do(rolled)
     # Going back is no plan of ours where the vendor has none.
     assert "cannot be downgraded" in rolled.project.run("upgrade", "--to", "nomad=1.10.5", code=2)
 

@@ -203,7 +203,7 @@ def test_where_the_apis_are_silent_the_platforms_machines_are_drawn(
     live: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def silent(self: Observer) -> Observation:
-        raise ApiError("consul", "GET", "/v1/health", None, "refused")
+        raise ApiError("consul", "GET", "/v1/health", None, "refused\n\x1b[1mby a proxy")
 
     monkeypatch.setattr(Observer, "look", silent)
     data = json.loads(live("-o", "json").output)
@@ -211,6 +211,7 @@ def test_where_the_apis_are_silent_the_platforms_machines_are_drawn(
     assert states == {"server": ["running", "missing", "missing"], "web": ["stopped", "missing", "missing"]}
     assert len(data["notes"]) == 1
     assert data["notes"][0].startswith("only the platform was asked: ")
+    assert data["notes"][0].isprintable() and data["notes"][0].endswith("refused [1mby a proxy")
 
 
 @pytest.mark.parametrize(

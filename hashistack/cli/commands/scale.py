@@ -147,7 +147,7 @@ def _write(
 def _declared(engine: Engine, connection: Connection, show: Show, config_file: Path | None = None) -> Mapping[str, Any]:
     """The specification that the program declares, out of a preview. Raises Refusal with what `up` would refuse."""
     from hashistack import platforms
-    from hashistack.cli.errors import Refusal
+    from hashistack.cli.errors import Interrupted, Refusal
     from hashistack.cli.events import Condenser
 
     condenser, found, types = Condenser(), list[Mapping[str, Any]](), platforms.specifications()
@@ -161,7 +161,7 @@ def _declared(engine: Engine, connection: Connection, show: Show, config_file: P
     with show:
         ended = engine.run("preview", on_event, lambda seconds: show.idle(seconds, "asking the program"), config_file)
     if ended.interrupted:
-        raise Refusal("interrupted; nothing was changed")
+        raise Interrupted("interrupted; nothing was changed")
     if ended.code:
         told = condenser.errors or [line for line in ended.output.splitlines() if line.strip()][-8:]
         raise Refusal("\n".join(["nothing was changed:", *told]))
@@ -204,14 +204,21 @@ def _in_the_program(project: Project, pools: Sequence[str], beside: str = "") ->
 
 
 def _planned(connection: Connection, wanted: Mapping[str, int], show: Show) -> bool:
-    """Show what `up` will do, and what it does to the work; answers whether there is something to do."""
+    """Show what `up` will do, and what it does to the work; answers whether there is something to do.
+
+    Raises:
+        Refusal: `up` would not begin, for the work that it would harm.
+    """
     from hashistack.cli.commands.rollout import as_data, cost, told
+    from hashistack.cli.errors import Refusal
     from hashistack.cli.stopped import borne, reached
     from hashistack.ops.rollout.disruptions import LOSING, disruptions, losing
     from hashistack.ops.rollout.event_recorder import SINGLE
+    from hashistack.ops.rollout.ignored_jobs import ignored_jobs
     from hashistack.ops.rollout.leaving import leaving, marked, moving
     from hashistack.ops.rollout.observer import Observer
     from hashistack.ops.rollout.plan import plan
+    from hashistack.ops.rollout.preparation import harmed, refusal
     from hashistack.platforms import driver
 
     pools = tuple(replace(pool, count=wanted.get(pool.name, pool.count)) for pool in connection.pools)
@@ -222,7 +229,9 @@ def _planned(connection: Connection, wanted: Mapping[str, int], show: Show) -> b
         seen = borne(resized, observer.look)
         nomad = cluster.nomad
         writers, volumes = borne(resized, lambda: (nomad.writers(), nomad.host_volumes()))
-    whole = plan(seen.fleet)
+        whole = plan(seen.fleet)
+        outdated = losing(seen, seen.fleet, writers, volumes) if whole.pools else []
+        refused = refusal(*borne(resized, lambda: harmed(cluster, seen, outdated, ignored_jobs())))
     names = leaving(whole, seen.fleet)
     going = marked(seen.fleet, names)
     work, alone, lost = (
@@ -245,4 +254,6 @@ def _planned(connection: Connection, wanted: Mapping[str, int], show: Show) -> b
         lines += [f"{text}: {', '.join(found)}"] if found else []
     data = {**as_data(whole), "sizes": {name: new for name, (_, new) in sizes.items()}, "leaving": sorted(names)}
     show.data({"event": "plan", **data, "moving": work, "single": alone, "losing": lost}, "\n".join(lines))
+    if refused:
+        raise Refusal(*refused)
     return bool(whole.pools)

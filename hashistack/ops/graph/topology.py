@@ -137,7 +137,9 @@ def of_fleet(
         for pool in fleet.pools
     )
     stale = [f"{name} is gone, and still listed" for name in fleet.stale_members]
-    notes = ([f"only the platform was asked: {silent}"] if silent else []) + stale
+    # In one line, whatever an API or a server before it has said.
+    said = "".join(letter for letter in " ".join(silent.split()) if letter.isprintable())
+    notes = ([f"only the platform was asked: {said}"] if said else []) + stale
     return Topology(
         connection.name, connection.provider, connection.datacenter, connection.versions, pools, tuple(notes)
     )

@@ -18,7 +18,7 @@ from hashistack.ops.api.lock import Lock
 from hashistack.ops.rollout import steps as step
 from hashistack.ops.rollout import stop
 from hashistack.ops.rollout.clock import Clock
-from hashistack.ops.rollout.disruptions import HOMELESS, LOSING, disruptions
+from hashistack.ops.rollout.disruptions import disruptions
 from hashistack.ops.rollout.driver import PoolDriver
 from hashistack.ops.rollout.event_log import stamp
 from hashistack.ops.rollout.event_recorder import EventRecorder
@@ -26,7 +26,7 @@ from hashistack.ops.rollout.events import Event, ResultEvent
 from hashistack.ops.rollout.fleet import Machine, Pool
 from hashistack.ops.rollout.observer import Observation, Observer
 from hashistack.ops.rollout.plan import next_steps
-from hashistack.ops.rollout.preparation import Preparation, prepare
+from hashistack.ops.rollout.preparation import Preparation, prepare, refusal
 from hashistack.ops.rollout.regressions import REMEDY, Regressions, stopped
 from hashistack.ops.rollout.steps import Step
 from hashistack.ops.snapshots.save import save
@@ -161,16 +161,8 @@ class Rollout:
                 self._clock.wait(self._cancelled, POLL_SECONDS)
 
     def _begin(self, seen: Observation, prepared: Preparation) -> None:
-        if prepared.homeless:
-            raise RolloutFailed(
-                f"{HOMELESS}: {', '.join(prepared.homeless)}",
-                "give the pool that they run on this `node_pool`, register them with another one, or --ignore-job",
-            )
-        if prepared.losing:
-            raise RolloutFailed(
-                f"{LOSING}: {', '.join(prepared.losing)}",
-                "copy the data elsewhere (docs/jobs.md), then --ignore-job with each of these names",
-            )
+        if refused := refusal(prepared.homeless, prepared.losing):
+            raise RolloutFailed(*refused)
         name, alone = self._cluster.connection.name, disruptions(seen.placed, seen.fleet)
         self._recorder.begin(name, seen, prepared.plan, alone)
         for warning in prepared.warnings:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.rollout import steps as step
-from hashistack.ops.rollout.disruptions import LOSING, homeless, losing
+from hashistack.ops.rollout.disruptions import HOMELESS, LOSING, homeless, losing
 from hashistack.ops.rollout.driver import PoolDriver
 from hashistack.ops.rollout.failed_moves import title
 from hashistack.ops.rollout.observer import Observation
@@ -30,6 +30,33 @@ class Preparation:
     warnings: list[str]
 
 
+def harmed(
+    cluster: Cluster, seen: Observation, lost: Collection[str], ignored: Collection[str]
+) -> tuple[list[str], list[str]]:
+    """Whom a rollout would leave without a place, and whose data would be gone, as `Preparation` has them.
+
+    lost: as `disruptions.losing` has them. Raises ApiError.
+    """
+    counted = {job: pool for job, pool in cluster.nomad.node_pools().items() if "/".join(job) not in ignored}
+    stranded = homeless(cluster.connection, seen.fleet, seen.nodes.values(), counted)
+    return stranded, [one for one in lost if one.partition(" (")[0] not in ignored]
+
+
+def refusal(stranded: Collection[str], kept: Collection[str]) -> tuple[str, str] | None:
+    """Why a rollout does not begin, and what to do; None where nobody is harmed."""
+    if stranded:
+        return (
+            f"{HOMELESS}: {', '.join(stranded)}",
+            "give the pool that they run on this `node_pool`, register them with another one, or --ignore-job",
+        )
+    if kept:
+        return (
+            f"{LOSING}: {', '.join(kept)}",
+            "copy the data elsewhere (docs/jobs.md), then --ignore-job with each of these names",
+        )
+    return None
+
+
 def prepare(
     cluster: Cluster, driver: PoolDriver, seen: Observation, ignored: Collection[str], now: float
 ) -> Preparation:
@@ -42,10 +69,8 @@ def prepare(
     whole, nomad = plan(seen.fleet), cluster.nomad
     for pool in {one.pool: one for steps in whole.rounds for one in steps if isinstance(one, step.Grow)}:
         driver.check(pool)  # a pool without surge is made smaller before it grows
-    counted = {job: pool for job, pool in nomad.node_pools().items() if "/".join(job) not in ignored}
-    stranded = homeless(cluster.connection, seen.fleet, seen.nodes.values(), counted)
     lost = losing(seen, seen.fleet, nomad.writers(), nomad.host_volumes()) if whole.pools else []
-    kept = [one for one in lost if one.partition(" (")[0] not in ignored]
+    stranded, kept = harmed(cluster, seen, lost, ignored)
     if stranded or kept:
         return Preparation(whole, stranded, kept, [])
     driver.ensure_api()
