@@ -317,6 +317,39 @@ def test_a_machine_that_leaves_says_so_again_and_again(machine: Sandbox, aws: Aw
     assert set(machine.read("/tmp/slept").split()) == {"60"}
 
 
+HEARTBEAT = "RecordLifecycleActionHeartbeat"
+THROTTLED = "<ErrorResponse><Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>"
+DENIED = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not authorized</Message></Error></ErrorResponse>"
+MISHAPS: dict[str, tuple[str, int, str]] = {
+    # The part that fails: the end of a path of the metadata service, or an operation.
+    "no token": ("/api/token", 503, ""),
+    "no id": ("/instance-id", 503, ""),
+    "no credentials": ("/security-credentials/web", 500, ""),
+    "throttled": (HEARTBEAT, 400, THROTTLED),
+    "denied": (HEARTBEAT, 403, DENIED),
+    "cut off": (HEARTBEAT, 0, ""),
+}
+
+
+@pytest.mark.parametrize("mishap", MISHAPS)
+def test_a_machine_that_leaves_goes_on_saying_so_after_what_failed_once(
+    machine: Sandbox, aws: Aws, start: Start, mishap: str
+) -> None:
+    """Nobody starts it again: its group would end the machine in the middle of its drain."""
+    machine.stand_in("sleep", "exec /usr/bin/sleep 0.1")
+    aws.waiting.add((ASG, HOOKS["let_go"], aws.instances["127.0.0.1"].id))
+    failing, status, body = MISHAPS[mishap]
+    left = [failing]
+    if failing == HEARTBEAT:
+        aws.faults.append(Fault(left.pop(), status, body))
+    aws.metadata.outage = lambda _, path: status if left and path.endswith(left[0]) and left.pop() else None
+    process = start(PLATFORM, "hold")
+    wait_for(lambda: aws.heartbeats >= 2 or process.poll() is not None)
+    assert process.poll() is None
+    assert (left, aws.faults) == ([], []), "it did fail"
+    assert len([line for line in machine.said() if LINE.fullmatch(f"{line}\n")]) == len(machine.said()) == 1
+
+
 @pytest.mark.parametrize("verb", HOOKS)
 def test_an_instance_in_no_group_asks_nobody_to_go_on(machine: Sandbox, aws: Aws, verb: str) -> None:
     aws.instances["127.0.0.1"].tags.clear()
