@@ -33,10 +33,9 @@ _KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
 
 
 def hook_seconds(policy: UpgradePolicy) -> int:
-    """How long a termination may be held: the policy's `hook_timeout`.
+    """How long a machine that is taken away asks its group for more time: the policy's `hook_timeout`.
 
-    Not what its drain takes: machines keep the deadlines that they were born with, and a policy that is made shorter
-    would cut them off.
+    It is told so at birth, with the deadlines of its drain: a change holds for the machines that come after it.
     """
     return round(seconds(policy.hook_timeout))
 

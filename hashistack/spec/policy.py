@@ -33,7 +33,9 @@ class UpgradePolicy(Section):
     max_kill_timeout: Duration = "30s"
     """Longest time an allocation may take to stop; it comes on top of `drain_deadline`."""
     hook_timeout: Annotated[Duration, within("30s", "48h")] = "2h"
-    """How long the platform holds a machine that it wants to take away: the budget for drain and stop."""
+    """How long a machine that is taken away is waited for, whatever it is at: drain and stop have to fit in. On AWS it
+    asks its group for more time until then. On Google Cloud, which waits an hour, and locally it only bounds the
+    drain."""
 
     def overridden_by(self, other: UpgradePolicy | None) -> UpgradePolicy:
         """This policy with the fields that were given in the other one."""

@@ -13,7 +13,7 @@ from hashistack.aws import Volume, WarmPool
 
 from .cases import cluster, program
 from .conftest import planned
-from .plan import Plan, plan
+from .plan import Plan, plan, user_data
 
 
 def _group(made: Plan, pool: str) -> Mapping[str, Any]:
@@ -87,6 +87,15 @@ def test_a_shorter_drain_cuts_off_no_machine_that_was_told_a_longer_one() -> Non
     before, after = (cluster({"upgrade": {"drain_deadline": drain}}) for drain in ("1h", "5m"))
     for made in (before, after):
         assert {hook.inputs["heartbeatTimeout"] for hook in made.of("LifecycleHook")} == {900, 300}
+
+
+def test_a_machine_is_told_its_pools_hook_timeout() -> None:
+    """How long it asks its group for more time: the platform's verb `hold`."""
+    pool = {"name": "slow", "upgrade": {"hook_timeout": "4h"}}
+    made = cluster({"upgrade": {"hook_timeout": "3h"}, "clients": [pool]})
+    told = {name: user_data(made.one("LaunchTemplate", name)) for name in ("server", "slow")}
+    assert "\nHS_HOOK_TIMEOUT=10800\n" in told["server"]
+    assert "\nHS_HOOK_TIMEOUT=14400\n" in told["slow"]
 
 
 def test_a_pool_of_one_type_on_demand_has_no_mixed_instances() -> None:

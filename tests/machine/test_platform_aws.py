@@ -35,6 +35,7 @@ def machine(machine: Sandbox, aws: Aws) -> Sandbox:
         "HS_POOL": "web",
         "HS_REGION": REGION,
         "HS_BUCKET": BUCKET,
+        "HS_HOOK_TIMEOUT": "7200",
         "HS_SECRET_SERVER": arns["server"],
         "HS_SECRET_VAULT_INIT": arns["vault-init"],
         "AWS_ENDPOINT_URL": aws.url,
@@ -350,6 +351,25 @@ def test_a_machine_that_leaves_goes_on_saying_so_after_what_failed_once(
     assert len([line for line in machine.said() if LINE.fullmatch(f"{line}\n")]) == len(machine.said()) == 1
 
 
+def test_a_machine_that_hangs_while_it_leaves_says_so_no_longer_than_its_hook_timeout(
+    machine: Sandbox, aws: Aws, start: Start
+) -> None:
+    """However often it begins anew."""
+    machine.stand_in("sleep", "exec /usr/bin/sleep 0.1")
+    later = "$(/usr/bin/date -d @$(($(/usr/bin/date +%s) + 7200)))"
+    machine.stand_in("date", f'[ ! -e /tmp/later ] || set -- -d "{later}" "$@"; exec /usr/bin/date "$@"')
+    aws.waiting.add((ASG, HOOKS["let_go"], aws.instances["127.0.0.1"].id))
+    first = start(PLATFORM, "hold")
+    wait_for(lambda: aws.heartbeats >= 2)
+    first.kill()
+    first.wait()
+    machine.write("/tmp/later", "")
+    held = aws.heartbeats
+    said = run(machine, "hold")
+    assert said == "hashistack: its hook_timeout is over: this machine asks for no more time\n"
+    assert aws.heartbeats == held
+
+
 @pytest.mark.parametrize("verb", HOOKS)
 def test_an_instance_in_no_group_asks_nobody_to_go_on(machine: Sandbox, aws: Aws, verb: str) -> None:
     aws.instances["127.0.0.1"].tags.clear()
@@ -371,6 +391,20 @@ def test_in_a_warm_pool_a_machine_waits_to_be_wanted(machine: Sandbox, aws: Aws,
     instance.lifecycle_state = "InService"
     assert process.wait(timeout=20) == 0
     assert aws.operations == ["CompleteLifecycleAction"] * 2
+
+
+def test_a_machine_in_a_warm_pool_is_not_wanted_because_the_metadata_do_not_answer(
+    machine: Sandbox, aws: Aws, start: Start
+) -> None:
+    machine.stand_in("sleep", "exec /usr/bin/sleep 0.1")
+    instance, asked = aws.instances["127.0.0.1"], aws.metadata.requests
+    instance.lifecycle_state = "Warmed:Stopped"
+    aws.metadata.outage = lambda _, path: 503 if len(asked) < 4 else None
+    process = start(PLATFORM, "await_service")
+    wait_for(lambda: "CompleteLifecycleAction" in aws.operations or process.poll() is not None)
+    assert process.poll() is None
+    instance.lifecycle_state = "InService"
+    assert process.wait(timeout=20) == 0
 
 
 @pytest.mark.parametrize("state", ["Pending", "InService", None])

@@ -11,11 +11,12 @@ import pulumi
 from hashistack.aws.access.artifacts import AwsArtifacts
 from hashistack.aws.access.seal import AwsSeal
 from hashistack.aws.access.secrets import AwsSecrets
+from hashistack.aws.checks import hook_seconds
 from hashistack.aws.network.dns import AwsDns
 from hashistack.aws.network.network import AwsNetwork
 from hashistack.aws.pools.first_fetch import START
 from hashistack.aws.pools.platform import platform
-from hashistack.cloud.machine_boot import Boot, BootInputs, boot
+from hashistack.cloud.machine_boot import Boot, BootInputs, boot, upgrade
 from hashistack.machine.bundle import Binary
 from hashistack.machine.roles import SERVER
 from hashistack.spec import ClusterSpec
@@ -48,6 +49,7 @@ class Boots:
                 environment={
                     "HS_REGION": self.region,
                     "HS_BUCKET": bucket,
+                    "HS_HOOK_TIMEOUT": f"{hook_seconds(upgrade(self.spec, pool))}",
                     "HS_SECRET_SERVER" if server else "HS_SECRET_CLIENT": secret,
                     **({"HS_SECRET_VAULT_INIT": vault_init} if server else {}),
                 },
