@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Callable, Mapping
 from difflib import unified_diff
 from pathlib import Path
@@ -12,6 +13,10 @@ from hypothesis import settings
 
 settings.register_profile("any-host", deadline=None)  # how busy the host is says nothing about the code
 settings.load_profile("any-host")
+
+# Whoever runs the tests in the background has them ignore Ctrl-C, and all that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
+from hashistack.errors import HashistackError
+
 KEEPS: Final = ("never", "failed", "always")
 Scope = Literal["session", "package", "module", "class", "function"]
 
@@ -50,7 +52,7 @@ OPTIONS: Final = (
 )
 
 
-class BadOption(ValueError):
+class BadOption(HashistackError):
     """An option's value that can't be; the text says which and what can."""
 
 

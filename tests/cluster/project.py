@@ -106,8 +106,7 @@ class Project:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Starts `hashistack ARGUMENTS -C project`; standard error goes to standard output."""
         return subprocess.Popen(
-            # As from a terminal: whoever runs the tests in the background has them ignore Ctrl-C.
-            ["env", "--default-signal=INT", HASHISTACK, *arguments, "-C", self.directory, "--stack", STACK],
+            [HASHISTACK, *arguments, "-C", self.directory, "--stack", STACK],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -159,7 +159,8 @@ def test_who_uses_no_fixture_loads_nothing(tests: Suite) -> None:
     done = tests.run("-s")
     done.assert_outcomes(passed=1)
     done.stdout.re_match_lines([r".*HEAVY$"])
-    ours = {"hashistack", "hashistack.lazy", "hashistack.testing", "hashistack.testing.options", PLUGIN}
+    testing = ("hashistack.testing", "hashistack.testing.options", PLUGIN)
+    ours = {"hashistack", "hashistack.errors", "hashistack.lazy", *testing}
     (line,) = [line for line in done.outlines if "OURS" in line]
     assert set(line.partition("OURS")[2].split()) == ours
     assert not tests.state.exists()
