@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -21,6 +21,10 @@ _NAMES = 50
 _PAGE = 1000
 """Instances in one answer, the most that EC2 gives."""
 _PRESENT = ("pending", "running", "shutting-down", "stopping", "stopped")
+_OFF = ("stopping", "stopped", "shutting-down", "terminated")
+_LISTED_WITHIN = timedelta(minutes=5)
+"""How long EC2 may take to list an instance that is there.
+https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html"""
 _GOING = ("Terminating", "Terminated", "Detaching", "Detached")
 
 
@@ -121,20 +125,35 @@ def _warm(autoscaling: AutoScalingClient, group: Group) -> dict[str, str]:
 
 
 def let_go_of_dead(ec2: EC2Client, autoscaling: AutoScalingClient, group: Group) -> None:
-    """Have the group wait no longer, at either hook, for instances that don't run and so can't end the wait."""
+    """Have the group wait no longer, at either hook, for instances that are off and so can't end the wait.
+
+    One that EC2 does not list is gone, unless its group started or ended it just now: EC2 lists it a little later.
+    """
     lifecycles = {**group.lifecycles, **_warm(autoscaling, group)}
     waiting = {instance: lifecycle for instance, lifecycle in lifecycles.items() if lifecycle.endswith(":Wait")}
     if not waiting:
         return
-    alive: Any = [
-        {"Name": "instance-id", "Values": list(waiting)},
-        {"Name": "instance-state-name", "Values": ["pending", "running"]},
-    ]
-    pages = ec2.get_paginator("describe_instances").paginate(Filters=alive)
-    running = {one["InstanceId"] for page in pages for found in page["Reservations"] for one in found["Instances"]}
+    pages = ec2.get_paginator("describe_instances").paginate(Filters=[{"Name": "instance-id", "Values": list(waiting)}])
+    found = [one for page in pages for several in page["Reservations"] for one in several["Instances"]]
+    states = {one["InstanceId"]: one["State"]["Name"] for one in found}
+    unlisted = {*waiting} - {*states}
+    dead = {instance for instance, state in states.items() if state in _OFF} | unlisted
+    if unlisted:
+        recent = " ".join(_recent_activities(autoscaling, group.name))
+        dead -= {instance for instance in unlisted if instance in recent}
     for instance, lifecycle in waiting.items():
-        if instance not in running:
+        if instance in dead:
             let_go(autoscaling, group.name, instance, launched=lifecycle.endswith("Terminating:Wait"))
+
+
+def _recent_activities(autoscaling: AutoScalingClient, group: str) -> Iterator[str]:
+    """What the group did within `_LISTED_WITHIN`, as "Launching a new EC2 instance: i-0123456789abcdef0"."""
+    since = datetime.now(UTC) - _LISTED_WITHIN
+    for page in autoscaling.get_paginator("describe_scaling_activities").paginate(AutoScalingGroupName=group):
+        for one in page["Activities"]:  # the newest first
+            if one["StartTime"] < since:
+                return
+            yield one["Description"]
 
 
 def let_go(autoscaling: AutoScalingClient, group: str, instance: str, launched: bool = True) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -484,6 +485,57 @@ def test_a_machine_that_ended_before_it_was_well_makes_room_for_the_next(cluster
     assert lifecycle.calls == [
         ("complete", {"id": instance_id(ended), "hook": "hashistack-launch", "result": "ABANDON"})
     ]
+
+
+@pytest.mark.parametrize("hook", ["Pending:Wait", "Terminating:Wait"])
+@pytest.mark.parametrize(("minutes", "gone"), [(1, False), (10, True)])
+def test_a_machine_that_ec2_does_not_list_is_waited_for_while_it_may_be_new(
+    cluster: Site, lifecycle: Lifecycle, hook: str, minutes: int, gone: bool
+) -> None:
+    """EC2 lists a new machine a little later than its group does."""
+    done, listed = "Launching" if hook == "Pending:Wait" else "Terminating", names(cluster, "web")[0]
+    lifecycles = {instance_id(listed): hook, "i-0unlisted": hook}
+    group = asg.Group("g", 0, 2, 4, ("lt", "1"), lifecycles=lifecycles)
+    autoscaling = boto3.client("autoscaling", region_name=REGION)
+    with Stubber(autoscaling) as stub:
+        one = {
+            "ActivityId": "1",
+            "AutoScalingGroupName": "g",
+            "Cause": "c",
+            "StatusCode": "MidLifecycleAction",
+            "Description": f"{done} a new EC2 instance: i-0unlisted",
+            "StartTime": datetime.now(UTC) - timedelta(minutes=minutes),
+        }
+        stub.add_response("describe_scaling_activities", {"Activities": [one]}, {"AutoScalingGroupName": "g"})
+        if gone:
+            asked = {
+                "LifecycleHookName": f"hashistack-{'launch' if done == 'Launching' else 'terminate'}",
+                "AutoScalingGroupName": "g",
+                "InstanceId": "i-0unlisted",
+                "LifecycleActionResult": "ABANDON" if done == "Launching" else "CONTINUE",
+            }
+            stub.add_response("complete_lifecycle_action", {}, asked)
+        asg.let_go_of_dead(cluster.ec2, autoscaling, group)
+        stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize("state", ["stopping", "stopped", "shutting-down", "terminated"])
+def test_a_machine_that_ec2_lists_as_off_is_let_go_of(aws: boto3.Session, state: str) -> None:
+    group = asg.Group("g", 0, 1, 4, ("lt", "1"), lifecycles={"i-1": "Pending:Wait", "i-2": "Pending:Wait"})
+    ec2, autoscaling = aws.client("ec2"), aws.client("autoscaling")
+    with Stubber(ec2) as listed, Stubber(autoscaling) as told:
+        found = [{"InstanceId": "i-1", "State": {"Name": state}}, {"InstanceId": "i-2", "State": {"Name": "pending"}}]
+        filters = [{"Name": "instance-id", "Values": ["i-1", "i-2"]}]
+        listed.add_response("describe_instances", {"Reservations": [{"Instances": found}]}, {"Filters": filters})
+        asked = {
+            "LifecycleHookName": "hashistack-launch",
+            "AutoScalingGroupName": "g",
+            "InstanceId": "i-1",
+            "LifecycleActionResult": "ABANDON",
+        }
+        told.add_response("complete_lifecycle_action", {}, asked)
+        asg.let_go_of_dead(ec2, autoscaling, group)
+        told.assert_no_pending_responses()
 
 
 def test_a_stopped_machine_of_a_warm_pool_is_let_go_of_too(cluster: Site) -> None:
