@@ -56,3 +56,8 @@ def expected(error: BaseException) -> HashistackError | None:
         place = f"{error.filename}: " if error.filename else ""
         return HashistackError(f"{place}{error.strerror}", _SYSTEM[error.errno])
     return None
+
+
+def told(error: Exception) -> str:
+    """Any error in a line for a summary, by who goes on after it: a bug of ours says its kind."""
+    return str(expected(error) or f"{type(error).__name__}: {error}")

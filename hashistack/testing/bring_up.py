@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from hashistack.cli.templates import files, templates
 from hashistack.component.tenure import TTL, tenure
 from hashistack.errors import HashistackError
 from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.connection import Connection
 from hashistack.platforms import running
 from hashistack.spec.cluster import ClusterSpec
 from hashistack.testing.running_cluster import RunningCluster
@@ -45,7 +47,7 @@ class HostClusters:
         ClusterSpec.parse(wanted)  # what is wrong with it is told before anything is made
         project = _project(place)
         for name, text in files(next(iter(templates().values())), NAME).items():
-            (place / name).write_text(text, encoding="utf-8")
+            _put(place / name, text)
         with own_state():
             _configure(project, cluster=wanted, keepOnFailure=keep_on_failure)
             _wait_for_orphan(project)
@@ -53,7 +55,8 @@ class HostClusters:
                 up(project, Show(Output.TEXT), ttl=self._ttl)
             except Interrupted:
                 raise KeyboardInterrupt from None  # the engine has ended in order; now the run of tests ends
-            return RunningCluster(project, Engine(project, print).connection(), self._timeout, harm=harm)
+            connection = Engine(project, print).connection()
+        return self._own(project, connection, harm)
 
     def find(self, place: Path, *, harm: bool) -> RunningCluster | None:
         project = _project(place)
@@ -64,7 +67,7 @@ class HostClusters:
                 well = look(cluster)["healthy"]
         except HashistackError:
             return None  # `make` repairs it, or says what is wrong
-        return RunningCluster(project, connection, self._timeout, harm=harm) if well else None
+        return self._own(project, connection, harm) if well else None
 
     def destroy(self, place: Path) -> None:
         project = _project(place)
@@ -84,7 +87,16 @@ class HostClusters:
         """A cluster that is there: of a Pulumi project's directory, or one on this machine by its name."""
         there = Path(named)
         project = resolve(there, None, None, running) if there.is_dir() else resolve(None, None, named, running)
-        return RunningCluster(project, Engine(project, print).connection(), self._timeout, harm=False)
+        engine = Engine(project, print)
+        return RunningCluster(project, engine.connection(), self._timeout, harm=False, of_state=cache(engine.secrets))
+
+    def _own(self, project: Project, connection: Connection, harm: bool) -> RunningCluster:
+        @cache
+        def of_state() -> list[str]:
+            with own_state():
+                return Engine(project, print).secrets()
+
+        return RunningCluster(project, connection, self._timeout, harm=harm, of_state=of_state)
 
 
 def _project(place: Path) -> Project:
@@ -96,11 +108,18 @@ def _configure(project: Project, **values: Any) -> None:
     import yaml
 
     file = project.directory / f"Pulumi.{project.stack}.yaml"
-    before = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+    before = (yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None) or {}
     config = {f"{NAME}:{key}": value for key, value in values.items()}
     # By way of JSON: a specification may hold tuples, which YAML would tag.
     text = yaml.safe_dump(json.loads(json.dumps({**before, "config": config}, default=str)))
-    file.write_text(text, encoding="utf-8")
+    _put(file, text)
+
+
+def _put(file: Path, text: str) -> None:
+    """All or nothing: who is killed at it leaves a project that can be read."""
+    draft = file.with_name(f".{file.name}")  # one process alone works on a project of ours
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(file)
 
 
 def _wait_for_orphan(project: Project) -> None:

@@ -1,31 +1,30 @@
 """The clusters of test runs: who makes one, who waits for it, and who removes it. Files and locks alone.
 
-    ROOT/run-ID/        all of one run of pytest, whichever of its processes made it; gone with the run
-        KEY/            the Pulumi project of a cluster
-        KEY.json        what became of it, for the process that ends the run
-        KEY.failed      why it did not come up: every process tells that, and none tries again
-    ROOT/reuse-KEY/     the project of a cluster that is kept for later runs
-
-The kernel drops the locks of a process that dies. So one that is killed leaves no lock, and counts no more.
+ROOT/run-ID/        all of one run of pytest, whichever of its processes made it; gone with the run
+    KEY/            the Pulumi project of a cluster
+    KEY.json        what became of it, for the process that ends the run; KEY.TIME.json, of one that is gone
+    KEY.failed      why it did not come up: every process tells that, and none tries again
+ROOT/run-ID.users   shared by the run's processes that have asked for a cluster: while one lives, the run does
+ROOT/reuse-KEY/     the project of a cluster that is kept for later runs; reuse-KEY.users as above
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from hashistack.component.tenure import is_over
-from hashistack.errors import HashistackError
+from hashistack.errors import HashistackError, told
+from hashistack.testing.locks import claimed, locked, shared
 from hashistack.version import VERSION
 
 Made = TypeVar("Made")
@@ -90,7 +89,7 @@ class Clusters(Generic[Made]):
     policy: Policy
     bring_up: BringUp[Made]
     _here: dict[str, Made] = field(default_factory=dict)
-    _uses: list[int] = field(default_factory=list)
+    _uses: dict[Path, int] = field(default_factory=dict)
 
     @property
     def of_run(self) -> Path:
@@ -117,13 +116,14 @@ class Clusters(Generic[Made]):
 
     def _get(self, key: str, spec: Mapping[str, Any], reuse: bool, harm: bool) -> Made:
         place = self.root / f"reuse-{key}" if reuse else self.of_run / key
-        told = self.of_run / f"{key}.failed"
-        for directory in (self.root, self.of_run):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        failed = self.of_run / f"{key}.failed"
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._use(self.of_run)  # first: nobody takes a run for a dead one that has a directory
+        self.of_run.mkdir(mode=0o700, exist_ok=True)
         began = time.monotonic()
         with locked(_beside(place, "lock")):
-            if told.exists():
-                raise NotMade(told.read_text(encoding="utf-8"))
+            if failed.exists():
+                raise NotMade(failed.read_text(encoding="utf-8"))
             ledger = self.of_run / f"{key}.json"
             entry = {"place": str(place), "reuse": reuse, **_read(ledger)}
             _write(ledger, entry)  # first: who ends the run finds what a killed process began
@@ -131,21 +131,27 @@ class Clusters(Generic[Made]):
                 made, how = self._made(place, spec, reuse, harm)
             except BaseException as error:
                 first = str(error).strip().splitlines() or [type(error).__name__]
-                told.write_text(f"the cluster did not come up, as {self.who} tells: {first[0]}", encoding="utf-8")
+                failed.write_text(f"the cluster did not come up, as {self.who} tells: {first[0]}", encoding="utf-8")
                 raise
             if reuse:
-                self._uses.append(_shared(_beside(place, "users")))
+                self._use(place)
             _write(
                 ledger,
                 {"how": how, "seconds": time.monotonic() - began, **entry, "name": self.bring_up.name(made)},
             )
         return made
 
+    def _use(self, place: Path) -> None:
+        if place not in self._uses:
+            self._uses[place] = shared(_beside(place, "users"))
+
     def _made(self, place: Path, spec: Mapping[str, Any], reuse: bool, harm: bool) -> tuple[Made, str]:
         record = _read(place / _RECORD)
-        if reuse and _expired(record) and _alone(_beside(place, "users")):
-            self._destroy(place)  # `hashistack gc` may remove it at any moment
-            record = {}
+        if reuse and _expired(record):
+            with claimed(_beside(place, "users")) as alone:
+                if alone:
+                    self._destroy(place)  # `hashistack gc` may remove it at any moment
+                    record = {}
         if record.get("ready") and (found := self.bring_up.find(place, harm=harm)) is not None:
             return found, "reused"
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -159,13 +165,16 @@ class Clusters(Generic[Made]):
     def end(self, key: str, failed: bool) -> None:
         """Remove a cluster that one alone had, unless the policy keeps it."""
         self._here.pop(key, None)
-        entry = _read(self.of_run / f"{key}.json")
+        ledger = self.of_run / f"{key}.json"
+        entry = _read(ledger)
         place = Path(entry["place"])
         if not self.policy.keeps(failed):
             with locked(_beside(place, "lock")):
                 began = time.monotonic()
                 self._destroy(place)
-                _write(self.of_run / f"{key}.json", {**entry, "gone": time.monotonic() - began})
+                # In a file of its own: the next cluster of this key begins with nothing of this one.
+                _write(self.of_run / f"{key}.{time.time_ns()}.json", {**entry, "gone": time.monotonic() - began})
+                ledger.unlink()
 
     def finish(self, failed: bool, say: Callable[[str], None]) -> list[str]:
         """Remove what is left of the run, unless the policy keeps it: once, by who outlives all its processes.
@@ -174,29 +183,33 @@ class Clusters(Generic[Made]):
 
         Returns what could not be removed.
         """
-        for use in self._uses:
-            os.close(use)
-        self._uses.clear()
-        left = []
+        if not self.of_run.exists():  # no test asked for a cluster
+            return []
+        self._use(self.of_run)  # what made clusters may have ended: until here the run lives
+        left: list[str] = []
+        places: set[Path] = set()
+        for place in [place for place in self._uses if place != self.of_run]:
+            os.close(self._uses.pop(place))
         for file in sorted(self.of_run.glob("*.json")):
             entry = _read(file)
-            name, place = entry.get("name", "a cluster"), Path(entry["place"])
+            name, place = entry.get("name", "a cluster"), Path(entry.get("place", file.with_suffix("")))
             how = f"{entry['how']} in {entry['seconds']:.1f} s" if "how" in entry else "did not come up"
+            places.add(place)
             try:
                 end = self._ended(entry, place, failed)
-            except HashistackError as error:
-                left.append(f"{name} is left: {error}\nNext: hashistack down -C {place} --yes")
+            except Exception as error:
+                left.append(f"{name} is left: {told(error)}\nNext: hashistack down -C {place} --yes")
                 continue
             say(f"{name}: {how}, {end}")
             file.unlink()
-        if not self.of_run.exists():  # no test asked for a cluster
-            return left
-        self._sweep(say)
+        self._sweep(places, say)
         if not left:
-            for file in (*self.of_run.glob("*.lock"), *self.of_run.glob("*.failed")):
+            for file in [one for kind in ("lock", "users", "failed") for one in self.of_run.glob(f"*.{kind}")]:
                 file.unlink()
             with suppress(OSError):  # what is kept is in it
                 self.of_run.rmdir()
+                _beside(self.of_run, "users").unlink()
+        os.close(self._uses.pop(self.of_run))
         return left
 
     def _ended(self, entry: Mapping[str, Any], place: Path, failed: bool) -> str:
@@ -204,27 +217,34 @@ class Clusters(Generic[Made]):
             return f"removed in {entry['gone']:.1f} s"
         record = _read(place / _RECORD)
         stays = record.get("ready") or (record and self.policy.keeps_failed)
-        if stays and self.policy.keeps(failed, entry["reuse"]):
+        if stays and self.policy.keeps(failed, entry.get("reuse", False)):
             return f"kept. Next: hashistack status -C {place}, or hashistack down -C {place} --yes"
         began = time.monotonic()
-        with locked(_beside(place, "lock")):
-            if entry["reuse"] and not _alone(_beside(place, "users")):
+        with locked(_beside(place, "lock")), claimed(_beside(place, "users")) as alone:
+            if not alone:
                 return "which another run uses, and removes"
             self._destroy(place)
         return f"removed in {time.monotonic() - began:.1f} s"
 
-    def _sweep(self, say: Callable[[str], None]) -> None:
-        """Remove what killed runs left, and earlier ones kept, once its time is over."""
-        for file in self.root.glob(f"run-*/*/{_RECORD}"):
-            if _expired(_read(file)) and file.parent.parent != self.of_run:
-                try:
-                    self._destroy(file.parent)
-                except HashistackError as error:
-                    say(f"{file.parent}, whose time is over, is left: {error}")
-                else:
-                    say(f"removed {file.parent}, whose time was over")
-                    if not any(file.parent.parent.glob(f"*/{_RECORD}")):
-                        shutil.rmtree(file.parent.parent)
+    def _sweep(self, own: Collection[Path], say: Callable[[str], None]) -> None:
+        """Remove what killed runs left, and earlier ones kept, once its time is over and nobody uses it."""
+        for record in (*self.root.glob(f"run-*/*/{_RECORD}"), *self.root.glob(f"reuse-*/{_RECORD}")):
+            place, run = record.parent, record.parent.parent
+            if place in own or run == self.of_run or not _expired(_read(record)):
+                continue
+            used = place if run == self.root else run
+            try:
+                with claimed(_beside(used, "users")) as dead, claimed(_beside(place, "lock")) as idle:
+                    if not (dead and idle and record.exists()):
+                        continue
+                    self._destroy(place)
+                    if run != self.root and not any(run.glob(f"*/{_RECORD}")):
+                        shutil.rmtree(run)
+                        _beside(run, "users").unlink()
+            except Exception as error:
+                say(f"{place}, whose time is over, is left: {told(error)}")
+            else:
+                say(f"removed {place}, whose time was over")
 
     def _destroy(self, place: Path) -> None:
         if place.exists():
@@ -242,42 +262,8 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-@contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Waits until nobody else holds the lock, and holds it."""
-    handle = _open(file)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
 def _expired(record: Mapping[str, Any]) -> bool:
     return "expires" in record and is_over(record["expires"], datetime.now(UTC))
-
-
-def _shared(file: Path) -> int:
-    """One more user, until the handle is closed or the process ends."""
-    handle = _open(file)
-    fcntl.flock(handle, fcntl.LOCK_SH)
-    return handle
-
-
-def _alone(file: Path) -> bool:
-    """Whether nobody uses it."""
-    handle = _open(file)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(handle)
-    return True
-
-
-def _open(file: Path) -> int:
-    return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _beside(place: Path, suffix: str) -> Path:

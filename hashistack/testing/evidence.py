@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hashistack.errors import HashistackError
 from hashistack.ops.api.connection import Connection
 from hashistack.ops.support.redaction import Redaction
@@ -10,11 +12,11 @@ _LOGS = ("nomad", "consul", "vault", "docker", "boot", "console")
 """Whose logs of a machine are shown; a cloud's machine has its console alone."""
 
 
-def said(connection: Connection, lines: int) -> dict[str, str]:
-    """Machine, with its state, to the last lines of each of its logs. No secret of the connection is in it."""
+def said(connection: Connection, secrets: Iterable[str], lines: int) -> dict[str, str]:
+    """Machine, with its state, to the last lines of each of its logs. None of the secrets is in it."""
     from hashistack.platforms import driver, operations
 
-    redaction, platform = Redaction(connection.secrets), operations(connection.provider)
+    redaction, platform = Redaction(secrets), operations(connection.provider)
     found: dict[str, str] = {}
     for one in driver(connection).instances():
         try:

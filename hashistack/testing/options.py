@@ -75,13 +75,14 @@ def settings(of_line: Callable[[str], Any], of_file: Callable[[str], Any]) -> Se
     """What both say: the command line where it says something, else the ini file.
 
     Args:
-        of_line, of_file: the value of a name (`hashistack_keep`); None, "" or [] where nothing is said.
+        of_line, of_file: the value of a name (`hashistack_keep`); None, of a file also "" or [], where nothing is said.
 
     Raises:
         BadOption: with all that is wrong.
     """
     said: Mapping[str, Any] = {one.name: of_line(one.ini) or of_file(one.ini) or None for one in OPTIONS}
-    wrong = [
+    wrong = [f"{one.flag} is empty: {one.metavar}, or leave it out" for one in OPTIONS if of_line(one.ini) == ""]
+    wrong += [
         f"{one.ini} {said[one.name]!r} is none of {', '.join(one.choices)}"
         for one in OPTIONS
         if one.choices and said[one.name] not in (None, *one.choices)

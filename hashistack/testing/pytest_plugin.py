@@ -10,47 +10,26 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
-from pathlib import Path
+import sys
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, redirect_stdout
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from hashistack.testing.options import OPTIONS, BadOption, Scope, Settings, settings
+from hashistack.testing.options import OPTIONS, BadOption, Scope, settings
+from hashistack.testing.run import Run
 
 if TYPE_CHECKING:
-    from hashistack.testing.clusters import Clusters
+    from hashistack.testing.markers import Asked
     from hashistack.testing.namespace import Namespace
     from hashistack.testing.running_cluster import RunningCluster
 
-TTL: Final = "4h"
-"""How long a cluster may stay unless HASHISTACK_TTL says it: longer than a run of tests, shorter than a night."""
 FIXTURE: Final = "hashistack_cluster"
+FACTORY: Final = "hashistack_factory"
 
-
-@dataclass(frozen=True)
-class _Asked:
-    """What a test's marker asks for. spec: as JSON, "" where it is the usual one. test: who has the cluster alone."""
-
-    spec: str = ""
-    test: str = ""
-
-
-@dataclass
-class _Run:
-    """A run of pytest, as one of its processes sees it. ends: this one outlives the others, and removes clusters."""
-
-    settings: Settings
-    id: str
-    worker: str
-    ends: bool
-    clusters: Clusters[RunningCluster] | None = None
-    attached: RunningCluster | None = None
-
-
-_RUN = pytest.StashKey[_Run]()
+_RUN = pytest.StashKey[Run]()
 _TOLD = pytest.StashKey[list[str]]()
 _LEFT = pytest.StashKey[list[str]]()
 
@@ -80,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except BadOption as error:
         raise pytest.UsageError(f"hashistack: {error}") from None
     worker: Mapping[str, Any] | None = getattr(config, "workerinput", None)
-    config.stash[_RUN] = _Run(
+    config.stash[_RUN] = Run(
         settings=found,
         id=worker["hashistack_run"] if worker else secrets.token_hex(4),
         worker=worker["workerid"] if worker else "main",
@@ -95,18 +74,38 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    marker = metafunc.definition.get_closest_marker("hashistack")
-    if not marker or FIXTURE not in metafunc.fixturenames:
+    if not (asked := _asked(metafunc.definition)):
         return
-    if marker.args or (unknown := marker.kwargs.keys() - {"spec", "destructive"}):
-        wrong = "positional arguments" if marker.args else ", ".join(sorted(unknown))
-        pytest.fail(f"hashistack: the marker takes spec and destructive, not {wrong}", pytrace=False)
-    spec = json.dumps(marker.kwargs["spec"], sort_keys=True) if marker.kwargs.get("spec") is not None else ""
-    test = metafunc.definition.nodeid if marker.kwargs.get("destructive") else ""
-    if spec or test:
+    if FIXTURE in metafunc.fixturenames:
         # As a parameter of the fixture: what depends on the cluster is set up anew with it.
         hidden = [getattr(pytest, "HIDDEN_PARAM", "hashistack")]  # pytest 8.4 shows no id for it
-        metafunc.parametrize(FIXTURE, [_Asked(spec, test)], indirect=True, ids=hidden)
+        metafunc.parametrize(FIXTURE, [asked], indirect=True, ids=hidden)
+    elif any(mark.name == "hashistack" for mark in metafunc.definition.own_markers):
+        pytest.fail(f"hashistack: the marker is for a test that has {FIXTURE} as an argument", pytrace=False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Each variant of a test that harms its cluster has its own."""
+    if FIXTURE not in getattr(item, "fixturenames", ()) or not (asked := _asked(item)):
+        return
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    if FIXTURE not in params:
+        pytest.fail("hashistack: the marker is for a test, not for one of its parameters", pytrace=False)
+    params[FIXTURE] = asked
+
+
+def _asked(item: pytest.Item) -> Asked | None:
+    """What the test's markers ask for, None where that is the usual cluster."""
+    if not item.get_closest_marker("hashistack"):
+        return None
+    from hashistack.testing.markers import Asked, BadMarker, asked
+
+    try:
+        found = asked(item.iter_markers("hashistack"), item.nodeid)
+    except BadMarker as error:
+        pytest.fail(f"hashistack: {error}", pytrace=False)
+    return found if found != Asked() else None
 
 
 def _scope(fixture_name: str, config: pytest.Config) -> Scope:
@@ -134,35 +133,41 @@ def hashistack_spec(pytestconfig: pytest.Config) -> Mapping[str, Any]:
 @pytest.fixture(scope=_scope)
 def hashistack_cluster(request: pytest.FixtureRequest, hashistack_spec: Mapping[str, Any]) -> Iterator[RunningCluster]:
     """A secured cluster that is ready for jobs: one for all tests of a run, also of all xdist workers."""
-    asked: _Asked = getattr(request, "param", None) or _Asked()
+    asked: Asked | None = getattr(request, "param", None)
     run = request.config.stash[_RUN]
     if run.settings.attach:
-        if asked.test or asked.spec:
+        if asked:
             why = "has a cluster alone" if asked.test else "asks for a specification of its own"
             pytest.skip(f"this test {why}, and --hashistack-attach names a cluster that is there")
-        yield _attached(run)
+        with _told():
+            made = run.attached()
+        _hide_all(request.config, made)
+        yield made
         return
-    alone = asked.test or (request.node.nodeid if run.settings.scope != "session" else "")
+    test = asked.test if asked else ""
+    alone = test or (request.node.nodeid if run.settings.scope != "session" else "")
     if alone or run.settings.per_worker:
         alone = f"{run.worker} {alone}"
-    spec = json.loads(asked.spec) if asked.spec else hashistack_spec
-    yield from _given(request, spec, alone, owned=bool(asked.test))
+    spec = json.loads(asked.spec) if asked and asked.spec else hashistack_spec
+    with _given(request, spec, alone, owned=bool(test)) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
 def hashistack_factory(request: pytest.FixtureRequest) -> Iterator[Callable[..., RunningCluster]]:
     """Makes clusters of other specifications, which may be harmed; they go with the session."""
-    given: list[Generator[RunningCluster]] = []
+    run, number = request.config.stash[_RUN], 0
 
     def make(spec: Mapping[str, Any] | None = None) -> RunningCluster:
         """A cluster of this specification (plain data; else the reference cluster), for the caller alone."""
-        run = request.config.stash[_RUN]
-        given.append(_given(request, spec or {}, f"{run.worker} factory {len(given)}", owned=True))
-        return next(given[-1])
+        nonlocal number
+        alone, number = f"{run.worker} factory {number}", number + 1
+        run.by_factory.append(given.enter_context(_given(request, spec or {}, alone, owned=True)))
+        return run.by_factory[-1]
 
-    yield make
-    for one in given:
-        next(one, None)
+    with ExitStack() as given:
+        yield make
+        run.by_factory.clear()
 
 
 @pytest.fixture
@@ -181,7 +186,7 @@ def hashistack_namespace(request: pytest.FixtureRequest, hashistack_cluster: Run
 def hashistack_env(hashistack_cluster: RunningCluster, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The variables by which nomad, consul and vault reach the cluster; set for as long as the test runs."""
     with _told():
-        found = hashistack_cluster.environment
+        found = hashistack_cluster.environment  # shown without its secrets, as each argument of a test that fails
     for name, value in found.items():
         monkeypatch.setenv(name, value)
     return found
@@ -190,29 +195,39 @@ def hashistack_env(hashistack_cluster: RunningCluster, monkeypatch: pytest.Monke
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    lines = item.config.stash[_RUN].settings.logs
-    given = getattr(item, "funcargs", {}).get(FIXTURE)
-    if report.failed and lines and given is not None:
-        from hashistack.errors import HashistackError
-
-        try:
-            found = given.said(lines)
-        except HashistackError as error:
-            found = {"machines": str(error)}
-        report.sections += [(f"{given.name}: {machine}", text) for machine, text in found.items()]
+    run, given = item.config.stash[_RUN], getattr(item, "funcargs", {})
+    if report.failed and run.settings.logs:
+        clusters = [given[FIXTURE]] if FIXTURE in given else []
+        for one in [*clusters, *(run.by_factory if FACTORY in given else ())]:
+            found = _evidence(one, run.settings.logs)
+            report.sections += [(f"{one.name}: {machine}", text) for machine, text in found.items()]
     return report
+
+
+def _evidence(cluster: RunningCluster, lines: int) -> Mapping[str, str]:
+    from hashistack.errors import told
+
+    try:
+        return cluster.said(lines)
+    except Exception as error:  # the test's own failure is what the user must see
+        return {"machines": told(error)}
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """After all workers have ended: what the run made is removed, or kept if that is asked for."""
     run = session.config.stash[_RUN]
-    if not run.ends or not (_root() / f"run-{run.id}").exists():
+    if not run.ends or not run.began:
         return
-    told: list[str] = []
-    with redirect_stdout(io.StringIO()):  # a line for each cluster is enough
-        left = _clusters(run).finish(bool(session.testsfailed), told.append)
-    session.config.stash[_TOLD], session.config.stash[_LEFT] = told, left
+    lines: list[str] = []
+    try:
+        with redirect_stdout(io.StringIO()):  # a line for each cluster is enough
+            left = run.clusters.finish(bool(session.testsfailed), lines.append)
+    except Exception as error:  # the other plugins' ends, and the summary, still come
+        from hashistack.errors import told
+
+        left = [f"the run's end failed: {told(error)}\nNext: hashistack list, and hashistack down what is left"]
+    session.config.stash[_TOLD], session.config.stash[_LEFT] = lines, left
     if left and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -227,80 +242,52 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(line, red=True)
 
 
+@contextmanager
 def _given(
     request: pytest.FixtureRequest, spec: Mapping[str, Any], alone: str, *, owned: bool
-) -> Generator[RunningCluster]:
-    """A cluster until the generator goes on; one that is had alone is removed then."""
+) -> Iterator[RunningCluster]:
+    """A cluster; one that is had alone is removed at the end."""
     run = request.config.stash[_RUN]
     with _told():
-        clusters = _clusters(run)
-        wanted = _with_versions(spec, run.settings.versions)
+        clusters, wanted = run.clusters, run.wanted(spec)
         if not clusters.has(wanted, alone):
             _say(request.config, "hashistack: a cluster comes up ...")
         key, made = clusters.get(wanted, alone, harm=owned)
-    yield made
-    if alone:
-        made.close()
-        with _told():
-            clusters.end(key, bool(request.session.testsfailed))
+    _hide_all(request.config, made)
+    try:
+        yield made
+    finally:
+        if alone:
+            made.close()
+            with _told():
+                clusters.end(key, bool(request.session.testsfailed))
 
 
 def _say(config: pytest.Config, text: str) -> None:
     """A line on the terminal, at once; an xdist worker has none."""
-    reporter, capture = map(config.pluginmanager.get_plugin, ("terminalreporter", "capturemanager"))
-    if reporter and capture:
-        with capture.global_and_fixture_disabled():
+    if reporter := config.pluginmanager.get_plugin("terminalreporter"):
+        with _uncaptured(config):
             reporter.write_line(text)
 
 
-def _attached(run: _Run) -> RunningCluster:
-    if run.attached is None:
-        with _told():
-            run.attached = _bring_up(run.settings).attach(run.settings.attach)
-    return run.attached
+def _hide_all(config: pytest.Config, cluster: RunningCluster) -> None:
+    """A log of GitHub shows none of the cluster's secrets, nor those that it gives out later."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        cluster.hide = partial(_hide, config)
+        cluster.hide(cluster.connection.secrets)
 
 
-def _clusters(run: _Run) -> Clusters[RunningCluster]:
-    if run.clusters is None:
-        from hashistack.testing.clusters import Clusters, Policy
+def _hide(config: pytest.Config, values: Collection[str]) -> None:
+    from hashistack.testing.environment import masks
 
-        policy = Policy(run.settings.reuse, run.settings.keep)
-        run.clusters = Clusters(_root(), run.id, run.worker, policy, _bring_up(run.settings))
-    return run.clusters
+    with _uncaptured(config):  # on what an xdist worker shares with the job, too
+        print(*masks(values), sep="\n", file=sys.stderr, flush=True)
 
 
-def _bring_up(settings: Settings) -> Any:
-    """What makes clusters; tests of this plugin put another in its place."""
-    from hashistack.errors import HashistackError
-
-    try:
-        from hashistack.testing.bring_up import HostClusters
-    except ModuleNotFoundError as missing:
-        package = (missing.name or "").partition(".")[0]
-        if package not in ("rich", "typer"):
-            raise
-        raise HashistackError(f"{package} is not installed", "pip install 'hashistack[local]'") from None
-    return HostClusters(settings.timeout, os.environ.get("HASHISTACK_TTL") or TTL)
-
-
-def _root() -> Path:
-    """Where clusters of tests have their projects: with the keys of what they are, so nobody else may read it."""
-    from hashistack.home import home
-
-    state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else home() / ".local/state") / "hashistack" / "pytest"
-
-
-def _with_versions(spec: Mapping[str, Any], said: tuple[str, ...]) -> dict[str, Any]:
-    from hashistack.errors import HashistackError
-
-    versions: dict[str, str] = {}
-    for word in said:
-        product, sign, version = word.partition("=")
-        if not sign or not version:
-            raise HashistackError(f"--hashistack-version {word}: must be PRODUCT=VERSION", "for example nomad=1.11.3")
-        versions[product] = version
-    return {**spec, "versions": {**spec.get("versions", {}), **versions}} if versions else {**spec}
+def _uncaptured(config: pytest.Config) -> AbstractContextManager[None]:
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    found: AbstractContextManager[None] = capture.global_and_fixture_disabled() if capture else nullcontext()
+    return found
 
 
 @contextmanager

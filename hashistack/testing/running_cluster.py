@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
-
-import httpx
 
 from hashistack.cli.project import Project
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection
+from hashistack.testing import web
 from hashistack.testing.calls import CallFailed, plainly, service_of
+from hashistack.testing.environment import Variables
 
 if TYPE_CHECKING:
-    from hashistack.cli.output import Show
+    import httpx
 
 PAUSE_SECONDS = 0.2
 _LOG_CHARACTERS = 1 << 20
@@ -30,11 +29,23 @@ class RunningCluster:
     """A cluster that is ready for jobs. What harms it is refused unless the test has it alone.
 
     connection: addresses and credentials of its APIs. project: the Pulumi project and stack that it is of. timeout:
-    seconds that a call may take.
+    seconds that a call may take. of_state: the secrets in the stack's state. hide: hears the secrets of what is given
+    out, for a log that must not show them.
     """
 
-    def __init__(self, project: Project, connection: Connection, timeout: float, *, harm: bool) -> None:
+    hide: Callable[[Collection[str]], None] = staticmethod(lambda secrets: None)
+
+    def __init__(
+        self,
+        project: Project,
+        connection: Connection,
+        timeout: float,
+        *,
+        harm: bool,
+        of_state: Callable[[], Collection[str]] = tuple,
+    ) -> None:
         self.project, self.connection, self.timeout, self._may_harm = project, connection, timeout, harm
+        self._of_state = of_state
         self._cluster: Cluster | None = None
 
     def __repr__(self) -> str:
@@ -53,11 +64,13 @@ class RunningCluster:
         return self._cluster
 
     @property
-    def environment(self) -> dict[str, str]:
+    def environment(self) -> Variables:
         """The variables by which the commands nomad, consul and vault reach it; its Vault token lives an hour."""
         from hashistack.cli.commands.status import environment_of
 
-        return environment_of(self.connection)
+        found = Variables(environment_of(self.connection))
+        self.hide(found.secrets)
+        return found
 
     @plainly
     def run(
@@ -167,35 +180,24 @@ class RunningCluster:
     def url(self, service: str, path: str = "/") -> str:
         """Where an instance of a service answers this machine; waits until one is healthy."""
         found = self._until(lambda: self.resolve(service), f"an instance of {service} is healthy")
-        address, port = found[0]
-        return f"http://{f'[{address}]' if ':' in address else address}:{port}/{path.removeprefix('/')}"
+        return f"http://{web.authority(*found[0])}/{path.removeprefix('/')}"
 
     @plainly
     def get(self, url: str, **more: Any) -> httpx.Response:
         """GET from a service by its name, of which the port may be left out; waits until somebody answers.
 
-        url: `http://web.service.consul/path`, or any other. more: arguments of `httpx.get`, such as headers.
+        url: `http://web.service.consul/path`, or any other; only others go by the environment's proxy. more: arguments
+        of `httpx.get`, such as headers.
         """
-        parts = urlsplit(url)
-        host, ours = parts.hostname or "", (parts.hostname or "").endswith(f".service.{self._domain}")
-        last = ""
+        domain, last = self._domain, ""
 
         def asked() -> httpx.Response | None:
             nonlocal last
-            where, headers = url, {**more.get("headers", {})}
-            if ours:
-                if not (found := self.resolve(host)):
-                    last = f"no instance of {host} is healthy"
-                    return None
-                address, port = found[0]
-                netloc = f"{f'[{address}]' if ':' in address else address}:{parts.port or port}"
-                where = parts._replace(netloc=netloc).geturl()
-                headers = {"Host": parts.netloc, **headers}
-            try:
-                return httpx.get(where, **{"timeout": 10.0, **more, "headers": headers})
-            except httpx.TransportError as error:
-                last = f"{where}: {error or type(error).__name__}"
+            answer = web.get(url, domain, self.resolve, more)
+            if isinstance(answer, str):
+                last = answer
                 return None
+            return answer
 
         return self._until(asked, lambda: f"{url} answers ({last})")
 
@@ -243,11 +245,12 @@ class RunningCluster:
         """Other releases (`nomad="1.11.3"`), and all machines replaced; no request is lost meanwhile."""
         from hashistack.cli.commands.rollout import upgrade
         from hashistack.cli.engine import Engine
+        from hashistack.cli.output import Output, Show
         from hashistack.testing.bring_up import own_state
 
         self._alone("upgrade")
         with own_state():
-            upgrade(self.project, _show(), to)
+            upgrade(self.project, Show(Output.TEXT), to)
             self.connection = Engine(self.project, print).connection()
         self.close()
 
@@ -279,10 +282,11 @@ class RunningCluster:
             restore(self.api, found, "", driver(self.connection).keep_vault_init, lambda update: None)
 
     def said(self, lines: int) -> dict[str, str]:
-        """Machine to the last lines of its products' logs, without a secret; for the report of a failed test."""
+        """Machine to the last lines of its products' logs, without a known secret; for the report of a failed test."""
+        from hashistack.cli.known_secrets import known_secrets
         from hashistack.testing.evidence import said
 
-        return said(self.connection, lines)
+        return said(self.connection, known_secrets(self._of_state(), self.connection, self.api), lines)
 
     def close(self) -> None:
         """Close the connections to its APIs; the next call opens them again."""
@@ -309,9 +313,3 @@ class RunningCluster:
                 raise CallFailed(f"not within {self.timeout:.0f} s: {said}")
             time.sleep(PAUSE_SECONDS)
         return seen
-
-
-def _show() -> Show:
-    from hashistack.cli.output import Output, Show
-
-    return Show(Output.TEXT)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from hashistack.cli.project import Project
 from hashistack.errors import HashistackError
 from hashistack.spec.problems import SpecError
 from hashistack.testing import bring_up
@@ -82,6 +83,7 @@ def test_a_cluster_is_made_found_and_removed(
     found = clusters.find(place, harm=True)
     assert found is not None
     assert found.connection == made.connection
+    assert (place / ".state/passphrase").read_text() in found._of_state()  # what a report must not show
     monkeypatch.setattr(bring_up, "look", lambda cluster: {"healthy": False})
     assert clusters.find(place, harm=True) is None
     again = clusters.make(place, {"datacenter": "paris"}, keep_on_failure=False, harm=False)  # what is there is changed
@@ -100,6 +102,25 @@ def test_a_specification_that_is_wrong_makes_nothing(place: Path) -> None:
         )
     assert list(place.iterdir()) == []
     HostClusters(60.0, "4h").destroy(place)
+
+
+def test_the_stacks_settings_are_written_whole_or_not(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, settings = Project(place, "test"), place / "Pulumi.test.yaml"
+    settings.touch()  # as one that was killed while it wrote left it
+    bring_up._configure(project, cluster={"name": "shop"})
+    settings.write_text("encryptionsalt: v1:salt\n" + (whole := settings.read_text()))
+
+    def killed(draft: Path, file: Path) -> Path:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            bring_up._configure(project, cluster={"name": "other"})
+    assert settings.read_text() == "encryptionsalt: v1:salt\n" + whole
+    bring_up._configure(project, cluster={"name": "other"})
+    assert "encryptionsalt: v1:salt" in settings.read_text()
+    assert "name: other" in settings.read_text()
 
 
 def test_a_program_that_fails_is_told(place: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from hashistack.testing import run
 from hashistack.testing.options import OPTIONS, BadOption, Settings, settings
 
 pytest_plugins = "pytester"
@@ -28,8 +29,10 @@ PLUGIN = "hashistack.testing.pytest_plugin"
 CONFTEST = '''
 import json, os, time
 from pathlib import Path
+from types import SimpleNamespace
 from hashistack.errors import HashistackError
-from hashistack.testing import pytest_plugin
+from hashistack.testing import run
+from hashistack.testing.environment import Variables
 
 HERE = Path(__file__).parent
 
@@ -40,7 +43,18 @@ def note(*what):
 class Cluster:
     def __init__(self, name, harm):
         self.name, self.harm = name, harm
+        key = "-----BEGIN X-----\\nkey-line-1\\n-----END X-----\\n"
+        self.connection = SimpleNamespace(secrets=("nomad-secret", key))
+        self.hide = lambda secrets: None
+    @property
+    def environment(self):
+        tokens = {"NOMAD_TOKEN": "nomad-secret", "VAULT_TOKEN": "vault-secret"}
+        found = Variables({"NOMAD_ADDR": "https://127.0.0.1:1", **tokens})
+        self.hide(found.secrets)
+        return found
     def said(self, lines):
+        if (HERE / "broken").exists():
+            raise TypeError("a fault of ours")
         return {"server-1 (running)": "\\n".join(["nomad.log: no place"] * lines)}
     def close(self):
         pass
@@ -66,6 +80,8 @@ class Fake:
         print("the engine's own lines")
         if (HERE / "sticks").exists():
             raise HashistackError("a volume is left", "docker volume rm it")
+        if (HERE / "full").exists():
+            raise OSError(28, "No space left on device", str(place))
         (place / "cluster").unlink(missing_ok=True)
     def expires(self):
         return "2199-01-01T00:00:00+00:00"
@@ -75,7 +91,7 @@ class Fake:
         note("attach", named)
         return Cluster(named, False)
 
-pytest_plugin._bring_up = lambda settings: Fake()
+run.bring_up = lambda settings: Fake()
 '''
 USES = """
 import pytest
@@ -86,7 +102,7 @@ def test_it(hashistack_cluster, n):
 
 
 class Suite:
-    """A directory with tests, which is run by pytest in processes of its own."""
+    """A directory with tests, which is run by pytest: in this process, or in others where that matters."""
 
     def __init__(self, pytester: pytest.Pytester, state: Path) -> None:
         self.pytester, self.state = pytester, state
@@ -95,6 +111,12 @@ class Suite:
     plain = ("-p", "xdist", "-p", PLUGIN, "-p", "no:cacheprovider")
 
     def run(self, *arguments: str) -> pytest.RunResult:
+        if "-n" in arguments:
+            return self.run_apart(*arguments)
+        return self.pytester.runpytest_inprocess(*self.plain, *arguments)
+
+    def run_apart(self, *arguments: str) -> pytest.RunResult:
+        """In a process of its own."""
         return self.pytester.runpytest_subprocess(*self.plain, *arguments, timeout=120)
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
@@ -124,6 +146,7 @@ def tests(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     for name in [name for name in os.environ if name.startswith(("PYTEST_XDIST", "HASHISTACK_", "PYTEST_ADDOPTS"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # those of this environment cost more than the runs
+    monkeypatch.setattr(run, "bring_up", run.bring_up)  # the suite's conftest.py puts a fake there
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(USES.format(tests=4))
     return Suite(pytester, tmp_path / "state" / "hashistack" / "pytest")
@@ -156,10 +179,10 @@ def test_who_uses_no_fixture_loads_nothing(tests: Suite) -> None:
             print("HEAVY", *sorted(heavy & set(sys.modules)))
         """
     )
-    done = tests.run("-s")
+    done = tests.run_apart("-s")
     done.assert_outcomes(passed=1)
     done.stdout.re_match_lines([r".*HEAVY$"])
-    testing = ("hashistack.testing", "hashistack.testing.options", PLUGIN)
+    testing = ("hashistack.testing", "hashistack.testing.options", "hashistack.testing.run", PLUGIN)
     ours = {"hashistack", "hashistack.errors", "hashistack.lazy", *testing}
     (line,) = [line for line in done.outlines if "OURS" in line]
     assert set(line.partition("OURS")[2].split()) == ours
@@ -169,7 +192,7 @@ def test_who_uses_no_fixture_loads_nothing(tests: Suite) -> None:
 
 def test_who_installed_no_extra_is_told_which(tests: Suite) -> None:
     tests.pytester.makeconftest("import sys\nsys.modules['rich'] = None\n")
-    done = tests.run("-k", "0")
+    done = tests.run_apart("-k", "0")
     done.assert_outcomes(errors=1, deselected=3)
     done.stdout.re_match_lines([r"hashistack: rich is not installed. Next: pip install 'hashistack\[local\]'"])
     assert "Traceback" not in done.stdout.str()
@@ -416,6 +439,56 @@ def test_a_marker_gives_a_test_another_cluster(tests: Suite) -> None:
     assert tests.left() == []
 
 
+VARIANTS = """
+import pytest
+@pytest.fixture(scope="session")
+def of_session(hashistack_cluster): return hashistack_cluster
+@pytest.mark.hashistack(spec={"servers": {"count": 5}})
+class TestAll:
+    @pytest.mark.hashistack(destructive=True)
+    @pytest.mark.parametrize("n", range(3))
+    def test_harm(self, of_session, n): print("IS", of_session.name, of_session.harm)
+    @pytest.mark.parametrize("n", range(3))
+    def test_share(self, hashistack_cluster, n): print("IS", hashistack_cluster.name, hashistack_cluster.harm)
+"""
+
+
+def test_each_variant_of_a_destructive_test_has_its_own_cluster(tests: Suite) -> None:
+    """Of the specification that its class says."""
+    tests.pytester.makepyfile(VARIANTS)
+    done = tests.run("-s", "-v", "-p", "no:randomly")
+    done.assert_outcomes(passed=6)
+    found = re.findall(r"IS (\S+) (True|False)", done.stdout.str())
+    assert len({name for name, harm in found if harm == "True"}) == 3
+    assert len({name for name, harm in found if harm == "False"}) == 1
+    assert [made[2] for made in tests.said("make")] == [{"servers": {"count": 5}}] * 4
+    assert "::test_harm[0]" in done.stdout.str()
+    assert (tests.counts(), tests.left()) == ((4, 4), [])
+
+
+@pytest.mark.parametrize(
+    ("test", "told"),
+    [
+        (
+            "@pytest.mark.hashistack(destructive=True)\ndef test_it(request):\n"
+            "    request.getfixturevalue('hashistack_cluster')\n",
+            "the marker is for a test that has hashistack_cluster as an argument",
+        ),
+        (
+            "@pytest.mark.parametrize('n', [pytest.param(1, marks=pytest.mark.hashistack(destructive=True))])\n"
+            "def test_it(hashistack_cluster, n): pass\n",
+            "the marker is for a test, not for one of its parameters",
+        ),
+    ],
+)
+def test_a_marker_that_would_be_passed_over_is_told(test: str, told: str, tests: Suite) -> None:
+    tests.pytester.makepyfile(f"import pytest\n{test}")
+    done = tests.run()
+    assert done.ret != 0
+    assert f"hashistack: {told}" in done.stdout.str()
+    assert tests.counts() == (0, 0)
+
+
 def test_a_destructive_test_has_its_cluster_for_its_own_time(tests: Suite) -> None:
     tests.pytester.makepyfile(MARKED)
     tests.run("-k", "harm or usual", "-p", "no:randomly").assert_outcomes(passed=3, deselected=2)
@@ -496,6 +569,72 @@ def test_a_failure_shows_what_the_machines_say(tests: Suite) -> None:
     assert "server-1" not in tests.run("--hashistack-logs", "0").stdout.str()
 
 
+FAILS = """
+def test_it(hashistack_env):
+    token = hashistack_env["NOMAD_TOKEN"]
+    everything = {**hashistack_env, "more": ""}
+    assert (hashistack_env["NOMAD_ADDR"], str(token)[:5]) == ("https://127.0.0.1:1", "nomad")
+    used(hashistack_env, everything, token, [hashistack_env])
+def used(*given):
+    assert "NOPE" in given[0]
+"""
+SECRETS = ("nomad-secret", "vault-secret", "key-line-1")
+
+
+@pytest.mark.parametrize("arguments", [(), ("-l", "-vv")], ids=" ".join)
+def test_a_failure_shows_no_secret_of_the_environment(arguments: tuple[str, ...], tests: Suite) -> None:
+    tests.pytester.makepyfile(FAILS)
+    done = tests.run(*arguments)
+    done.assert_outcomes(failed=1)
+    text = done.stdout.str() + done.stderr.str()
+    assert "hashistack_env = <variables NOMAD_ADDR, NOMAD_TOKEN, VAULT_TOKEN>" in text
+    assert "'NOPE' in <variables" in text
+    assert not [secret for secret in SECRETS if secret in text]
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n", "1"), ("--hashistack-attach", "prod")], ids=" ".join)
+def test_github_is_told_each_secret_before_a_test_runs(arguments: tuple[str, ...], tests: Suite) -> None:
+    tests.pytester.makepyfile("def test_it(hashistack_env): pass\n")
+    tests.pytester._monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    done = tests.run_apart(*arguments)
+    done.assert_outcomes(passed=1)
+    assert {f"::add-mask::{secret}" for secret in SECRETS} <= set(done.errlines)
+    assert "BEGIN" not in done.stderr.str()
+
+
+def test_a_failure_shows_the_machines_of_a_factorys_clusters(tests: Suite) -> None:
+    tests.pytester.makepyfile(
+        """
+        import pytest
+        @pytest.fixture
+        def mine(hashistack_factory): return hashistack_factory()
+        def test_it(mine): assert False
+        def test_other(): assert False
+        """
+    )
+    done = tests.run("--hashistack-logs", "1")
+    done.assert_outcomes(failed=2)
+    assert done.stdout.str().count("nomad.log: no place") == 1
+
+
+def test_a_report_that_can_not_be_had_hides_no_failure(tests: Suite) -> None:
+    (tests.path / "broken").touch()
+    tests.pytester.makepyfile("def test_it(hashistack_cluster): assert 'its own' == ''\n")
+    done = tests.run()
+    done.assert_outcomes(failed=1)
+    assert done.ret == 1
+    done.stdout.re_match_lines([".*assert 'its own' == ''", "TypeError: a fault of ours"])
+
+
+def test_a_full_disk_at_the_end_is_told_in_the_summary(tests: Suite) -> None:
+    (tests.path / "full").touch()
+    done = tests.run()
+    done.assert_outcomes(passed=4)
+    assert done.ret == 1
+    done.stdout.re_match_lines([r"pytest-\w+ is left: .*No space left on device. Next: make room there"])
+    assert "INTERNALERROR" not in done.stdout.str()
+
+
 def test_a_wrong_option_is_told_at_once(tests: Suite) -> None:
     tests.pytester.makeini("[pytest]\nhashistack_keep = sometimes\nhashistack_timeout = soon\n")
     done = tests.run()
@@ -518,6 +657,7 @@ def test_options_are_read_from_the_line_before_the_file() -> None:
     assert read({"hashistack_keep": "always"}, file).keep == "always"
     assert read({"hashistack_reuse": True}) == Settings(reuse=True)
     assert read({"hashistack_logs": "0"}).logs == 0
+    assert read({}, {"hashistack_attach": "", "hashistack_version": []}) == Settings()  # as pytest has what is not said
     assert replace(read({"hashistack_scope": "module"}), scope="session") == Settings()
 
 
@@ -527,6 +667,8 @@ def test_options_are_read_from_the_line_before_the_file() -> None:
         ({"hashistack_attach": "x", "hashistack_reuse": True}, "attach names a cluster that is there: leave out reuse"),
         ({"hashistack_reuse": True, "hashistack_per_worker": True}, "leave out per-worker"),
         ({"hashistack_logs": "-1"}, "hashistack_logs '-1' is no number from 0 on"),
+        ({"hashistack_attach": ""}, "--hashistack-attach is empty: DIR|CLUSTER, or leave it out"),
+        ({"hashistack_spec": ""}, "--hashistack-spec is empty: FILE, or leave it out"),
         ({"hashistack_timeout": "inf"}, "hashistack_timeout 'inf' is no number"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform as host
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,6 +35,7 @@ def support(
     """Pack logs, configuration, Raft and events of a cluster for somebody who helps; no token or key is in it."""
     from hashistack.cli.engine import Engine
     from hashistack.cli.errors import Refusal
+    from hashistack.cli.known_secrets import known_secrets
     from hashistack.cli.output import Show
     from hashistack.ops.api.cluster import Cluster
     from hashistack.ops.rollout.event_log import stamp
@@ -48,32 +49,13 @@ def support(
     if place.exists() or not place.parent.is_dir():
         raise Refusal(f"{place} {'is there already' if place.exists() else 'is in no directory'}", "name another file")
     with Cluster(connection) as opened:
-        known = [*engine.secrets(), *connection.secrets, *_of_cluster(connection, opened)]
+        known = known_secrets(engine.secrets(), connection, opened)
         texts = {**_of_project(project), **_seen(connection, opened)}
     redaction = Redaction(known)
     write(place, texts, redaction)
     proof = f"None of {redaction.known} known secrets is in it"
     told = f"{place}: {len(texts)} files. {proof}. Read it before you send it."
     show.result({"ok": True, "file": str(place), "files": sorted(texts), "secrets_known": redaction.known}, told)
-
-
-def _of_cluster(connection: Connection, cluster: Cluster) -> Iterator[str]:
-    """What the cluster made for itself: Vault's unseal key where the platform keeps it, the token of this look."""
-    from hashistack.errors import HashistackError
-    from hashistack.ops.support.redaction import of_data
-    from hashistack.platforms import driver
-
-    asked: tuple[Callable[[], str], ...] = (lambda: driver(connection).vault_init(), cluster.vault.login)
-    for ask in asked:
-        try:
-            said = ask()
-        except HashistackError:
-            continue  # who can't be asked has told nothing that could be in the archive
-        if said.startswith("{"):
-            document = json.loads(said)
-            yield from of_data([document[name] for name in document if "key" in name or "token" in name], named=True)
-        else:
-            yield said
 
 
 def _of_project(project: Project) -> dict[str, str]:
