@@ -37,12 +37,17 @@ def configured(resource: pulumi.Resource | None) -> dict[str, Any] | None:
 
 
 def access(resource: pulumi.Resource | None) -> pulumi.Output[dict[str, Any]]:
-    """The same of the provider that `resource` has; of an explicit one without its roles, which Pulumi shows nobody."""
+    """The same of the provider that `resource` has; of an explicit one without its roles, which Pulumi shows nobody.
+
+    Secret where anything is set: a role's external id may be one, and whoever declares something with it has the state
+    keep it.
+    """
     provider = _explicit(resource)
     if provider is None:
-        return pulumi.Output.from_input(configured(resource) or {})
-    said = pulumi.Output.all(*(pulumi.get(provider, name) for name in ("profile", "endpoints")))
-    return said.apply(lambda it: _access(it[0], None, it[1]))
+        said = configured(resource) or {}
+        return pulumi.Output.secret(said) if said else pulumi.Output.from_input(said)
+    told = pulumi.Output.all(*(pulumi.get(provider, name) for name in ("profile", "endpoints")))
+    return told.apply(lambda it: _access(it[0], None, it[1]))
 
 
 def _explicit(resource: pulumi.Resource | None) -> pulumi.ProviderResource | None:
