@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -17,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from hashistack.aws.ops import quotas, session
 from hashistack.component.findings import Finding
+from hashistack.errors import HashistackError
 
 if TYPE_CHECKING:
     from hashistack.ops.api.connection import Connection, Pool
@@ -27,6 +29,16 @@ _SERVICE_ROLES = ("AWSServiceRoleForAutoScaling", "AWSServiceRoleForElasticLoadB
 _SPOT_ROLE = "AWSServiceRoleForEC2Spot"
 SOON = timedelta(days=60)
 """An image that is deprecated by then is worth knowing."""
+
+
+_THERE = "all that the machines are made from is there"
+
+
+class _Gone(HashistackError):
+    """The stack made it (`it`) and somebody has deleted it: nothing more can be asked about it."""
+
+    def __init__(self, it: str) -> None:
+        super().__init__(f"{it} is not there any more", "pulumi refresh, then hashistack up")
 
 
 @dataclass
@@ -48,26 +60,31 @@ class Asked:
     @cached_property
     def data(self) -> Mapping[str, Any]:
         """What the launch template says, in the version that the group uses."""
-        said = self.client("ec2").describe_launch_template_versions(
-            LaunchTemplateId=self.template["id"], Versions=[self.template["version"]]
-        )
+        id, version = self.template["id"], self.template["version"]
+        with _gone(f"launch template {id}", "InvalidLaunchTemplateId."):
+            said = self.client("ec2").describe_launch_template_versions(LaunchTemplateId=id, Versions=[version])
         data: Mapping[str, Any] = said["LaunchTemplateVersions"][0]["LaunchTemplateData"]
         return data
 
     @cached_property
     def group(self) -> Mapping[str, Any]:
-        said = self.client("autoscaling").describe_auto_scaling_groups(
-            AutoScalingGroupNames=[self.pool.template["group"]]
-        )
-        found: Mapping[str, Any] = said["AutoScalingGroups"][0]
-        return found
+        name = self.pool.template["group"]
+        found: Sequence[Mapping[str, Any]] = self.client("autoscaling").describe_auto_scaling_groups(
+            AutoScalingGroupNames=[name]
+        )["AutoScalingGroups"]
+        if not found:
+            raise _Gone(f"the Auto Scaling group {name}")
+        return found[0]
 
     @cached_property
     def role(self) -> str:
         """The name of the role that the pool's machines have."""
         profile = self.data["IamInstanceProfile"]["Arn"].rpartition("/")[2]
-        said = self.client("iam").get_instance_profile(InstanceProfileName=profile)
-        return str(said["InstanceProfile"]["Roles"][0]["RoleName"])
+        with _gone(f"the instance profile {profile}", "NoSuchEntity"):
+            roles = self.client("iam").get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]["Roles"]
+        if not roles:
+            raise _Gone(f"the role of the instance profile {profile}")
+        return str(roles[0]["RoleName"])
 
     @cached_property
     def policies(self) -> list[dict[str, Any]]:
@@ -76,6 +93,17 @@ class Asked:
         names = iam.list_role_policies(RoleName=self.role)["PolicyNames"]
         found = [iam.get_role_policy(RoleName=self.role, PolicyName=name)["PolicyDocument"] for name in names]
         return [json.loads(one) if isinstance(one, str) else one for one in found]
+
+
+@contextmanager
+def _gone(what: str, code: str) -> Iterator[None]:
+    """Raises `_Gone` where AWS answers with an error whose code begins so."""
+    try:
+        yield
+    except ClientError as error:
+        if not error.response["Error"]["Code"].startswith(code):
+            raise
+        raise _Gone(what) from None
 
 
 def look(cluster: Connection, aws: boto3.Session | None = None) -> list[Finding]:
@@ -90,7 +118,10 @@ def look(cluster: Connection, aws: boto3.Session | None = None) -> list[Finding]
         asked = Asked(pool, str(pool.template["region"]), aws)
         for sentence, check in CHECKS:
             try:
-                found += [Finding(sentence, ok, f"{pool.name}: {what}", remedy) for ok, what, remedy in check(asked)]
+                for ok, what, remedy in check(asked):  # what is found stays, whatever comes after it
+                    found.append(Finding(sentence, ok, f"{pool.name}: {what}", remedy))
+            except _Gone as gone:
+                found.append(Finding(_THERE, False, f"{pool.name}: {gone.what}", gone.remedy))
             except (BotoCoreError, ClientError) as error:
                 failed = session.failure(error)
                 found.append(Finding(sentence, None, f"{pool.name}: {failed.what}", failed.remedy))
@@ -127,7 +158,13 @@ def starts(asked: Asked) -> Told:
 def image(asked: Asked) -> Told:
     """The template's image is there, is not about to be deprecated, and boots as the pool's machine type does."""
     ec2, wanted = asked.client("ec2"), asked.data["ImageId"]
-    found = ec2.describe_images(ImageIds=[wanted], IncludeDeprecated=True)["Images"]
+    try:
+        found = ec2.describe_images(ImageIds=[wanted], IncludeDeprecated=True)["Images"]
+    except ClientError as error:
+        # InvalidAMIID.NotFound: it was deregistered. InvalidAMIID.Unavailable: its owner shares it no more.
+        if not error.response["Error"]["Code"].startswith("InvalidAMIID."):
+            raise
+        found = []
     again = "hashistack up, which takes the newest; or another `image`"
     if not found or found[0].get("State") != "available":
         yield False, f"image {wanted} is not there any more: no machine can start from it", again
@@ -155,7 +192,12 @@ def disks(asked: Asked) -> Told:
     if key.endswith(_OWN_EBS_KEY):
         yield True, "AWS's own key", ""
         return
-    state = asked.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"]
+    try:
+        state = asked.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NotFoundException":
+            raise
+        state = "deleted"
     if state != "Enabled":
         remedy = "aws ec2 reset-ebs-default-kms-key-id, or give the cluster a `kms_key_arn`"
         yield False, f"the account's key for disks, {key}, is {state}: no machine starts", remedy

@@ -260,14 +260,99 @@ def test_a_service_linked_role_that_is_missing_is_named_with_its_command(aws: St
     assert line.endswith("aws iam create-service-linked-role --aws-service-name spot.amazonaws.com")
 
 
-def test_what_may_not_be_asked_is_worth_knowing_and_stops_nothing(aws: Stubs, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def cluster() -> Connection:
     api = {"addresses": ["https://127.0.0.1:1"], "token": "", "username": "", "password": ""}
     texts = dict.fromkeys(("datacenter", "region", "ca_pem", "operator_cert_pem", "operator_key_pem"), "")
     apis = dict.fromkeys(("nomad", "consul", "vault"), api)
-    cluster = replace(Connection.parse({**texts, **apis, "name": SITE, "provider": "aws", "pools": []}), pools=(POOL,))
-    monkeypatch.setattr(account_checks, "CHECKS", account_checks.CHECKS[:2])
+    return replace(Connection.parse({**texts, **apis, "name": SITE, "provider": "aws", "pools": []}), pools=(POOL,))
+
+
+def only(monkeypatch: pytest.MonkeyPatch, *checks: Any) -> None:
+    monkeypatch.setattr(account_checks, "CHECKS", [one for one in account_checks.CHECKS if one[1] in checks])
+
+
+def looked(cluster: Connection, aws: Stubs) -> list[tuple[bool | None, str]]:
+    return [(one.ok, one.detail) for one in account_checks.look(cluster, aws)]  # type: ignore[arg-type]
+
+
+def test_what_may_not_be_asked_is_worth_knowing_and_stops_nothing(
+    aws: Stubs, cluster: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(monkeypatch, account_checks.starts, account_checks.image)
     aws.refuses("autoscaling", "describe_auto_scaling_groups", "AccessDenied", "no")
     aws.refuses("ec2", "describe_launch_template_versions", "UnauthorizedOperation", "no")
     found = account_checks.look(cluster, aws)  # type: ignore[arg-type]
     assert [(one.ok, one.detail.partition(":")[0]) for one in found] == [(None, "web"), (None, "web")]
     assert found[0].remedy == "allow DescribeAutoScalingGroups in their policy"
+
+
+def test_a_group_that_somebody_deleted_is_told_once(
+    aws: Stubs, cluster: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(monkeypatch, account_checks.starts, account_checks.service_roles)
+    for _ in range(2):
+        aws.answers("autoscaling", "describe_auto_scaling_groups", {"AutoScalingGroups": []})
+    assert looked(cluster, aws) == [(False, "web: the Auto Scaling group g is not there any more")]
+
+
+@pytest.mark.parametrize("code", ["InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateId.VersionNotFound"])
+def test_a_template_that_somebody_deleted_is_told(
+    aws: Stubs, cluster: Connection, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    only(monkeypatch, account_checks.image)
+    aws.refuses("ec2", "describe_launch_template_versions", code)
+    assert looked(cluster, aws) == [(False, "web: launch template lt-1 is not there any more")]
+
+
+PROFILE = {
+    "Path": "/",
+    "InstanceProfileName": "prod-web",
+    "InstanceProfileId": "A" * 16,
+    "Arn": "arn:aws:iam::123456789012:instance-profile/prod-web",
+    "CreateDate": datetime.now(UTC),
+}
+
+
+@pytest.mark.parametrize(
+    ("there", "says"), [(False, "the instance profile prod-web"), (True, "the role of the instance profile prod-web")]
+)
+def test_a_profile_without_which_no_machine_has_its_role_is_told(
+    aws: Stubs, cluster: Connection, monkeypatch: pytest.MonkeyPatch, there: bool, says: str
+) -> None:
+    only(monkeypatch, account_checks.policies)
+    version = {"LaunchTemplateData": {**DATA, "IamInstanceProfile": {"Arn": PROFILE["Arn"]}}}
+    aws.answers("ec2", "describe_launch_template_versions", {"LaunchTemplateVersions": [version]})
+    if there:
+        aws.answers("iam", "get_instance_profile", {"InstanceProfile": {**PROFILE, "Roles": []}})
+    else:
+        aws.refuses("iam", "get_instance_profile", "NoSuchEntity")
+    assert looked(cluster, aws) == [(False, f"web: {says} is not there any more")]
+
+
+@pytest.mark.parametrize("code", ["InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"])
+def test_an_image_that_is_deregistered_or_not_shared_any_more_is_told(aws: Stubs, asked: Asked, code: str) -> None:
+    aws.refuses("ec2", "describe_images", code, "The image id '[ami-1]' does not exist")
+    ((found, line),) = told(account_checks.image(asked))
+    assert (found, "image ami-1 is not there any more" in line) == (False, True)
+
+
+def test_a_deleted_key_of_the_accounts_is_told(aws: Stubs, asked: Asked) -> None:
+    aws.answers("ec2", "get_ebs_default_kms_key_id", {"KmsKeyId": "arn:k"})
+    aws.refuses("kms", "describe_key", "NotFoundException")
+    ((found, line),) = told(account_checks.disks(asked))
+    assert (found, "arn:k, is deleted" in line) == (False, True)
+
+
+def test_what_was_found_stays_where_a_later_call_fails(
+    aws: Stubs, cluster: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(asked: Asked) -> Told:
+        yield False, "a rule is missing", ""
+        asked.client("ec2").describe_regions()
+
+    monkeypatch.setattr(account_checks, "CHECKS", (("it is well", check),))
+    aws.refuses("ec2", "describe_regions", "RequestLimitExceeded")
+    found = looked(cluster, aws)
+    assert found[0] == (False, "web: a rule is missing")
+    assert [ok for ok, _ in found] == [False, None]
