@@ -26,7 +26,7 @@ HASHISTACK = """\
 { printf '%s' "$1"; shift; for word; do printf ' %s' "$word"; done; echo; } >>"$FAKE/asked"
 verb=$(tail -n 1 "$FAKE/asked")
 for place in "$FAKE"/fails-*; do
-  case $verb in "$(cat "$place" 2>/dev/null || echo none)"*) exit 1 ;; esac
+  case $verb in $(cat "$place" 2>/dev/null || echo none)*) exit 1 ;; esac
 done
 case $verb in
 init*) mkdir -p "${verb#init }" ;;
@@ -35,6 +35,7 @@ env*)
   echo "export NOMAD_TOKEN=n-secret CONSUL_HTTP_TOKEN=c-secret VAULT_TOKEN=v-secret"
   ;;
 support*) touch "$(echo "$verb" | cut -d' ' -f2)" ;;
+down*--dry-run) [ ! -e "$FAKE/there" ] || exit 1 ;;
 gc*--yes) rm -f "$FAKE/left" ;;
 gc*) [ ! -e "$FAKE/left" ] || exit 1 ;;
 esac
@@ -44,7 +45,7 @@ PYTHON = """\
 # python -m venv PLACE
 mkdir -p "$3/bin"
 cp "$FAKE/hashistack" "$3/bin/hashistack"
-printf '#!/bin/sh\\necho "pip $*" >>"$FAKE/pip"\\n' >"$3/bin/pip"
+printf '#!/bin/sh\\necho "pip $*" >>"$FAKE/installed"\\n' >"$3/bin/pip"
 chmod +x "$3/bin/pip"
 """
 
@@ -55,6 +56,7 @@ class Runner:
 
     place: Path
     ran: list[str] = field(default_factory=list)
+    uploaded: list[dict[str, str]] = field(default_factory=list)
     said: str = ""
 
     def __post_init__(self) -> None:
@@ -63,13 +65,14 @@ class Runner:
             (self.place / name).chmod(0o755)
 
     def fails(self, *commands: str) -> None:
+        """These commands, each a shell's pattern of how it begins."""
         for number, command in enumerate(commands):
             (self.place / f"fails-{number}").write_text(command)
 
     def asked(self) -> list[str]:
-        """The commands, without the places of this test."""
-        lines = (self.place / "asked").read_text().splitlines()
-        return [line.replace(str(self.place), "HERE") for line in lines]
+        """The commands, without the places of this test and what is drawn by lot."""
+        text = (self.place / "asked").read_text().replace(str(self.place), "HERE")
+        return re.sub(r"(temp/hashistack|77-1-unit-0)-\w{6}\b", r"\1-LOT", text).splitlines()
 
     def shell(self, script: str, environment: Mapping[str, str]) -> bool:
         path = f"{self.place}{os.pathsep}{environment.get('ADDED', '')}{os.environ['PATH']}"
@@ -95,10 +98,10 @@ def runner(tmp_path: Path) -> Runner:
 def github(runner: Runner, **inputs: str) -> bool:
     """The action's steps as GitHub runs them; answers whether the job is green."""
     given = {name: str(one.get("default", "")) for name, one in ACTION["inputs"].items()} | inputs
-    temp, added, variables = runner.place / "temp", runner.place / "path", runner.place / "variables"
-    temp.mkdir()
-    added.touch()
-    variables.touch()
+    temp, added, variables, said = (runner.place / name for name in ("temp", "path", "variables", "outputs"))
+    temp.mkdir(exist_ok=True)
+    for file in (added, variables):
+        file.touch()
     outcomes: dict[str, str] = {}
     values = {
         **{f"inputs.{name}": value for name, value in given.items()},
@@ -107,7 +110,6 @@ def github(runner: Runner, **inputs: str) -> bool:
         "github.run_attempt": "1",
         "github.job": "unit",
         "strategy.job-index": "0",
-        "runner.temp": str(temp),
     }
 
     def filled(text: str) -> str:
@@ -122,10 +124,15 @@ def github(runner: Runner, **inputs: str) -> bool:
             continue
         environment = {name: filled(value) for name, value in step.get("env", {}).items()}
         environment |= {"RUNNER_TEMP": str(temp), "GITHUB_ACTION_PATH": "/action"}
-        environment |= {"GITHUB_PATH": str(added), "GITHUB_ENV": str(variables)}
+        said.write_text("")
+        environment |= {"GITHUB_PATH": str(added), "GITHUB_ENV": str(variables), "GITHUB_OUTPUT": str(said)}
         environment |= dict(line.split("=", 1) for line in variables.read_text().splitlines())
         environment["ADDED"] = "".join(f"{line}{os.pathsep}" for line in added.read_text().splitlines())
         well = runner.shell(step["run"], environment) if "run" in step else True
+        for name, value in (line.split("=", 1) for line in said.read_text().splitlines()):
+            values[f"steps.{step['id']}.outputs.{name}"] = value
+        if step["id"] == "upload":
+            runner.uploaded.append({name: filled(value) for name, value in step["with"].items()})
         runner.ran.append(step["id"])
         outcomes[step["id"]] = "success" if well else "failure"
         green = green and (well or step.get("continue-on-error", False))
@@ -151,17 +158,18 @@ TESTS = 'test "$NOMAD_ADDR" = https://127.0.0.1:1 && hashistack status -C "$HASH
 
 def test_github_up_tests_down(runner: Runner) -> None:
     assert github(runner, run=TESTS), runner.said
-    project = "HERE/temp/hashistack/ci"
+    project = "HERE/temp/hashistack-LOT/ci"
     assert runner.asked() == [
         f"init {project}",
+        f"down -C {project} --dry-run",
         f"up -C {project} --ttl 2h",
         f"env -C {project} --shell sh",
         f"status -C {project}",
         f"down -C {project} --yes",
-        "gc --run 77-1-unit-0",
+        "gc --run 77-1-unit-0-LOT",
     ]
-    assert runner.ran == ["python", "install", "up", "tests", "down", "nothing-left"]
-    installed = (runner.place / "pip").read_text()
+    assert runner.ran == ["python", "install", "new", "up", "tests", "down", "nothing-left"]
+    installed = (runner.place / "installed").read_text()
     assert installed == "pip install --quiet hashistack[local] @ file:///action\n"
     for secret in ("n-secret", "c-secret", "v-secret"):
         assert f"::add-mask::{secret}" in runner.said
@@ -170,29 +178,56 @@ def test_github_up_tests_down(runner: Runner) -> None:
 def test_github_takes_a_project_and_a_requirement(runner: Runner) -> None:
     (runner.place / "our cluster").mkdir()
     assert github(runner, run="true", project="our cluster", requirement="hashistack[local]==1.2.3", ttl="30m")
-    assert runner.asked()[0] == "up -C HERE/our cluster --ttl 30m"
-    assert "hashistack[local]==1.2.3" in (runner.place / "pip").read_text()
+    assert runner.asked()[:2] == ["down -C HERE/our cluster --dry-run", "up -C HERE/our cluster --ttl 30m"]
+    assert "hashistack[local]==1.2.3" in (runner.place / "installed").read_text()
 
 
 def test_github_tests_that_fail_export_the_logs(runner: Runner) -> None:
     assert not github(runner, run="exit 3")
     assert runner.ran[-4:] == ["logs", "upload", "down", "nothing-left"]
-    (upload,) = [step for step in ACTION["runs"]["steps"] if step["id"] == "upload"]
-    archive = upload["with"]["path"].replace("${{ runner.temp }}", str(runner.place / "temp"))
-    assert Path(archive).exists()
+    (upload,) = runner.uploaded
+    assert Path(upload["path"]).exists()
+    assert re.fullmatch(
+        r"hashistack-logs-77-1-unit-0-\w{6}", upload["name"]
+    )  # no other job has an artifact of this name
+
+
+def test_github_a_stack_that_was_there_is_left_alone(runner: Runner) -> None:
+    """Neither changed, nor looked into, nor destroyed, however the job ends."""
+    (runner.place / "there").touch()
+    (runner.place / "prod").mkdir()
+    assert not github(runner, run=TESTS, project="prod")
+    assert runner.asked() == ["down -C HERE/prod --dry-run", "gc --run 77-1-unit-0-LOT"]
+    assert "::error::the stack of " in runner.said
+    assert runner.ran == ["python", "install", "new", "nothing-left"]
+
+
+def test_github_a_stack_that_can_not_be_seen_is_left_alone(runner: Runner) -> None:
+    runner.fails("down*--dry-run")
+    assert not github(runner, run=TESTS)
+    assert not [line for line in runner.asked() if line.startswith("up") or "--yes" in line]
+
+
+def test_github_a_job_may_use_it_twice(runner: Runner) -> None:
+    assert github(runner, run="true"), runner.said
+    assert github(runner, run="true"), runner.said
+    (first, second) = re.findall(r"gc --run (\S+)", (runner.place / "asked").read_text())
+    assert first != second
+    places = {line for line in (runner.place / "asked").read_text().splitlines() if line.startswith("init")}
+    assert len(places) == 2
 
 
 def test_github_a_cluster_that_does_not_come_up_is_taken_down(runner: Runner) -> None:
     runner.fails("up", "support")
     assert not github(runner, run=TESTS)
-    assert runner.ran == ["python", "install", "up", "logs", "down", "nothing-left"]
-    assert runner.asked()[-2:] == ["down -C HERE/temp/hashistack/ci --yes", "gc --run 77-1-unit-0"]
+    assert runner.ran == ["python", "install", "new", "up", "logs", "down", "nothing-left"]
+    assert runner.asked()[-2:] == ["down -C HERE/temp/hashistack-LOT/ci --yes", "gc --run 77-1-unit-0-LOT"]
 
 
 def test_github_fails_where_anything_is_left(runner: Runner) -> None:
     (runner.place / "left").touch()
     assert not github(runner, run="true")
-    assert runner.asked()[-2:] == ["gc --run 77-1-unit-0", "gc --run 77-1-unit-0 --yes"]
+    assert runner.asked()[-2:] == ["gc --run 77-1-unit-0-LOT", "gc --run 77-1-unit-0-LOT --yes"]
     assert "::error::this job left the clusters above" in runner.said
 
 
@@ -207,6 +242,7 @@ def test_gitlab_up_tests_down(runner: Runner) -> None:
     project = "HERE/.hashistack-ci/ci"
     assert runner.asked() == [
         f"init {project}",
+        f"down -C {project} --dry-run",
         f"up -C {project} --ttl 2h",
         f"env -C {project} --shell sh",
         f"status -C {project}",
@@ -230,8 +266,60 @@ def test_gitlab_fails_where_anything_is_left(runner: Runner) -> None:
 
 
 def test_gitlab_fails_where_the_cluster_does_not_come_down(runner: Runner) -> None:
-    runner.fails("down")
+    runner.fails("down*--yes")
     assert not gitlab(runner, HASHISTACK_TESTS="true")
+    assert "up -C HERE/.hashistack-ci/ci --ttl 2h" in runner.asked()
+
+
+def test_gitlab_a_stack_that_was_there_is_left_alone(runner: Runner) -> None:
+    (runner.place / "there").touch()
+    (runner.place / "prod").mkdir()
+    assert not gitlab(runner, HASHISTACK_TESTS="true", HASHISTACK_CLUSTER="prod")
+    assert runner.asked() == ["down -C HERE/prod --dry-run", "gc --run 77-5 --yes"]
+    assert "the stack of " in runner.said
+
+
+def test_gitlab_without_tests_is_red_before_anything_is_made(runner: Runner) -> None:
+    assert not gitlab(runner)
+    assert "HASHISTACK_TESTS: must say the tests of this job" in runner.said
+    assert not (runner.place / "asked").exists()
+
+
+def test_gitlab_a_project_of_its_own_is_said_absolutely(runner: Runner) -> None:
+    (runner.place / "infra").mkdir()
+    assert gitlab(runner, HASHISTACK_TESTS='cd / && echo "AT $$HASHISTACK_PROJECT"', HASHISTACK_CLUSTER="infra")
+    assert f"AT {runner.place}/infra" in runner.said
+
+
+def of_the_documentation(marked: str) -> Any:
+    text = (CHECKOUT / "docs/testing.md").read_text()
+    (block,) = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.S) if marked in block]
+    return yaml.safe_load(block)
+
+
+@pytest.mark.parametrize("vendor", ["github", "gitlab"])
+def test_what_the_documentation_shows_works(vendor: str, runner: Runner) -> None:
+    """The tests' own Python gets the plugin of the same release, and the tests the project."""
+    for name in ("nomad", "pip", "pytest"):
+        (runner.place / name).write_text(f'#!/bin/sh\necho "{name} $*" >>"$FAKE/asked"\n')
+        (runner.place / name).chmod(0o755)
+    if vendor == "github":
+        (step,) = of_the_documentation("uses:")
+        assert github(runner, **step["with"]), runner.said
+        requirement, project = "hashistack[local] @ file:///action", "HERE/temp/hashistack-LOT/ci"
+    else:
+        (job,) = of_the_documentation("extends:").values()
+        assert gitlab(runner, **job["variables"]), runner.said
+        requirement, project = "hashistack[local]", "HERE/.hashistack-ci/ci"
+    asked = [line for line in runner.asked() if line.startswith("p")]
+    assert asked == [f"pip install {requirement} pytest", f"pytest tests/integration --hashistack-attach {project}"]
+
+
+def test_what_a_job_makes_by_itself_has_a_name_of_its_own() -> None:
+    """The number of a run is that of all its jobs, of which another may be on the same machine."""
+    texts = [CHECKOUT / name for name in ("docs/testing.md", "docs/commands.md", "hashistack/cli/examples.py")]
+    named = {name for text in texts for name in re.findall(r"gc --run \W*(\w+)", text.read_text())}
+    assert named == {"HASHISTACK_RUN"}
 
 
 def parsed(words: list[str]) -> None:

@@ -115,6 +115,17 @@ class Engine:
         resources = (exported.get("deployment") or {}).get("resources") or []
         return [json.loads(one["inputs"]["spec"]) for one in resources if one["type"] in platforms.specifications()]
 
+    def resources(self) -> list[str]:
+        """What the stack's state has beside the stack itself, as `TYPE NAME`; [] where there is no such stack."""
+        listed = json.loads(self._answer("stack", "ls", "--json"))
+        if self.project.stack.rpartition("/")[2] not in {one["name"].rpartition("/")[2] for one in listed}:
+            return []  # a back end may call it by its owner too
+        exported = json.loads(self._answer("stack", "export", "--stack", self.project.stack))
+        found = (exported.get("deployment") or {}).get("resources") or []
+        return [
+            f"{one['type']} {one['urn'].rpartition('::')[2]}" for one in found if one["type"] != "pulumi:pulumi:Stack"
+        ]
+
     def run(
         self,
         verb: str,

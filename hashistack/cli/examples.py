@@ -17,7 +17,7 @@ Examples:
   hashistack up --ttl 4h              a cluster that may go after four hours
   hashistack gc                       what has expired on this machine; removes nothing
   hashistack gc --yes
-  hashistack gc --run $GITHUB_RUN_ID --yes
+  hashistack gc --run $HASHISTACK_RUN --yes   of one job of a CI, which has set it for itself
 
 \b
 Exit codes: 0 nothing is left to remove, 1 there is something (without --yes),

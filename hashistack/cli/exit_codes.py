@@ -15,6 +15,7 @@ EVERY: Final = {
 """Code to meaning, for every command."""
 
 ONE: Final = {
+    "down": "with `--dry-run`: there is something to do",
     "gc": "something is due, and `--yes` was not said",
     "heal": "with `--dry-run`: there is something to do",
     "rollout": "with `--dry-run`: there is something to do",

@@ -26,7 +26,7 @@ from hashistack.cli.commands.report import report as report_command
 from hashistack.cli.commands.schema import schema as schema_command
 from hashistack.cli.commands.snapshot import app as snapshot
 from hashistack.cli.commands.toolchain import app as toolchain
-from hashistack.cli.errors import Interrupted
+from hashistack.cli.errors import Interrupted, Refusal
 from hashistack.cli.examples import EXAMPLES
 from hashistack.cli.options import (
     AcceptOption,
@@ -131,20 +131,20 @@ def down(
     directory: DirectoryOption = None,
     stack: StackOption = None,
     cluster: ClusterOption = None,
+    dry_run: DryRunOption = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Destroy the cluster with all its data, and prove that nothing is left."""
-    from hashistack.cli.commands.run import down as run
-    from hashistack.cli.errors import Refusal
+    from hashistack.cli.commands import run
     from hashistack.cli.output import Show
 
     project = named_project(directory, stack, cluster, changes=True, whole=True)
-    if not yes:
+    if not (yes or dry_run):
         if not sys.stdin.isatty():
             raise Refusal("this destroys a cluster with all its data: say --yes")
         typer.confirm(f"Destroy stack {project.stack} of {project.directory} with all its data?", abort=True)
-    run(project, Show(output))
+    _planned(run.destroyed(project, Show(output))) if dry_run else run.down(project, Show(output))
 
 
 @app.command()

@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
+from hashistack.cli.commands.run import destroyed
 from hashistack.cli.engine import Engine, activated
 from hashistack.cli.errors import Refusal
+from hashistack.cli.output import Output, Show
 from hashistack.cli.project import Project
 from hashistack.platforms import specifications
 
@@ -85,7 +87,9 @@ def test_up_in_a_fresh_directory_then_its_connection_then_down(directory: Path) 
     result = json.loads(out.splitlines()[-1])
     assert (result["event"], result["ok"], result["stack"]) == ("result", True, "test")
     assert "a-token" not in out + err
-    connection = Engine(Project(directory, "test"), lambda _: None).connection()
+    engine = Engine(Project(directory, "test"), lambda _: None)
+    connection = engine.connection()
+    assert engine.resources() == []
     assert (connection.nomad.secret, connection.vault.username) == ("a-token", "operator")
     state = (directory / ".state/.pulumi/stacks/waits/test.json").read_text()
     assert "a-token" not in state
@@ -94,6 +98,35 @@ def test_up_in_a_fresh_directory_then_its_connection_then_down(directory: Path) 
 def test_a_stack_without_a_cluster_is_refused_with_the_next_command(directory: Path) -> None:
     with pytest.raises(Refusal, match="Next: hashistack up"):
         Engine(Project(directory, "test"), lambda _: None).connection()
+
+
+def test_a_dry_run_of_down_tells_what_is_there_and_makes_nothing(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = Project(directory, "test")
+    assert not destroyed(project, Show(Output.TEXT))
+    assert "has no resources" in capsys.readouterr().out
+    assert project.stacks() == []
+    engine = Engine(project, lambda _: None)
+    engine.make_stack()
+    assert not destroyed(project, Show(Output.TEXT))
+    given = json.loads(engine._answer("stack", "export", "--stack", "test"))
+    urn = "urn:pulumi:test::waits::my:index:Thing::precious"
+    given["deployment"]["resources"] = [{"urn": urn, "type": "my:index:Thing", "custom": False}]
+    (directory / "state.json").write_text(json.dumps(given))
+    engine._answer("stack", "import", "--stack", "test", "--file", "state.json")
+    assert destroyed(project, Show(Output.TEXT))
+    assert "my:index:Thing precious" in capsys.readouterr().out
+    assert engine.resources() == ["my:index:Thing precious"]
+
+
+def test_a_dry_run_that_can_not_see_the_state_says_so(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never "nothing": a CI would take that for leave to destroy."""
+    monkeypatch.setenv("PULUMI_BACKEND_URL", (directory / "not-there").as_uri())
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "x")
+    (directory / "not-there").write_text("a file")
+    with pytest.raises(Refusal):
+        destroyed(Project(directory, "test"), Show(Output.TEXT))
 
 
 def test_a_failing_program_tells_its_error_and_what_next(directory: Path) -> None:

@@ -107,6 +107,15 @@ def down(project: Project, show: Show) -> None:
     show.result({"ok": True, "seconds": round(seconds, 1), "left": []}, f"gone in {seconds:.1f} s · {proof}")
 
 
+def destroyed(project: Project, show: Show) -> bool:
+    """Show what `down` would destroy, and change nothing; answers whether there is anything."""
+    found = Engine(project, show.say).resources()
+    stack = f"stack {project.stack} of {project.directory}"
+    text = "\n  ".join([f"down would destroy {len(found)} resources of {stack}:", *found])
+    show.result({"ok": True, "resources": found}, text if found else f"nothing to do: {stack} has no resources")
+    return bool(found)
+
+
 def _run(engine: Engine, verb: str, condenser: Condenser, show: Show) -> tuple[Ended, Condenser, float]:
     engine.unlock()
     if verb == "up":
