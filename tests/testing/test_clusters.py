@@ -6,14 +6,16 @@ import errno
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hashistack.testing.clusters import Clusters, Policy
-from hashistack.testing.locks import claimed, locked, shared
+from hashistack.testing.locks import claimed, shared
 
 SPEC = {"name": "shop"}
 OVER = "2001-01-01T00:00:00+00:00"
@@ -202,14 +204,29 @@ def test_what_a_dead_run_left_and_can_not_be_removed_is_told(run: Callable[..., 
     assert re.search(r"run-1/\w+, whose time is over, is left: .*No space left", said[1])
 
 
-def test_a_lock_whose_file_was_removed_is_nobodys(tmp_path: Path) -> None:
+def waited_for(file: Path) -> bool:
+    """Whether somebody waits for the file's lock: the kernel's list has an arrow before him."""
+    waiting = [line for line in Path("/proc/locks").read_text().splitlines() if "->" in line]
+    return any(line.split()[6].rpartition(":")[2] == str(file.stat().st_ino) for line in waiting)
+
+
+def test_who_waited_for_a_file_that_was_removed_gets_the_one_that_is_there(tmp_path: Path) -> None:
+    """Else he would hold a lock that nobody sees."""
     file = tmp_path / "users"
     handle = shared(file)
     with claimed(file) as alone:
         assert not alone
     os.close(handle)
-    with claimed(file) as alone, claimed(file) as second:
-        assert (alone, second) == (True, False)
-        file.unlink()
-        with locked(file):  # another file of that name: waits for nobody
-            pass
+    with ThreadPoolExecutor(1) as other:
+        with claimed(file) as alone:
+            assert alone
+            handles = other.submit(shared, file)
+            deadline = time.monotonic() + 60
+            while not waited_for(file):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            file.unlink()
+        handle = handles.result(60)
+    with claimed(file) as alone:
+        assert not alone
+    os.close(handle)
