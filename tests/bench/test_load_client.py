@@ -82,6 +82,9 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 512
     status, body, pause = 200, b"web 1", 0.0
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that is gone is no news; said here, it would be in another test's output."""
+
 
 class Handler(BaseHTTPRequestHandler):
     server: Server
@@ -214,11 +217,12 @@ def test_answers_that_it_has_no_core_to_read_are_not_lost(resolver: Resolver) ->
         return None
 
     resolver.spoil = hold
-    with start(resolver, os.getpid(), "1", rate=400) as process:
-        said, _ = process.communicate(timeout=30)
+    with start(resolver, os.getpid(), "3", rate=400) as process:
+        said, _ = process.communicate(timeout=60)
     total = totals([Sample.parse(json.loads(line)) for line in said.splitlines()])
     assert enough.is_set()
-    assert (total.requests, total.errors) == (400, ())
+    assert total.requests >= len(held)
+    assert total.errors == ()
 
 
 def test_a_refused_connection_fails(resolver: Resolver) -> None:

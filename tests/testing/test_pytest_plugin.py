@@ -245,7 +245,7 @@ def test_a_failed_create_is_told_once_and_tried_once(tests: Suite) -> None:
     done.assert_outcomes(errors=6)
     assert tests.counts() == (1, 1)
     text = done.stdout.str()
-    errors = text.split("ERROR at setup of")[1:]
+    errors = text.partition("short test summary info")[0].split("ERROR at setup of")[1:]
     whole = {of_worker(error) for error in errors if "its last words" in error}
     assert len(whole) == 1
     others = [error for error in errors if of_worker(error) not in whole]
