@@ -26,6 +26,7 @@ from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection
 from hashistack.platforms import running
 from hashistack.spec.cluster import ClusterSpec
+from hashistack.testing.locks import written
 from hashistack.testing.running_cluster import RunningCluster
 
 NAME = "pytest"
@@ -47,7 +48,7 @@ class HostClusters:
         ClusterSpec.parse(wanted)  # what is wrong with it is told before anything is made
         project = _project(place)
         for name, text in files(next(iter(templates().values())), NAME).items():
-            _put(place / name, text)
+            written(place / name, text)
         with own_state():
             _configure(project, cluster=wanted, keepOnFailure=keep_on_failure)
             _wait_for_orphan(project)
@@ -112,14 +113,7 @@ def _configure(project: Project, **values: Any) -> None:
     config = {f"{NAME}:{key}": value for key, value in values.items()}
     # By way of JSON: a specification may hold tuples, which YAML would tag.
     text = yaml.safe_dump(json.loads(json.dumps({**before, "config": config}, default=str)))
-    _put(file, text)
-
-
-def _put(file: Path, text: str) -> None:
-    """All or nothing: who is killed at it leaves a project that can be read."""
-    draft = file.with_name(f".{file.name}")  # one process alone works on a project of ours
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(file)
+    written(file, text)
 
 
 def _wait_for_orphan(project: Project) -> None:

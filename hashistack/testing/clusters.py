@@ -24,7 +24,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from hashistack.component.tenure import is_over
 from hashistack.errors import HashistackError, told
-from hashistack.testing.locks import claimed, locked, shared
+from hashistack.testing.locks import claimed, locked, shared, written
 from hashistack.version import VERSION
 
 Made = TypeVar("Made")
@@ -279,6 +279,4 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _write(file: Path, data: Mapping[str, Any]) -> None:
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    draft.write_text(json.dumps(data), encoding="utf-8")
-    draft.replace(file)
+    written(file, json.dumps(data))

@@ -1,4 +1,4 @@
-"""Locks by files, of one process against others. The kernel drops those of a process that dies."""
+"""Files that processes share: locks, which the kernel drops when a process dies, and texts that are written whole."""
 
 from __future__ import annotations
 
@@ -56,3 +56,10 @@ def _is(file: Path, handle: int) -> bool:
         return os.path.samestat(file.stat(), os.fstat(handle))
     except FileNotFoundError:
         return False
+
+
+def written(file: Path, text: str) -> None:
+    """Writes all or nothing: who is killed at it leaves what was there, which can be read."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(file)
