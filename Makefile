@@ -1,6 +1,6 @@
 # What a fresh checkout can do. The programs do the work; nothing here knows how.
 .DEFAULT_GOAL := help
-.PHONY: help setup test-cluster clean-cluster clean-image test unit cluster region lint bench prod
+.PHONY: help setup test-cluster clean-cluster clean-image test unit cluster region lint bench prod docs
 
 bin := .venv/bin
 # Half of what they take is waiting for what they started.
@@ -46,6 +46,11 @@ lint: setup ## ruff, mypy --strict, shellcheck
 
 bench: setup ## each figure beside a floor measured in the same run
 	@$(bin)/python -m bench
+
+docs: ## these pages as a site, in website/build/html
+	@scripts/setup environment
+	@$(bin)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@$(bin)/python -m website
 
 prod: ## a production datacenter on AWS or Google Cloud (pulumi up in examples/prod), after a look at the account
 	@scripts/setup environment

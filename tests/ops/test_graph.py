@@ -74,8 +74,8 @@ def texts(picture: str) -> list[str]:
 def test_the_picture_in_the_readme_is_what_the_command_makes() -> None:
     made = CliRunner().invoke(main.app, ["graph", "--spec", str(SHOP), "-o", "svg"])
     shown = re.findall(r"!\[[^]]+\]\((docs/pictures/[^)]+)\)", (ROOT / "README.md").read_text())
-    assert shown == ["docs/pictures/shop.svg"]
-    assert made.output == (ROOT / shown[0]).read_text(), "hashistack graph --spec docs/pictures/shop.yaml -o svg"
+    assert "docs/pictures/shop.svg" in shown
+    assert made.output == SHOP.with_suffix(".svg").read_text(), "hashistack graph --spec docs/pictures/shop.yaml -o svg"
 
 
 @pytest.mark.parametrize(("form", "draw"), [("svg", svg), ("mmd", mermaid)])
