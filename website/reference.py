@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import hashistack
@@ -109,7 +109,7 @@ def python() -> str:
     for module, names, what in parts:
         said += [f"## `{module.__name__}`", what]
         for name in sorted(names):
-            if isinstance(one := getattr(module, name), Callable):
+            if callable(one := getattr(module, name)):
                 said += [f"### `{name}`", *_documented(one)]
     return "\n\n".join(said) + "\n"
 
