@@ -110,7 +110,10 @@ def _authorized() -> Callable[[], Any]:
                 found.append(google.auth.default(scopes=[_SCOPE])[0])
             except GoogleAuthError as error:
                 raise unanswered(error) from None
-        return google_auth_httplib2.AuthorizedHttp(found[0], http=httplib2.Http(timeout=TIMEOUT))
+        http = httplib2.Http(timeout=TIMEOUT)
+        # Cloud Storage's answer to a part of an upload: go on.
+        http.redirect_codes = http.redirect_codes - {308}
+        return google_auth_httplib2.AuthorizedHttp(found[0], http=http)
 
     return connection
 
