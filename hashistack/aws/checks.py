@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from hashistack.aws.pools import machine_types
@@ -17,8 +17,6 @@ from hashistack.spec.problems import Problem, show
 
 if TYPE_CHECKING:
     from hashistack.aws.pools.client_pool import AwsPoolOptions
-    from hashistack.aws.pools.launch import Volume
-    from hashistack.spec.pool import ClientPool
 
 HEARTBEAT_SECONDS = 300
 """How long a group waits for a machine that leaves and says nothing: five of its heartbeats, or a reboot."""
@@ -106,33 +104,14 @@ def _options(spec: ClusterSpec, options: Mapping[str, AwsPoolOptions]) -> Iterat
         path = f"pools[{show(name)}]"
         if name not in pools:
             continue
-        yield from _volumes(f"{path}.volumes", pools[name], option.volumes)
+        disks = [(each.device, each.host_volume) for each in option.volumes]
+        yield from checks.disks(f"{path}.volumes", "device", pools[name], disks)
         if option.warm_pool and (pools[name].spot or pools[name].machine_types):
             mixed = "spot machines" if pools[name].spot else "several machine types"
             yield Problem(
                 f"{path}.warm_pool",
                 f"the pool has {mixed}, of which AWS keeps none warm",
                 "Leave it out, or give the pool one machine type and no spot.",
-            )
-
-
-def _volumes(path: str, pool: ClientPool, volumes: Sequence[Volume]) -> Iterator[Problem]:
-    for index, volume in enumerate(volumes):
-        before = volumes[:index]
-        if any(volume.device == other.device for other in before):
-            yield Problem(f"{path}[{index}].device", f"{show(volume.device)} is there twice", "Name each device once.")
-        if not volume.host_volume:
-            continue
-        where = f"{path}[{index}].host_volume"
-        if volume.host_volume not in pool.host_volumes:
-            yield Problem(
-                where,
-                f"the pool {pool.name} has no host volume {show(volume.host_volume)}",
-                "Add it to the pool's `host_volumes`, with the path where the disk is to be mounted.",
-            )
-        elif any(volume.host_volume == other.host_volume for other in before):
-            yield Problem(
-                where, f"{show(volume.host_volume)} has two disks", "Give each disk a host volume of its own."
             )
 
 

@@ -72,3 +72,23 @@ def strangers(options: Iterable[str], pools: Sequence[str]) -> Iterator[Problem]
     for name in options:
         if name not in pools:
             yield Problem(f"pools[{show(name)}]", "is no pool of clients", f"Known: {', '.join(pools)}.")
+
+
+def disks(path: str, key: str, pool: ClientPool, given: Sequence[tuple[str, str]]) -> Iterator[Problem]:
+    """Disks beside the root disk, each by its name and the host volume that it is ("" for none). key: what the option
+    calls the name."""
+    for index, (name, volume) in enumerate(given):
+        names, volumes = ([each[part] for each in given[:index]] for part in (0, 1))
+        if name in names:
+            yield Problem(f"{path}[{index}].{key}", f"{show(name)} is there twice", f"Give each {key} once.")
+        if not volume:
+            continue
+        where = f"{path}[{index}].host_volume"
+        if volume not in pool.host_volumes:
+            yield Problem(
+                where,
+                f"the pool {pool.name} has no host volume {show(volume)}",
+                "Add it to the pool's `host_volumes`, with the path where the disk is to be mounted.",
+            )
+        elif volume in volumes:
+            yield Problem(where, f"{show(volume)} has two disks", "Give each disk a host volume of its own.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,7 @@ POOLS: Final = 10
 """Client pools that a cluster may have: a firewall rule names at most as many service accounts.
 https://cloud.google.com/firewall/docs/quotas"""
 _DNS_LABEL = 63
+_DEVICE_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _INSTANCE_ID = 20
 _SITE = 5  # "-" and four hex digits
 
@@ -63,7 +65,7 @@ def problems(
         *_clients(spec, region),
         *labels.problems({**spec.tags, **tags}),
         *_seal(spec),
-        *checks.strangers(options, sorted(pool.name for pool in spec.clients)),
+        *_options(spec, options),
     )
 
 
@@ -123,6 +125,21 @@ def _clients(spec: ClusterSpec, region: str) -> Iterator[Problem]:
             )
         if pool.upgrade is not None:
             yield from _held(spec.upgrade_of(pool), f"{path}.upgrade")
+
+
+def _options(spec: ClusterSpec, options: Mapping[str, GcpPoolOptions]) -> Iterator[Problem]:
+    yield from checks.strangers(options, sorted(pool.name for pool in spec.clients))
+    for pool in spec.clients:
+        given = options[pool.name].disks if pool.name in options else ()
+        path = f"pools[{show(pool.name)}].disks"
+        for index, disk in enumerate(given):
+            if not _DEVICE_NAME.fullmatch(disk.name):
+                yield Problem(
+                    f"{path}[{index}].name",
+                    f"is no device name on Google Cloud (got {show(disk.name)})",
+                    "Give 1 to 63 of a-z, 0-9 and -, a letter first.",
+                )
+        yield from checks.disks(path, "name", pool, [(disk.name, disk.host_volume) for disk in given])
 
 
 def _held(policy: UpgradePolicy, path: str) -> Iterator[Problem]:

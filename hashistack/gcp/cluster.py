@@ -24,7 +24,7 @@ from hashistack.gcp.network.network import GcpNetwork, GcpNetworkArgs
 from hashistack.gcp.pools.boot import Boots
 from hashistack.gcp.pools.client_pool import GcpClientPool, GcpClientPoolArgs, GcpPoolOptions
 from hashistack.gcp.pools.images import OFFICIAL
-from hashistack.gcp.pools.launch import Launch, made_of
+from hashistack.gcp.pools.launch import Launch, made_of, mounted
 from hashistack.gcp.pools.server_pool import GcpServerPool, GcpServerPoolArgs
 from hashistack.machine.roles import SERVER, TOOLS
 from hashistack.secrets.cluster import ClusterSecrets
@@ -110,7 +110,9 @@ class GcpCluster(pulumi.ComponentResource):
         def launch(pool: ServerPool | ClientPool) -> Launch:
             pool_name = pool.name if isinstance(pool, ClientPool) else SERVER
             disks = args.pools.get(pool_name, GcpPoolOptions()).disks
-            boot = boots.of(pool_name, pool.arch, made_of(args.image, pool, disks), args.api_source_cidrs)
+            volumes = mounted(pool, disks) if isinstance(pool, ClientPool) else {}
+            made = made_of(args.image, pool, disks)
+            boot = boots.of(pool_name, pool.arch, made, args.api_source_cidrs, volumes)
             return Launch(
                 here.site,
                 network.subnetwork_id,

@@ -145,7 +145,7 @@ BAD: Mapping[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         },
         'spec.pools["workers"].volumes[0].host_volume: the pool workers has no host volume "date". Add it to the'
         " pool's `host_volumes`, with the path where the disk is to be mounted.\n"
-        'spec.pools["workers"].volumes[1].device: "/dev/sdf" is there twice. Name each device once.\n'
+        'spec.pools["workers"].volumes[1].device: "/dev/sdf" is there twice. Give each device once.\n'
         'spec.pools["workers"].volumes[2].host_volume: "data" has two disks. Give each disk a host volume of its own.',
     ),
     "a warm pool of spot machines": (

@@ -10,6 +10,8 @@ import pulumi_gcp as gcp
 
 from hashistack.gcp.args import GcpClusterArgs
 from hashistack.gcp.cluster import GcpCluster
+from hashistack.gcp.pools.client_pool import GcpPoolOptions
+from hashistack.gcp.pools.launch import Disk
 
 from .plan import PROJECT, REGION, Plan, plan
 
@@ -42,7 +44,8 @@ CLUSTERS: dict[str, GcpClusterArgs] = {
         }
     ),
     "own-vpc": _args(
-        {},
+        {"clients": [{"name": "workers", "host_volumes": {"data": {"path": "/srv/data"}}}]},
+        pools={"workers": GcpPoolOptions(disks=[Disk("data", 500, "data"), Disk("scratch", 10)])},
         network_id=f"projects/{PROJECT}/global/networks/own",
         subnetwork_id=f"projects/{PROJECT}/regions/{REGION}/subnetworks/own",
         kms_key=OWN_KEY,

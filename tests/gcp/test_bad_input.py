@@ -10,6 +10,7 @@ import pytest
 
 from hashistack.gcp.args import GcpClusterArgs
 from hashistack.gcp.pools.client_pool import GcpPoolOptions
+from hashistack.gcp.pools.launch import Disk
 from hashistack.testing import Gcp, record
 
 from .cases import cluster, program
@@ -108,6 +109,22 @@ BAD: Mapping[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {},
         {"pools": {"wrokers": GcpPoolOptions()}},
         'spec.pools["wrokers"]: is no pool of clients. Known: workers.',
+    ),
+    "disks of host volumes that are not there, twice the same, and of no name": (
+        {"clients": [{**WORKERS, "host_volumes": {"data": {"path": "/srv/data"}}}]},
+        {
+            "pools": {
+                "workers": GcpPoolOptions(
+                    disks=[Disk("one", 10, "date"), Disk("one", 10, "data"), Disk("/dev/sdb", 10, "data")]
+                )
+            }
+        },
+        'spec.pools["workers"].disks[2].name: is no device name on Google Cloud (got "/dev/sdb"). Give 1 to 63 of a-z,'
+        " 0-9 and -, a letter first.\n"
+        'spec.pools["workers"].disks[0].host_volume: the pool workers has no host volume "date". Add it to the'
+        " pool's `host_volumes`, with the path where the disk is to be mounted.\n"
+        'spec.pools["workers"].disks[1].name: "one" is there twice. Give each name once.\n'
+        'spec.pools["workers"].disks[2].host_volume: "data" has two disks. Give each disk a host volume of its own.',
     ),
     "no way to the packages that an official image lacks": (
         {"network": {"nat": "none"}},

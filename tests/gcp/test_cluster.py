@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import tarfile
+from base64 import b64decode
 from collections.abc import Callable
 
 import jsonschema
@@ -140,6 +144,23 @@ def test_labels_are_on_machines_disks_and_everything_that_takes_them(made: Plan)
     for resource in made:
         if resource.custom and "labels" in resource.inputs:
             assert resource.inputs["labels"][labels.CLUSTER] == connection.name, resource.name
+
+
+def test_a_disk_that_is_a_host_volume_is_mounted_where_the_pool_says() -> None:
+    made = planned("own-vpc")
+    text = made.one("BucketObject", "-bundle-workers").inputs["content"]
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(b64decode(text)))) as archive:
+        files = {each.name: archive.extractfile(each).read() for each in archive.getmembers()}  # type: ignore[union-attr]
+    assert files["volumes"] == b"data /srv/data\n"
+    assert "bin/mount-volumes" in files
+    client = json.loads(files["conf/nomad/40-role.json"])["client"]
+    assert client["host_volume"] == {"data": {"path": "/srv/data", "read_only": False}}
+    disks = made.one("InstanceTemplate", "-workers").inputs["disks"]
+    assert [(disk.get("deviceName"), disk["diskSizeGb"]) for disk in disks] == [
+        (None, 50),
+        ("data", 500),
+        ("scratch", 10),
+    ]
 
 
 def test_own_settings_are_in_the_connection() -> None:

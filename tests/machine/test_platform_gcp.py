@@ -55,6 +55,18 @@ def test_identity_is_the_instances(machine: Sandbox) -> None:
     assert json.loads(run(machine, "identity")) == expected
 
 
+def test_a_disk_is_found_by_its_name_whatever_the_kernel_calls_it(machine: Sandbox) -> None:
+    refused = machine.run(PLATFORM, "disk", "data")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == (
+        "hashistack: platform-gcp: this machine has no /dev/disk/by-id/google-data (yet): Google's guest environment"
+        " makes it\n"
+    )
+    machine.path("/dev/disk/by-id").mkdir(parents=True)
+    machine.path("/dev/disk/by-id/google-data").symlink_to("../../null")
+    assert run(machine, "disk", "data") == f"/dev/null {ID}-data\n"
+
+
 @pytest.mark.parametrize(("lifetime", "times"), [(3599, 1), (230, 3)])
 def test_a_token_is_asked_for_once_while_it_is_good_and_only_root_reads_it(
     machine: Sandbox, gcp: Gcp, lifetime: int, times: int

@@ -35,15 +35,22 @@ class Boots:
     dns: GcpDns
     network: GcpNetwork
 
-    def of(self, pool: str, arch: Arch, made_of: Mapping[str, object], operators: Sequence[str]) -> Boot:
+    def of(
+        self,
+        pool: str,
+        arch: Arch,
+        made_of: Mapping[str, object],
+        operators: Sequence[str],
+        disks: Mapping[str, str],
+    ) -> Boot:
         """made_of: what the pool's machines are made of besides; a change of it replaces them. operators: networks from
-        which requests to the APIs come, beside the cluster's own."""
+        which requests to the APIs come, beside the cluster's own. disks: to be mounted."""
         server = pool == SERVER
 
         def inputs(found: Sequence[Any]) -> BootInputs:
             bucket, binaries, secret, vault_init, seal_key, upstreams, cidr = found
             return BootInputs(
-                platform=platform(upstreams, seal_key, (cidr, *operators), made_of),
+                platform=platform(upstreams, seal_key, (cidr, *operators), made_of, disks),
                 start=START,
                 binaries=tuple(Binary(**binary) for binary in binaries),
                 environment={

@@ -17,7 +17,7 @@ from hashistack.spec import ClientPool
 class GcpPoolOptions:
     """What a client pool may have on Google Cloud beside its specification; nothing by default.
 
-    disks: disks beside the boot disk, for jobs or the image to format.
+    disks: disks beside the boot disk, for host volumes.
     """
 
     disks: Sequence[Disk] = ()

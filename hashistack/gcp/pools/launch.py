@@ -21,10 +21,16 @@ deadlines that they were born with. https://cloud.google.com/compute/docs/instan
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk beside the boot disk: balanced, gone with its machine. name: /dev/disk/by-id/google-<name>."""
+    """A disk beside the boot disk: balanced, gone with its machine.
+
+    name: /dev/disk/by-id/google-<name> on the machine. host_volume: one of the pool's `host_volumes`: the disk gets a
+    file system when it is new, is mounted at that path, and grows at a boot; without one it is left to the image or to
+    jobs.
+    """
 
     name: str
     size_gib: int
+    host_volume: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,6 +136,11 @@ def made_of(image: str, pool: ServerPool | ClientPool, disks: Sequence[Disk] = (
         "disk_gib": pool.disk_gib,
         **({"disks": {disk.name: disk.size_gib for disk in disks}} if disks else {}),
     }
+
+
+def mounted(pool: ClientPool, disks: Sequence[Disk]) -> dict[str, str]:
+    """Of those that are host volumes of the pool: a disk's name to the path where it is mounted."""
+    return {one.name: pool.host_volumes[one.host_volume].path for one in disks if one.host_volume}
 
 
 def group(

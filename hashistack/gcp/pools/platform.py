@@ -20,11 +20,12 @@ def platform(
     seal_key: str,
     operators: Sequence[str] = (),
     made_of: Mapping[str, object] | None = None,
+    disks: Mapping[str, str] | None = None,
 ) -> Platform:
     """The facts of a cluster's machines.
 
     upstreams: resolvers that their unbound asks. seal_key: the key's id. operators: networks from which requests to the
-    APIs come. made_of: the pool's machine type, disks and image.
+    APIs come. made_of: the pool's machine type, disks and image. disks: those to be mounted, name to path.
     """
     key = KEY.fullmatch(seal_key)
     if not key:
@@ -35,6 +36,7 @@ def platform(
         upstreams=tuple(upstreams),
         operators=tuple(operators),
         made_of=made_of or {},
+        disks=disks or {},
         programs=(*PROGRAMS, "platform/platform-gcp.sh"),
         fingerprint="gce",
         seal={"gcpckms": key.groupdict()},
