@@ -1,6 +1,6 @@
 # What a fresh checkout can do. The programs do the work; nothing here knows how.
 .DEFAULT_GOAL := help
-.PHONY: help setup test-cluster clean-cluster clean-image test unit cluster region lint bench prod docs
+.PHONY: help setup test-cluster clean-cluster clean-image test unit cluster region project lint bench prod docs
 
 bin := .venv/bin
 # Half of what they take is waiting for what they started.
@@ -24,7 +24,7 @@ clean-image: ## removes the cached machine images
 	@docker image ls -q hashistack-machine | sort -u | xargs -r docker image rm -f
 
 # One after another, so that the cluster of the first is gone when the region's machines want both cores.
-test: unit cluster region ## every test: the pure ones side by side, then those on real clusters
+test: unit cluster region project ## every test: the pure ones side by side, then those on real clusters
 
 unit: ## the tests that need no cluster, side by side
 	@scripts/setup test
@@ -32,11 +32,15 @@ unit: ## the tests that need no cluster, side by side
 
 cluster: ## the tests on clusters in containers
 	@scripts/setup test
-	@$(bin)/python -m pytest -q -m cluster --ignore tests/region
+	@$(bin)/python -m pytest -q -m cluster --ignore tests/region --ignore tests/project
 
 region: ## the tests on a whole AWS region of stand-ins
 	@scripts/setup test
 	@$(bin)/python -m pytest -q -m cluster tests/region
+
+project: ## the tests on a whole Google Cloud project of stand-ins
+	@scripts/setup test
+	@$(bin)/python -m pytest -q -m cluster tests/project
 
 lint: setup ## ruff, mypy --strict, shellcheck
 	@$(bin)/ruff check .

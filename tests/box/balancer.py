@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 CONNECT_SECONDS = 1.0
 HOSTS = Path("/etc/hosts")
-_MARK = "# a test's cloud"
 Done = TypeVar("Done")
 Targets = Callable[[], list[tuple[str, int]]]
 """Where a connection may go now, as address and port."""
@@ -64,18 +63,21 @@ class Ports:
 
 
 class Names:
-    """Names in /etc/hosts, for as long as they are wanted."""
+    """Names in /etc/hosts, for as long as they are wanted. cloud: whose; another one's stay."""
 
-    def __init__(self) -> None:
+    def __init__(self, cloud: str) -> None:
+        self._mark = f"# the tests' {cloud}"
         self._named: Mapping[str, str] = {}
 
     def follow(self, wanted: Mapping[str, str]) -> None:
         """Name to address."""
         if wanted == self._named:
             return
-        kept = [line for line in HOSTS.read_text().splitlines() if not line.endswith(_MARK)]
+        kept = [line for line in HOSTS.read_text().splitlines() if not line.endswith(self._mark)]
         # Written in place: in a container it is a mount.
-        HOSTS.write_text("".join(f"{line}\n" for line in [*kept, *(f"{a} {n} {_MARK}" for n, a in wanted.items())]))
+        HOSTS.write_text(
+            "".join(f"{line}\n" for line in [*kept, *(f"{a} {n} {self._mark}" for n, a in wanted.items())])
+        )
         self._named = dict(wanted)
 
 

@@ -14,8 +14,8 @@ from hashistack.provider.handler import Handler, Props
 from hashistack.provider.process import engine_address, serve
 from hashistack.provider.server import Provider
 
-ASSET = "hashistack:tests:asset"
-"""Where an asset was, there is `{ASSET: {"path": …}}` or one with `text`."""
+from .asset import ASSET
+
 _MARK = "c44067f5952c0a294b673a41bacd8c17"  # the protocol's
 
 

@@ -74,7 +74,7 @@ def test_names_stand_beside_others_and_go(tmp_path: Path, monkeypatch: pytest.Mo
     hosts = tmp_path / "hosts"
     hosts.write_text("127.0.0.1 localhost\n")
     monkeypatch.setattr(balancer, "HOSTS", hosts)
-    names = Names()
+    names = Names("test")
     names.follow({"lb.example.org": "127.64.0.9"})
     assert hosts.read_text().splitlines()[0] == "127.0.0.1 localhost"
     assert "127.64.0.9 lb.example.org" in hosts.read_text()

@@ -24,6 +24,20 @@ class Tokens:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.clock, self._lock = clock, threading.Lock()
         self._known: dict[str, tuple[str, float]] = {}
+        self._renewable: dict[str, str] = {}
+
+    def credentials(self, whose: str) -> dict[str, str]:
+        """Application-default credentials of a user, as `gcloud auth application-default login` leaves them."""
+        token = f"1//{secrets.token_urlsafe(60)}"
+        with self._lock:
+            self._renewable[token] = whose
+        return {"type": "authorized_user", "client_id": "test", "client_secret": "test", "refresh_token": token}
+
+    def renewed(self, refresh_token: str) -> dict[str, Any] | None:
+        """What https://oauth2.googleapis.com/token answers to such credentials; None to those that are nobody's."""
+        with self._lock:
+            whose = self._renewable.get(refresh_token)
+        return whose and {"access_token": self.issue(whose), "expires_in": int(LIFETIME), "token_type": "Bearer"}
 
     def issue(self, whose: str, lifetime: float = LIFETIME) -> str:
         """A new access token of an account, by its email."""

@@ -134,6 +134,11 @@ class Apis:
     def _serve(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         parts = urlsplit(url)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        if self.tokens and (parts.netloc, parts.path) == ("oauth2.googleapis.com", "/token"):  # in no document
+            made = self.tokens.renewed(dict(parse_qsl(body.decode())).get("refresh_token", ""))
+            if not made:
+                raise Refused(400, "invalid_grant", "Bad Request")
+            return _answered(made)
         whose = self._whose(headers, f"{method} {parts.path}")
         if "upload_id" in query:  # it is Google's own address, and in no document
             with self.lock:

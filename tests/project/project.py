@@ -7,6 +7,7 @@ route. Needs root and Docker.
 from __future__ import annotations
 
 import fcntl
+import json
 import subprocess
 import tempfile
 import threading
@@ -21,22 +22,25 @@ import docker
 from hashistack.gcp.ops.session import Google
 
 from ..box.authority import Authority
-from ..box.balancer import Ports
+from ..box.balancer import Names, Ports
 from ..box.dns import Resolver
 from .accounts import Tokens
 from .addresses import API, CIDR, FRONT, KMS, METADATA, ZONES
 from .api import OPERATOR, Apis
-from .compute import Compute
+from .compute import ZONES as REGION_ZONES
+from .compute import Compute, ServiceUsage
 from .front import Front
 from .iam import Iam
 from .identity import Identity, Resources
 from .kms import Kms
 from .machines import Machines
 from .metadata import Metadata
+from .plugin.resource import FRONT as STAND_IN
 from .secret_manager import SecretManager
 from .storage import Storage
 
 STEP_SECONDS = 0.3
+ENABLED = ("cloudkms", "cloudresourcemanager", "compute", "iam", "oauth2", "secretmanager", "serviceusage", "storage")
 _LOCK = Path("/run/lock/hashistack-tests-region")  # a region has the same addresses
 
 
@@ -72,7 +76,13 @@ class Project:
         self.storage, self.secrets = Storage(iam=self.iam, directory=place), SecretManager(iam=self.iam)
         hosts = map(str, IPv4Network(CIDR).hosts())
         next(hosts)  # the router
-        self.compute = Compute(looks=False, addresses=hosts, frontend=API)
+        self.compute = Compute(
+            looks=False,
+            addresses=hosts,
+            frontend=API,
+            types={"n2-standard-2": REGION_ZONES},
+            quotas=dict.fromkeys(("N2_CPUS", "PREEMPTIBLE_CPUS", "SSD_TOTAL_GB"), (500.0, 12.0)),
+        )
         self.kms = Kms(f"{KMS}:443", self.authority.issue(["cloudkms.googleapis.com"], KMS), self.tokens, self.iam)
         ending.callback(self.kms.close)
         services = {
@@ -82,11 +92,17 @@ class Project:
             "cloudkms": self.kms.rest,
             "iam": Identity(self.iam),
             "cloudresourcemanager": Resources(self.iam),
+            "serviceusage": ServiceUsage(tuple(f"{api}.googleapis.com" for api in ENABLED)),
         }
         self.apis = Apis(services, self.tokens, self.iam)
         self.front = Front(FRONT, self.apis, self.authority.server(["*.googleapis.com"], FRONT))
         ending.callback(self.front.close)
         ending.callback(Resolver(METADATA, ZONES).close)
+        names = Names("project")  # the host asks another resolver
+        names.follow({f"{api}.googleapis.com": FRONT for api in ENABLED})
+        ending.callback(names.follow, {})
+        self._credentials = place / "credentials.json"
+        self._credentials.write_text(json.dumps(self.tokens.credentials(OPERATOR)))
         client = docker.from_env(timeout=120)
         ending.callback(client.close)
         self.machines = Machines(client, self.compute, self.authority.pem)
@@ -106,6 +122,16 @@ class Project:
         """Google's APIs, for the project's owner."""
         token = self.tokens.issue(OPERATOR, float("inf"))
         return Google(partial(self.apis.http, token))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a program on this host needs to use the project as its owner."""
+        return {
+            "GOOGLE_APPLICATION_CREDENTIALS": str(self._credentials),
+            "HTTPLIB2_CA_CERTS": str(self.authority.pem),
+            "GOOGLE_OAUTH_ACCESS_TOKEN": self.tokens.issue(OPERATOR, float("inf")),
+            STAND_IN: self.front.url,
+        }
 
     def _follow(self) -> None:
         while not self._over.wait(STEP_SECONDS):

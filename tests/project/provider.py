@@ -17,21 +17,23 @@ from googleapiclient.http import MediaFileUpload, MediaInMemoryUpload
 
 from hashistack.gcp.ops.session import Google
 
+from ..box.asset import ASSET
 from ..gcp.wire import SENT, document
 from .compute import COMPUTE, PROJECT, REGION
 
 _COLLECTIONS = {
-    "Address": "addresses",
-    "Firewall": "firewalls",
-    "ForwardingRule": "forwardingRules",
-    "InstanceTemplate": "instanceTemplates",
-    "Network": "networks",
-    "RegionBackendService": "regionBackendServices",
-    "RegionHealthCheck": "regionHealthChecks",
-    "RegionInstanceGroupManager": "regionInstanceGroupManagers",
-    "Router": "routers",
-    "Subnetwork": "subnetworks",
+    "Address": ("addresses", "address"),
+    "Firewall": ("firewalls", "firewall"),
+    "ForwardingRule": ("forwardingRules", "forwardingRule"),
+    "InstanceTemplate": ("instanceTemplates", "instanceTemplate"),
+    "Network": ("networks", "network"),
+    "RegionBackendService": ("regionBackendServices", "backendService"),
+    "RegionHealthCheck": ("regionHealthChecks", "healthCheck"),
+    "RegionInstanceGroupManager": ("regionInstanceGroupManagers", "instanceGroupManager"),
+    "Router": ("routers", "router"),
+    "Subnetwork": ("subnetworks", "subnetwork"),
 }
+"""Kind to its collection in Compute Engine's API, and to what its methods call one of it."""
 _GLOBAL = {"Firewall", "InstanceTemplate", "Network"}
 _CHUNK = 64 << 20
 _policies = RLock()
@@ -85,8 +87,31 @@ def make(google: Google, type: str, name: str, inputs: Inputs) -> dict[str, Any]
     return {}
 
 
+def remove(google: Google, type: str, id: str, outputs: Inputs) -> None:
+    """Deletes it, where that matters to anybody."""
+    kind = type.rpartition(":")[2]
+    if kind in _COLLECTIONS:
+        collection, one = _COLLECTIONS[kind]
+        place = {} if kind in _GLOBAL else {"region": REGION}
+        asked = {"project": PROJECT, **place, one: outputs["name"], "requestId": str(uuid4())}
+        google.ask(f"compute.{collection}.delete", **asked)
+    match kind:
+        case "Bucket":
+            for page in google.pages("storage.objects.list", bucket=id, versions=True):
+                for each in page.get("items", ()) if outputs["forceDestroy"] else ():
+                    asked = {"bucket": id, "object": each["name"], "generation": each["generation"]}
+                    google.ask("storage.objects.delete", **asked)
+            google.ask("storage.buckets.delete", bucket=id)
+        case "Secret":
+            google.ask("secretmanager.projects.secrets.delete", name=id)
+        case "Account":
+            google.ask("iam.projects.serviceAccounts.delete", name=outputs["name"])
+        case "IAMCustomRole":
+            google.ask("iam.projects.roles.delete", name=outputs["name"])
+
+
 def _compute(google: Google, kind: str, name: str, body: Inputs) -> dict[str, Any]:
-    collection = _COLLECTIONS[kind]
+    collection, _ = _COLLECTIONS[kind]
     place = {} if kind in _GLOBAL else {"region": REGION}
     name = body.get("name") or name
     asked = {"project": PROJECT, **place, "requestId": str(uuid4()), "body": {**body, "name": name}}
@@ -118,7 +143,7 @@ def _upload(google: Google, inputs: Inputs) -> Mapping[str, Any]:
 
 
 def _path(source: Any) -> str:
-    return str(Path(source.path) if isinstance(source, pulumi.FileAsset) else source["path"])
+    return str(Path(source.path) if isinstance(source, pulumi.FileAsset) else source[ASSET]["path"])
 
 
 def _bind(google: Google, collection: str, resource: str, inputs: Inputs) -> None:

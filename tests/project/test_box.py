@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -26,12 +26,6 @@ curl -s -o /dev/null -w 'storage says %{http_code}\\n' -H "authorization: Bearer
 echo "$(said name) at $(said network-interfaces/0/ip) is up"
 exec sleep 100000
 """
-
-
-@pytest.fixture
-def box() -> Iterator[Project]:
-    with Project() as made:
-        yield made
 
 
 def order(google: Google, method: str, **given: Any) -> None:

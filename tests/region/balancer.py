@@ -22,7 +22,7 @@ class Balancers:
 
     def __init__(self, account: str, region: str) -> None:
         self._account, self._region = account, region
-        self._ports, self._names = Ports(), Names()
+        self._ports, self._names = Ports(), Names("region")
 
     def step(self) -> None:
         there = list(elbv2_backends[self._account][self._region].load_balancers.values())

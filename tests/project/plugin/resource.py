@@ -31,6 +31,10 @@ _MOVING = {"generation"}
 class _Authorized(httplib2.Http):
     """To the front, with the token of the project's owner: both are in the environment."""
 
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.redirect_codes = self.redirect_codes - {308}  # Cloud Storage's answer to a part of an upload
+
     def request(self, uri: str, method: str = "GET", body: Any = None, headers: Any = None, **more: Any) -> Any:
         host, path = urlsplit(uri).netloc, uri.partition("googleapis.com")[2]
         token = {"authorization": f"Bearer {os.environ['GOOGLE_OAUTH_ACCESS_TOKEN']}", "host": host}
@@ -72,24 +76,12 @@ class Resource(Handler):
 
     def delete(self, ctx: Context, id: str, olds: Props) -> None:
         try:
-            self._delete(id, olds)
+            provider.remove(google(), self.type, id, olds)
         except GoogleFailed as failed:
             if failed.status != 404:
                 raise
-
-    def _delete(self, id: str, olds: Props) -> None:
-        name = olds.get("name")
-        match self.kind:
-            case "RegionInstanceGroupManager":
-                _order("delete", name)
-                while _machines(name):
-                    time.sleep(0.5)
-            case "InstanceTemplate":
-                google().ask("compute.instanceTemplates.delete", project=PROJECT, instanceTemplate=name)
-            case "ForwardingRule":
-                google().ask("compute.forwardingRules.delete", project=PROJECT, region=REGION, forwardingRule=name)
-            case "Secret":
-                google().ask("secretmanager.projects.secrets.delete", name=id)
+        while self.kind == "RegionInstanceGroupManager" and _machines(olds["name"]):
+            time.sleep(0.5)
 
 
 def _order(verb: str, group: str, **given: Any) -> None:

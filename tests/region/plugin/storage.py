@@ -8,7 +8,7 @@ from typing import Any
 
 from hashistack.provider.handler import Props
 
-from ...box.plugin import ASSET
+from ...box.asset import ASSET
 from .resource import Echo, client
 
 
