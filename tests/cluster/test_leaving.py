@@ -136,7 +136,7 @@ def test_a_notice_is_kept_although_a_task_takes_longer_to_stop(
     service = serve("stubborn", kill_timeout=29, command=stubborn + "while :; do sleep 1; done")
     victim = next(machine for machine in whole.clients if machine.name in service.allocations().values())
     started = time.time()
-    victim.sh(f"echo {int(started) + 30} >/platform/terminating")
+    victim.sh(f"echo {int(started) + 30} >/platform/terminating; kill -s PWR 1")
 
     def out() -> bool:
         victim.container.reload()

@@ -143,7 +143,8 @@ def test_a_machine_that_is_taken_away_goes_on_and_starts_nothing_once_it_has_end
     assert inside(machine, "cat /platform/terminating") == "1795501240\n", "a limit that is known stays"
     inside(machine, "rm -f /platform/terminating")
     machine.kill("SIGPWR")
-    wait_until(lambda: inside(machine, "ls /platform") == "terminating\n")
+    wait_until(lambda: inside(machine, "ls /platform") == "terminating\nwake\n")
+    inside(machine, "timeout 10 sh -c 'read -r _ </platform/wake && read -r _ </platform/wake'")  # a line for each signal
     assert "runsvdir" in inside(machine, "ps -e -o args=")
     assert stop(machine)[1] == 0
     machine.start()

@@ -27,6 +27,7 @@ CURL = """
 case "$*" in *--connect-to*) server=${*#*localhost:8200:} server=${server%%:8200*} ;; *) server=own ;; esac
 cat >/dev/null
 case "$*" in
+*--rate*) printf '{}\n=poll 200 \n'; exit ;;
 *sys/init) echo >/standin/vaults/own; said='{"keys_base64":["new"],"root_token":"new-root"}' ;;
 *seal-status)
   if [ -e "/standin/away/$server" ]; then echo 'curl: (7) refused'; printf '\\n000'; exit 7; fi

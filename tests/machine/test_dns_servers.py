@@ -37,7 +37,12 @@ def stub(*addresses: str) -> str:
 
 
 def healthy(*addresses: str) -> str:
-    return json.dumps([{"Node": {"Node": f"server-{a}", "Address": a}, "Service": {}} for a in addresses])
+    # As Consul writes it: a service has an address too, and a name for one.
+    service = {"ID": "hashistack", "Service": "hashistack", "Address": "10.0.0.99", "TaggedAddresses": {}}
+    return json.dumps(
+        [{"Node": {"ID": "1", "Node": f"server-{a}", "Address": a}, "Service": service} for a in addresses],
+        separators=(",", ":"),
+    )
 
 
 @pytest.fixture(params=["server", "client"])

@@ -146,11 +146,19 @@ def test_nobody_waits_for_a_container_to_arrive(container: Sandbox) -> None:
 
 
 def test_whoever_waits_for_it_is_told(container: Sandbox, start: Start) -> None:
+    container.run("mkfifo", "/platform/wake")
     waiting = start(PLATFORM, "await_terminating")
     container.run("sleep", "0.3")
     assert waiting.poll() is None
-    container.write("/platform/terminating", "")
+    container.run("sh", "-c", "echo >/platform/wake")
     assert waiting.wait(timeout=30) == 0
+
+
+def test_whoever_comes_after_the_mark_does_not_wait(container: Sandbox) -> None:
+    container.run("mkfifo", "/platform/wake")
+    container.write("/platform/terminating", "")
+    done = container.run(PLATFORM, "await_terminating")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_a_server_needs_no_preparation(container: Sandbox) -> None:

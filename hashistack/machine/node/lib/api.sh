@@ -51,13 +51,20 @@ requests() {
 }
 
 # poll TIMES LINES: asks for each line (HEADER URL [FILE to PUT]) in turn, so many times a minute in all, by one curl that
-# stays: to start one costs 10 to 15 ms of CPU, a request of one that runs less than one. `answer` takes the answers one
+# stays (unix:SOCKET:URL goes to a socket): to start one costs 10 to 15 ms of CPU, a request of one that runs less than one. `answer` takes the answers one
 # after another, `end_poll` ends it; it ends by itself after 100 rounds. (curl does not end when nobody reads any more.)
 poll() {
   end_poll
   trap 'end_poll; exit 143' TERM
   block=$(printf '%s\n' "$2" | while read -r with address upload; do
-    printf 'next\nurl = "%s"\nheader = "@%s"\ncacert = "%s"\nmax-time = "%s"\n' \
+    printf 'next\n'
+    case $address in unix:*)
+      address=${address#unix:}
+      printf 'unix-socket = "%s"\n' "${address%%:*}"
+      address=${address#*:}
+      ;;
+    esac
+    printf 'url = "%s"\nheader = "@%s"\ncacert = "%s"\nmax-time = "%s"\n' \
       "$address" "$api/$with" "$api/ca.pem" "${answer_within:-30}"
     [ -z "$upload" ] || printf 'upload-file = "%s"\n' "$upload"
     printf 'write-out = "\\n=poll %%{http_code} %%header{x-consul-index}%%header{x-nomad-index}\\n"\n'
@@ -105,6 +112,14 @@ end_poll() {
   wait "$poller" 2>/dev/null || :
   exec 3<&-
   poller=
+}
+
+# await HEADER URL: asks five times a second, by one curl, until the answer is a good one
+await() {
+  while [ -n "$poller" ] || poll 300 "$1 $2"; do
+    ! answer || ! ok || break
+  done
+  end_poll
 }
 
 ok() { case $code in 2??) return 0 ;; *) return 1 ;; esac }
