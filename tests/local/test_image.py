@@ -144,7 +144,8 @@ def test_a_machine_that_is_taken_away_goes_on_and_starts_nothing_once_it_has_end
     inside(machine, "rm -f /platform/terminating")
     machine.kill("SIGPWR")
     wait_until(lambda: inside(machine, "ls /platform") == "terminating\nwake\n")
-    inside(machine, "timeout 10 sh -c 'read -r _ </platform/wake && read -r _ </platform/wake'")  # a line for each signal
+    # A line for each signal.
+    inside(machine, "timeout 10 sh -c 'read -r _ </platform/wake && read -r _ </platform/wake'")
     assert "runsvdir" in inside(machine, "ps -e -o args=")
     assert stop(machine)[1] == 0
     machine.start()
