@@ -6,7 +6,8 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from bench import cluster, idle, imports, leaders, planner, preview, roll, sizes
+from bench import cluster, docker_tasks, idle, imports, leaders, planner, preview, roll, sizes
+from bench.docker_tasks import NotStarted
 from bench.figure import Figure, show
 from bench.floor import FloorFailed
 from bench.leaders import KillFailed
@@ -18,6 +19,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "planner": planner.figures,
     "preview": preview.figures,
     "cluster": cluster.figures,
+    "docker": docker_tasks.figures,
     "idle": idle.figures,
     "roll": roll.figures,
     "leaders": leaders.figures,
@@ -37,7 +39,7 @@ def main() -> int:
     for name in arguments.name or BENCHES:
         try:
             figures.extend(BENCHES[name]())
-        except (EngineFailed, FloorFailed, KillFailed) as error:
+        except (EngineFailed, FloorFailed, KillFailed, NotStarted) as error:
             print(f"{name}: {error}", file=sys.stderr)
             failed = True
     show(figures, arguments.output)
