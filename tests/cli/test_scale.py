@@ -223,7 +223,7 @@ def test_a_smaller_number_says_what_work_moves_and_whose_data_is_gone(stack: Cal
     assert (plan["losing"], plan["single"]) == (["default/db"], [f"{job}.main" for job in alone])
     told = scale(shop, "web=1", "--dry-run").output
     assert "work that moves: default/alone" in told
-    assert "host volumes are gone with their machine, and so are the data of: default/db" in told
+    assert "what is kept on a machine is gone with it, and so are the data of: default/db" in told
 
 
 @pytest.mark.parametrize("arguments", [("web=3",), ("web=3", "--dry-run")])
@@ -234,7 +234,7 @@ def test_what_a_rollout_would_not_begin_for_is_refused_before_anything_changes(
     shop = stack(cluster=POOLS)
     shop.outdated, shop.placed = {"web"}, (allocation("db", "web-1"),)
     text = refused(shop, *arguments)
-    assert "host volumes are gone with their machine, and so are the data of: default/db" in text
+    assert "what is kept on a machine is gone with it, and so are the data of: default/db" in text
     assert "--ignore-job" in text
     assert scale(shop, *arguments, "--ignore-job", "default/db").exit_code == int("--dry-run" in arguments)
 

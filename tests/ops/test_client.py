@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -133,6 +133,27 @@ def test_nomad_takes_the_smoke_job_and_says_why_it_can_not_run_here(cluster: Clu
         time.sleep(0.1)
     # no exec driver, no Vault, no bridge on this machine's dev client: the first missing one is told
     assert reason and reason.text.startswith("group smoke can't be placed on any of 1 nodes: "), reason
+
+
+def test_nomad_finds_the_jobs_that_write_to_their_machine(cluster: Cluster) -> None:
+    volume = {"data": {"Name": "data", "Type": "host", "Source": "x"}}
+    bind = {"type": "bind", "source": "/srv", "target": "/data"}
+    made: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "by-volume": ({}, volume),
+        "by-mount": ({"mount": [bind]}, {}),
+        "by-volumes": ({"volumes": ["/srv:/data"]}, {}),
+        "reads": ({"mount": [{**bind, "readonly": True}], "volumes": ["local/x:/x"]}, {}),
+        "plain": ({}, {}),
+    }
+    for name, (config, volumes) in made.items():
+        task = {"Name": name, "Driver": "docker", "Config": {"image": "x:1", **config}}
+        group = {"Name": name, "Tasks": [task], "Volumes": volumes}
+        cluster.nomad.register({"ID": name, "Name": name, "Type": "service", "TaskGroups": [group]})
+    try:
+        assert cluster.nomad.writers() == {("default", name) for name in ("by-volume", "by-mount", "by-volumes")}
+    finally:
+        for name in made:
+            cluster.nomad.api.call("DELETE", f"/v1/job/{name}", params={"purge": "true"})
 
 
 def test_the_client_machine_is_listed_with_its_pool(cluster: Cluster) -> None:

@@ -11,6 +11,7 @@ from hashistack.ops.api.attempts import NANOSECONDS, RESTARTED, Attempt, of_fami
 from hashistack.ops.api.deployments import Deployment
 from hashistack.ops.api.evaluations import failed
 from hashistack.ops.api.http import Answer, Api
+from hashistack.ops.api.mounts import MOUNTING, keeps_data
 from hashistack.ops.api.nodes import Node
 from hashistack.ops.api.placed import PLACED, Placed
 from hashistack.ops.api.raft import Peer, Raft
@@ -121,9 +122,19 @@ class Nomad:
         return {name: answer.data["Rules"] for name, answer in asked.items() if answer.status == 200}
 
     def writers(self) -> frozenset[tuple[str, str]]:
-        """(namespace, job) of all jobs that write to a host volume."""
-        listed = self.api.call("GET", "/v1/jobs", params={"namespace": "*", "filter": WRITERS}).data
-        return frozenset((job["Namespace"], job["ID"]) for job in listed)
+        """(namespace, job) of all jobs that write to a host volume, or by the docker driver to their machine."""
+        found = {(job["Namespace"], job["ID"]) for job in self._jobs_where(WRITERS)}
+        for one in self._jobs_where(MOUNTING):
+            answer = self.within(one["Namespace"])._of(one["ID"], gone=True)
+            if answer.status == 200 and keeps_data(answer.data):
+                found.add((one["Namespace"], one["ID"]))
+        return frozenset(found)
+
+    def _jobs_where(self, condition: str) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = self.api.call(
+            "GET", "/v1/jobs", params={"namespace": "*", "filter": condition}
+        ).data
+        return listed
 
     def host_volumes(self) -> Mapping[str, tuple[str, ...]]:
         """Ids of nodes to the dynamic host volumes that they have, as `namespace/name`."""

@@ -13,7 +13,7 @@ from hashistack.ops.rollout.failed_moves import title
 from hashistack.ops.rollout.fleet import Fleet
 from hashistack.ops.rollout.observer import Observation
 
-LOSING = "host volumes are gone with their machine, and so are the data of"
+LOSING = "what is kept on a machine is gone with it, and so are the data of"
 HOMELESS = "jobs that ask for a node pool which no declared pool has: nothing would run them"
 
 
