@@ -118,6 +118,7 @@ class AwsCluster(pulumi.ComponentResource):
                 sessions=args.sessions,
                 permissions_boundary_arn=args.permissions_boundary_arn,
                 tags=own,
+                csi=[pool.name for pool in spec.clients if pool.csi],
             ),
             child,
         )

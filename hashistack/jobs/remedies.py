@@ -22,7 +22,10 @@ EVENTS = (
         " hashistack load {}",
     ),
     (r"failed to download artifact", "see that the machines reach its source, or write one that they reach"),
-    (r"Docker privileged mode is disabled", _of_docker("allow_privileged", "true")),
+    (
+        r"Docker privileged mode is disabled",
+        "for a plugin for storage: `csi: true` in its pool; else " + _of_docker("allow_privileged", "true"),
+    ),
     (
         r"volumes are not enabled",
         "mount a host volume (`host_volumes` of the pool); or " + _of_docker("volumes", "{enabled: true}"),

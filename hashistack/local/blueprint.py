@@ -43,6 +43,8 @@ class Blueprint:
     """The host's directory that servers put snapshots into; it outlives them. "" on clients."""
     docker: bool = False
     """Whether the machine runs a Docker of its own."""
+    csi: bool = False
+    """Whether that Docker's containers may be privileged."""
 
     @property
     def volume(self) -> str:
@@ -98,6 +100,7 @@ def blueprint(template: Props) -> Blueprint:
         ),
         snapshots=snapshots,
         docker=any("docker" in client.drivers for client in spec.clients if client.name == pool),
+        csi=any(client.csi for client in spec.clients if client.name == pool),
         mounts={template["tools"][name]["path"]: _mounted(name, template) for name in needed(pool)},
     )
 
@@ -151,4 +154,5 @@ def _platform(template: Props) -> Platform:
         operators=tuple(f"{address}/32" for address in callers),
         task_root="/opt/hashistack/task-root",
         keeps_images=True,
+        runtime="platform/runc-in-container",
     )

@@ -217,6 +217,8 @@ def _make(
         mounts=[Mount(DOCKER, None, labels=plan.labels)] if plan.docker else [],
         tmpfs={"/run": "mode=755,exec"},
         cap_add=CAPABILITIES if client_role else [],
+        # A privileged container of the machine's own Docker gets every device, and so the machine must have them.
+        device_cgroup_rules=["a *:* rwm"] if plan.csi else [],
         security_opt=["label=disable", *(_UNCONFINED if client_role else ["no-new-privileges"])],
         userns_mode="host",
         port_bindings={API_PORTS[product]: ("127.0.0.1", port) for product, port in published.items()},

@@ -89,14 +89,16 @@ def render(spec: ClusterSpec, pool: str, platform: Platform, binaries: tuple[Bin
     """
     role = SERVER if pool == SERVER else "client"
     tools = {binary.name: binary.sha256 for binary in binaries}
-    drivers = next((client.drivers for client in spec.clients if client.name == pool), ())
+    client = next((client for client in spec.clients if client.name == pool), None)
+    drivers = client.drivers if client else ()
     has_docker = "docker" in drivers
+    runtime = platform.runtime if client and client.csi else ""
     configuration: dict[str, Fragments] = {
         **agents(spec, pool, platform, cni=f"/opt/hashistack/bin/cni/{tools.get('cni', '')}"),
         "unbound": {"20-base.json": {"text": unbound(spec, platform, bridge=role == "client", docker=has_docker)}},
     }
     if has_docker:
-        configuration["docker"] = docker(spec)
+        configuration["docker"] = docker(spec, Path(runtime).name)
     contents = {
         f"conf/{product}/{name}": _json(fragment)
         for product, fragments in configuration.items()
@@ -122,6 +124,8 @@ def render(spec: ClusterSpec, pool: str, platform: Platform, binaries: tuple[Bin
         contents["volumes"] = "".join(f"{device} {path}\n" for device, path in platform.disks.items()).encode()
     if has_docker:
         contents |= registry_files(spec)
+    if runtime:
+        programs += (runtime,)
     if AUTH in contents:
         programs += (f"boot/{CREDENTIALS}",)
     contents |= {f"bin/{Path(name).name}": _program(name) for name in programs}

@@ -52,5 +52,9 @@ class Platform:
     programs: tuple[str, ...] = ()
     """What its machines need besides of the programs in ``node/``, by their place there."""
 
+    runtime: str = ""
+    """Program of `node/`, by its place there, that Docker runs in the place of runc where a pool's containers may be
+    privileged: on machines that are containers themselves. ``""``: runc."""
+
     fingerprint: str = ""
     """Which of Nomad's cloud fingerprinters runs, of `config.nomad.CLOUDS`; ``""`` for none."""

@@ -37,7 +37,7 @@ _CLIENTS = (
 _POOL = (
     *("clients.name", "clients.machine_type", "clients.arch", "clients.disk_gib", "clients.node_pool"),
     *("clients.node_class", "clients.meta", "clients.drivers", "clients.nomad_config", "clients.consul_config"),
-    *("clients.host_volumes.path", "clients.host_volumes.read_only"),
+    *("clients.csi", "clients.host_volumes.path", "clients.host_volumes.read_only"),
 )
 REPLACES: Final[Mapping[str, str]] = {
     **dict.fromkeys(_ALL, "all"),

@@ -188,6 +188,15 @@ def _drivers(drivers: tuple[str, ...]) -> tuple[str, ...]:
     return drivers
 
 
+def _csi(pool: ClientPool) -> Iterator[Problem]:
+    if pool.csi and "docker" not in pool.drivers:
+        yield Problem(
+            "csi",
+            f"CSI plugins run as privileged containers, and `drivers` has no docker (got {show(pool.drivers)})",
+            'Add "docker" to `drivers`, or remove csi.',
+        )
+
+
 def _accepted(pool: ClientPool) -> Iterator[Problem]:
     if "raw_exec" in pool.drivers and "raw_exec" not in pool.accept:
         yield Problem(
@@ -206,6 +215,7 @@ class ClientPool(Section):
         (reads("spot", "all_spot", "on_demand_base"), _spot),
         (reads("machine_type", "machine_types"), _alternatives),
         (reads("drivers", "accept"), _accepted),
+        (reads("drivers", "csi"), _csi),
         (reads("nomad_config", "consul_config", "accept"), own_settings.problems),
     )
     hints: ClassVar[Mapping[str, str]] = {
@@ -246,6 +256,9 @@ class ClientPool(Section):
     """Nomad node metadata, for constraints; `pool`, the pool's name, is there too."""
     drivers: Annotated[Many[str], AfterValidator(_drivers)] = ("exec", "docker")
     """Task drivers that are enabled (exec, docker, java, qemu, raw_exec); all others are denied."""
+    csi: bool = False
+    """Whether plugins for storage (CSI) may run: privileged containers, which may mount any path of the machine. So
+    whoever may submit a job to the pool can be root on its machines."""
     accept: Many[str] = ()
     """Dangers that are accepted, by name: `raw_exec` lets each job be root on the machine; a setting of one's own that
     is refused unless it stands here, as `nomad_config.plugin.docker.config.allow_privileged`."""

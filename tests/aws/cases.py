@@ -25,7 +25,7 @@ CLUSTERS: dict[str, AwsClusterArgs] = {
         {
             "servers": {"arch": "arm64"},
             "clients": [
-                {"name": "services", "min": 2, "max": 4},
+                {"name": "services", "min": 2, "max": 4, "csi": True},
                 {
                     "name": "batch",
                     "arch": "arm64",

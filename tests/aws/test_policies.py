@@ -25,6 +25,9 @@ SERVER = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:server-AbCdEf"
 CLIENT = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:client-AbCdEf"
 KEPT = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:vault-init-AbCdEf"
 
+VOLUMES = {"SeeVolumes", "MakeVolumes", "TagVolumes", "UseVolumes", "AttachVolumes"}
+"""What a pool with `csi` may besides."""
+
 NOT_IN_THE_MODELS = {
     # The agent's own protocol. https://docs.aws.amazon.com/systems-manager/latest/userguide/systems-manager-setting-up-messageAPIs.html
     "ssm:UpdateInstanceInformation",
@@ -106,8 +109,37 @@ def test_every_resource_is_the_clusters_own(made: Plan, case: str) -> None:
             if sid == "Lifecycle":
                 _own_group(made, pool, statement)
                 continue
+            if sid in VOLUMES:
+                continue  # by tags: `test_a_pool_with_csi_has_the_clusters_own_volumes_alone`
             for resource in _list(statement["Resource"]):
                 assert resource == "*" or resource.startswith(tuple(own)), f"{pool} {sid}: {resource}"
+
+
+def test_a_pool_with_csi_has_the_clusters_own_volumes_alone() -> None:
+    made = planned("spot-arm64")
+    csi = "ebs.csi.aws.com/cluster"
+    site = next(
+        tag["value"] for group in made.of("Group") for tag in group.inputs["tags"] if tag["key"] == tags.CLUSTER
+    )
+    volumes, instances = (f"arn:aws:ec2:{REGION}:{ACCOUNT}:{kind}/*" for kind in ("volume", "instance"))
+    found = {sid: one for sid, one in _allowed(made, "services").items() if sid in VOLUMES}
+    conditions = {sid: _conditions(one) for sid, one in found.items()}
+    assert {sid: one["Resource"] for sid, one in found.items()} == {
+        "SeeVolumes": ["*"],
+        "MakeVolumes": [volumes],
+        "TagVolumes": [volumes],
+        "UseVolumes": [volumes],
+        "AttachVolumes": [instances],
+    }
+    assert conditions == {
+        "SeeVolumes": {"aws:RequestedRegion": REGION},
+        "MakeVolumes": {f"aws:RequestTag/{tags.CLUSTER}": site, f"aws:RequestTag/{csi}": "true"},
+        "TagVolumes": {"ec2:CreateAction": "CreateVolume"},
+        # A machine's own disks have the cluster's tag, and never the other.
+        "UseVolumes": {f"aws:ResourceTag/{tags.CLUSTER}": site, f"aws:ResourceTag/{csi}": "true"},
+        "AttachVolumes": {f"aws:ResourceTag/{tags.CLUSTER}": site, "aws:ResourceTag/hashistack:role": "client"},
+    }
+    assert not VOLUMES & {*_allowed(made, "batch"), *_allowed(made, "server")}
 
 
 def test_what_writes_flow_logs_is_held_to_the_same() -> None:

@@ -95,3 +95,12 @@ def test_machines_run_where_docker_maps_users_or_confines_mounts(role: str) -> N
     assert allowed["userns_mode"] == "host"
     assert "label=disable" in allowed["security_opt"]
     assert ("no-new-privileges" in allowed["security_opt"]) is (role == "server")
+
+
+@pytest.mark.parametrize("csi", [True, False])
+def test_machines_whose_containers_may_be_privileged_alone_have_every_device(csi: bool) -> None:
+    api = Hosts()
+    pool = Blueprint("site", {}, "web", "client", "image", "network", 20000, "b" * 64, b"", "", {}, csi=csi)
+    machines.start(SimpleNamespace(api=api), pool, ("one",))  # type: ignore[arg-type]
+    (allowed,) = api.allowed
+    assert allowed["device_cgroup_rules"] == (["a *:* rwm"] if csi else [])

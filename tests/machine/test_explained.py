@@ -82,6 +82,7 @@ CHANGES: dict[str, tuple[Values, Values]] = {
         "clients.meta": {"rack": "2"},
         "clients.drivers": ["exec"],
         "clients.accept": ["raw_exec"],
+        "clients.csi": True,
         "clients.nomad_config": {"client": {"gc_interval": "2m"}},
         "clients.consul_config": {"log_level": "debug"},
         "clients.host_volumes": {"v": {"path": "/srv"}},

@@ -523,6 +523,11 @@ BAD: list[tuple[str, dict[Any, Any], str]] = [
     ),
     (
         "57",
+        {"clients": [{"name": "web", "csi": True, "drivers": ["exec"]}]},
+        'spec.clients[0].csi: CSI plugins run as privileged containers, and `drivers` has no docker (got ["exec"]). Add "docker" to `drivers`, or remove csi.',
+    ),
+    (
+        "57",
         {"clients": [{"name": "web", "accept": ["privileged"]}]},
         'spec.clients[0].accept: "privileged" is nothing that this pool could accept. Remove it: an error names what can be accepted.',
     ),

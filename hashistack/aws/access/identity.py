@@ -23,6 +23,7 @@ class AwsIdentityArgs:
     seal_key_arn: the key of Vault's seal. key_arns: keys that bucket and secrets are encrypted with, if they are not
     AWS's own. sessions: operators may open a shell on machines by Session Manager; the image must have its agent.
     permissions_boundary_arn: the most that any role may do, where the account asks for one; none by default.
+    csi: the pools, of those, where the CSI plugin for EBS may run.
     """
 
     scope: Scope
@@ -36,6 +37,7 @@ class AwsIdentityArgs:
     sessions: bool = False
     permissions_boundary_arn: pulumi.Input[str] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    csi: Sequence[str] = ()
 
 
 class AwsIdentity(pulumi.ComponentResource):
@@ -92,7 +94,7 @@ class AwsIdentity(pulumi.ComponentResource):
                 seal=seal if server else None,
                 keys=tuple(keys),
             )
-            return policies.machine(args.scope, pool, role, reach, args.sessions)
+            return policies.machine(args.scope, pool, role, reach, args.sessions, volumes=pool in args.csi)
 
         return pulumi.Output.all(
             args.bucket_arn,

@@ -16,7 +16,12 @@ Statement = dict[str, Any]
 
 ANYWHERE = {
     "autoscaling:DescribeAutoScalingInstances",
+    "ec2:DescribeAvailabilityZones",
     "ec2:DescribeInstances",
+    "ec2:DescribeInstanceTypes",
+    "ec2:DescribeVolumeStatus",
+    "ec2:DescribeVolumes",
+    "ec2:DescribeVolumesModifications",
     "logs:DescribeLogGroups",
     "ssm:UpdateInstanceInformation",
     "ssmmessages:CreateControlChannel",
@@ -35,6 +40,11 @@ _KEY_DESTROYERS = (
     "kms:PutKeyPolicy",
     "kms:ScheduleKeyDeletion",
 )
+
+
+_MADE_BY_CSI = "ebs.csi.aws.com/cluster"
+"""The tag, with the value "true", that EBS's plugin gives each volume that it makes.
+https://github.com/kubernetes-sigs/aws-ebs-csi-driver/blob/master/docs/tagging.md"""
 
 
 @dataclass(frozen=True)
@@ -78,8 +88,11 @@ def machines_assume() -> str:
     )
 
 
-def machine(scope: Scope, pool: str, role: str, reach: Reach, sessions: bool = False) -> str:
-    """What the machines of one pool may do. `sessions`: an operator may open a shell on them by Session Manager."""
+def machine(scope: Scope, pool: str, role: str, reach: Reach, sessions: bool = False, volumes: bool = False) -> str:
+    """What the machines of one pool may do.
+
+    sessions: an operator may open a shell on them by Session Manager. volumes: the CSI plugin for EBS runs on them.
+    """
     found = [
         _allow(
             "Discover",
@@ -108,7 +121,41 @@ def machine(scope: Scope, pool: str, role: str, reach: Reach, sessions: bool = F
         # What Session Manager needs and no more: AWS's own policy for it also reads every SSM parameter.
         # https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-create-iam-instance-profile.html
         found.append(_allow("Sessions", sorted(name for name in ANYWHERE if name.startswith("ssm")), ["*"]))
+    if volumes:
+        found.extend(_volumes(scope))
     return _document(*found)
+
+
+def _volumes(scope: Scope) -> list[Statement]:
+    """What EBS's plugin needs: to make volumes with the cluster's tag, and to do with these what it does.
+
+    Machines' own disks have that tag too: `_MADE_BY_CSI` tells the plugin's volumes from them. It may attach to clients
+    alone. Snapshots, and keys of the user's own, are not among it.
+    https://github.com/kubernetes-sigs/aws-ebs-csi-driver/blob/master/docs/example-iam-policy.json
+    """
+    volume, instance = scope.arn("ec2", "volume/*"), scope.arn("ec2", "instance/*")
+    made = {tags.CLUSTER: scope.site, _MADE_BY_CSI: "true"}
+    own = {"StringEquals": {f"aws:ResourceTag/{key}": value for key, value in made.items()}}
+    asked = {"StringEquals": {f"aws:RequestTag/{key}": value for key, value in made.items()}}
+    clients = {tags.CLUSTER: scope.site, tags.ROLE: "client"}
+    looks = sorted(name for name in ANYWHERE if name.startswith("ec2:"))
+    return [
+        _allow("SeeVolumes", looks, ["*"], {"StringEquals": {"aws:RequestedRegion": scope.region}}),
+        _allow("MakeVolumes", ["ec2:CreateVolume"], [volume], asked),
+        _allow("TagVolumes", ["ec2:CreateTags"], [volume], {"StringEquals": {"ec2:CreateAction": "CreateVolume"}}),
+        _allow(
+            "UseVolumes",
+            ["ec2:AttachVolume", "ec2:DeleteVolume", "ec2:DetachVolume", "ec2:ModifyVolume"],
+            [volume],
+            own,
+        ),
+        _allow(
+            "AttachVolumes",
+            ["ec2:AttachVolume", "ec2:DetachVolume"],
+            [instance],
+            {"StringEquals": {f"aws:ResourceTag/{key}": value for key, value in clients.items()}},
+        ),
+    ]
 
 
 def seal_key(scope: Scope) -> str:

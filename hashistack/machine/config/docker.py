@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from ipaddress import ip_network
-from typing import Final
+from typing import Any, Final
 
 from hashistack.machine.config.fragments import Fragments
 from hashistack.spec import ClusterSpec
@@ -30,8 +30,11 @@ def registry_files(spec: ClusterSpec) -> dict[str, bytes]:
     return found
 
 
-def docker(spec: ClusterSpec) -> Fragments:
-    """dockerd's configuration file. Containers ask unbound: theirs is the machine's /etc/resolv.conf."""
+def docker(spec: ClusterSpec, runtime: str = "") -> Fragments:
+    """dockerd's configuration file. Containers ask unbound: theirs is the machine's /etc/resolv.conf.
+
+    runtime: the program of the bundle that it runs in the place of runc.
+    """
     bridge = ip_network(spec.network.docker_bridge)
     mirrors = [mirror for one in spec.registries for mirror in one.mirrors]
     return {
@@ -45,5 +48,11 @@ def docker(spec: ClusterSpec) -> Fragments:
             "log-driver": "json-file",
             "log-opts": {"max-size": "2m", "max-file": "2"},
             **({"registry-mirrors": mirrors} if mirrors else {}),
+            **(_runtime(runtime) if runtime else {}),
         }
     }
+
+
+def _runtime(program: str) -> dict[str, Any]:
+    runtimes = {"hashistack": {"path": f"/opt/hashistack/current/bin/{program}"}}
+    return {"runtimes": runtimes, "default-runtime": "hashistack"}

@@ -143,9 +143,11 @@ def _chroot(root: str) -> Json:
 def _plugins(spec: ClusterSpec, pool: ClientPool, platform: Platform) -> Json:
     # Nomad's defaults but for pids_limit, which is unlimited, and infra_image, which is pulled from a registry:
     # https://developer.hashicorp.com/nomad/docs/deploy/task-driver/docker
+    # A privileged container can mount what it likes anyway, and plugins that mount by the machine's own programs ask
+    # for its root: https://github.com/democratic-csi/democratic-csi/blob/master/docs/nomad.md
     docker: Json = {
-        "allow_privileged": False,
-        "volumes": {"enabled": False},
+        "allow_privileged": pool.csi,
+        "volumes": {"enabled": pool.csi},
         "pids_limit": 4096,
         "infra_image": PAUSE,
         "gc": {"image": not platform.keeps_images},
