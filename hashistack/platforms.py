@@ -2,9 +2,9 @@
 
 A platform is a folder with a `PlatformOperations` and a project to begin with (`template`), a line in `PLATFORMS`,
 the program `platform-<name>` for its machines (`machine/node/platform`) and an extra in pyproject.toml. Besides, a
-cloud may have a seal in `spec/seal.py`, limits of names in `spec/names.py`, answers for tests of programs in
-`testing`, and its components among the names that `hashistack` exports. No command and nothing of `ops` names a
-platform.
+cloud may have prices (`prices.json` in its folder), a seal in `spec/seal.py`, limits of names in `spec/names.py`,
+answers for tests of programs in `testing`, and its components among the names that `hashistack` exports. No command
+and nothing of `ops` names a platform.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from hashistack.errors import HashistackError
 if TYPE_CHECKING:
     from hashistack.component.findings import Finding
     from hashistack.ops.api.connection import Connection
+    from hashistack.ops.cost.estimate import Bill
     from hashistack.ops.rollout.driver import PoolDriver
+    from hashistack.spec import ClusterSpec
 
 T = TypeVar("T")
 
@@ -185,6 +187,16 @@ class PlatformOperations:
         """Ports of pools that this machine reaches, a text each: the address here, and where it leads."""
         return ()
 
+    def bill(self, spec: ClusterSpec) -> Bill | None:
+        """What it bills for a cluster, None where it bills nothing. `prices.json` in its folder has its prices."""
+        if self.here:
+            return None
+        raise PlatformMissing(f"what {self.component.rpartition(':')[2]} is billed for is not known")
+
+    def region(self, connection: Connection) -> str:
+        """The region in which it bills a cluster."""
+        return str(connection.pools[0].template.get("region", ""))
+
     def archives(self, url: str) -> ArchiveStore:
         """The archive store that `url`, which begins with `archive_scheme`, names."""
         raise NotImplementedError
@@ -252,8 +264,18 @@ def templates() -> dict[str, Path]:
     Those with machines on this machine come first.
     """
     ordered = sorted(PLATFORMS, key=lambda name: not operations(name).here)
-    places = {name: Path(str(sys.modules[type(operations(name)).__module__].__file__)) for name in ordered}
-    return {name: place.with_name("template") for name, place in places.items() if place.with_name("template").is_dir()}
+    return {name: place for name in ordered if (place := _beside(name, "template")).is_dir()}
+
+
+def prices(name: str) -> Path | None:
+    """The platform's own file of prices, None where it has none."""
+    file = _beside(name, "prices.json")
+    return file if file.is_file() else None
+
+
+def _beside(name: str, file: str) -> Path:
+    """What lies beside a platform's operations."""
+    return Path(str(sys.modules[type(operations(name)).__module__].__file__)).with_name(file)
 
 
 def specifications() -> set[str]:

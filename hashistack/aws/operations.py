@@ -10,7 +10,9 @@ from hashistack.platforms import ArchiveStore, PlatformOperations, Stack
 if TYPE_CHECKING:
     from hashistack.component.findings import Finding
     from hashistack.ops.api.connection import Connection
+    from hashistack.ops.cost.estimate import Bill
     from hashistack.ops.rollout.driver import PoolDriver
+    from hashistack.spec import ClusterSpec
 
 
 class AwsOperations(PlatformOperations):
@@ -46,6 +48,14 @@ class AwsOperations(PlatformOperations):
         from hashistack.aws.ops.account_checks import look
 
         return look(connection)
+
+    def bill(self, spec: ClusterSpec) -> Bill:
+        from hashistack.aws.pools.machine_types import REFERENCE
+        from hashistack.cloud.bill import pools
+        from hashistack.ops.cost.estimate import Bill
+
+        besides = ("NAT gateways", "the load balancer", "volumes beside the root one", "KMS, S3 and logs", "traffic")
+        return Bill(pools(spec, REFERENCE, lambda machine_type: "gp3"), besides, "https://aws.amazon.com/ec2/pricing/")
 
     def archives(self, url: str) -> ArchiveStore:
         from hashistack.aws.ops.bucket import Bucket

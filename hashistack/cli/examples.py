@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 EXAMPLES: Final = {
+    "cost": """\b
+Examples:
+  hashistack cost                     of the stack's cluster
+  hashistack cost --spec cluster.yaml --platform aws --region us-east-1
+  hashistack cost --prices ours.json  your own prices come first
+""",
     "explain": """\b
 Examples:
   hashistack config explain                   the sections

@@ -21,6 +21,7 @@ from typing import Annotated
 from hashistack import call_log
 from hashistack.cli.commands import clusters, execute, garbage, graph, init, inventory, job, logs, scale, support, ui
 from hashistack.cli.commands.config import app as config
+from hashistack.cli.commands.cost import cost as cost_command
 from hashistack.cli.commands.load import load as load_command
 from hashistack.cli.commands.report import report as report_command
 from hashistack.cli.commands.schema import schema as schema_command
@@ -57,7 +58,7 @@ app = typer.Typer(
 app.add_typer(config, name="config")
 app.add_typer(snapshot, name="snapshot")
 app.add_typer(toolchain, name="toolchain")
-_OWN = (report_command, load_command, clusters.list_, garbage.gc, schema_command, init.init, graph.graph)
+_OWN = (report_command, load_command, clusters.list_, garbage.gc, schema_command, init.init, graph.graph, cost_command)
 for one in (*_OWN, inventory.inventory, job.run, scale.scale, logs.logs, execute.execute, support.support, ui.ui):
     app.command({"execute": "exec", "list_": "list"}.get(one.__name__), epilog=EXAMPLES.get(one.__name__))(one)
 
@@ -152,7 +153,7 @@ def status(
     directory: DirectoryOption = None,
     stack: StackOption = None,
     cluster: ClusterOption = None,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="look again every 2 s until Ctrl-C")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="follow it until Ctrl-C, a rollout too")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Who votes, who leads, what is ready; exit code 1 when the cluster is not healthy."""

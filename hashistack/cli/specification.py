@@ -1,11 +1,14 @@
-"""A specification out of a file that the user names."""
+"""A specification out of a file that the user names, and a cluster's own among those of its stack."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hashistack.cli.errors import Refusal
+from hashistack.ops.api.connection import Connection
 from hashistack.spec import ClusterSpec
 
 
@@ -27,3 +30,11 @@ def read(file: Path) -> ClusterSpec:
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise Refusal(f"{file} is neither YAML nor JSON: {error}", "correct it") from error
     return ClusterSpec.parse({} if data is None else data)
+
+
+def of_cluster(specs: Sequence[Mapping[str, Any]], connection: Connection, remedy: str) -> Mapping[str, Any]:
+    """The specification of this cluster, whose id begins with its name. Raises Refusal."""
+    found = [spec for spec in specs if spec["name"] == connection.name.rpartition("-")[0]]
+    if len(found) != 1:
+        raise Refusal(f"{len(found)} specifications are those of {connection.name}", remedy)
+    return found[0]

@@ -9,7 +9,9 @@ from hashistack.platforms import ArchiveStore, PlatformOperations, Stack
 
 if TYPE_CHECKING:
     from hashistack.ops.api.connection import Connection
+    from hashistack.ops.cost.estimate import Bill
     from hashistack.ops.rollout.driver import PoolDriver
+    from hashistack.spec import ClusterSpec
 
 
 class GcpOperations(PlatformOperations):
@@ -32,6 +34,14 @@ class GcpOperations(PlatformOperations):
 
     def proof(self, stack: Stack) -> str:
         return "no instance or disk of it is left" if _ours(stack) else super().proof(stack)
+
+    def bill(self, spec: ClusterSpec) -> Bill:
+        from hashistack.cloud.bill import pools
+        from hashistack.gcp.pools.machine_types import REFERENCE, disk_type
+        from hashistack.ops.cost.estimate import Bill
+
+        besides = ("Cloud NAT", "the load balancer", "disks beside the boot one", "KMS, storage and logs", "traffic")
+        return Bill(pools(spec, REFERENCE, disk_type), besides, "https://cloud.google.com/products/compute/pricing")
 
     def archives(self, url: str) -> ArchiveStore:
         from hashistack.gcp.ops.bucket import Bucket

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from hashistack.errors import HashistackError
     from hashistack.ops.api.connection import Connection
 
+_BY_HAND = "change the number in the program"
+
 
 def scale(
     sizes: Annotated[list[str], typer.Argument(metavar="POOL=N...", help="server=5, or a pool of clients: web=8")],
@@ -95,8 +97,9 @@ def _agreed(
     """
     from hashistack.cli.errors import Refusal
     from hashistack.cli.number import differences
+    from hashistack.cli.specification import of_cluster
 
-    project, before = engine.project, _of(engine.specifications(), connection)
+    project, before = engine.project, of_cluster(engine.specifications(), connection, _BY_HAND)
     configuration = engine.configuration()
     writes: dict[str, str] = {}
     for pool, size in wanted.items():
@@ -149,6 +152,7 @@ def _declared(engine: Engine, connection: Connection, show: Show, config_file: P
     from hashistack import platforms
     from hashistack.cli.errors import Interrupted, Refusal
     from hashistack.cli.events import Condenser
+    from hashistack.cli.specification import of_cluster
 
     condenser, found, types = Condenser(), list[Mapping[str, Any]](), platforms.specifications()
 
@@ -165,17 +169,7 @@ def _declared(engine: Engine, connection: Connection, show: Show, config_file: P
     if ended.code:
         told = condenser.errors or [line for line in ended.output.splitlines() if line.strip()][-8:]
         raise Refusal("\n".join(["nothing was changed:", *told]))
-    return _of(found, connection)
-
-
-def _of(specs: Sequence[Mapping[str, Any]], connection: Connection) -> Mapping[str, Any]:
-    """The specification of this cluster, whose id begins with its name. Raises Refusal."""
-    from hashistack.cli.errors import Refusal
-
-    found = [spec for spec in specs if spec["name"] == connection.name.rpartition("-")[0]]
-    if len(found) != 1:
-        raise Refusal(f"{len(found)} specifications are those of {connection.name}", "change the number in the program")
-    return found[0]
+    return of_cluster(found, connection, _BY_HAND)
 
 
 def size_of(spec: Mapping[str, Any], pool: str) -> int | None:
