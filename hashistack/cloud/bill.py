@@ -14,8 +14,9 @@ def pools(spec: ClusterSpec, reference: Mapping[str, str], disk: Callable[[str],
 
     reference: architecture to the machine type of pools that name none. disk: machine type to the kind of its disk.
     """
-    each = zip(machines(spec, reference), (spec.servers, *spec.clients), strict=True)
-    return tuple(_billed(of, disk(of.types[0]), pool.disk_gib) for of, pool in each)
+    sizes = (spec.servers.disk_gib, *(pool.disk_gib for pool in spec.clients))
+    each = zip(machines(spec, reference), sizes, strict=True)
+    return tuple(_billed(of, disk(of.types[0]), gib) for of, gib in each)
 
 
 def _billed(of: Machines, disk: str, gib: int) -> BilledPool:

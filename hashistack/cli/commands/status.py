@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
+from contextlib import suppress
+from typing import Any
 
 from rich.console import Console
 
@@ -17,29 +18,36 @@ from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection
 from hashistack.platforms import operations
 
-WATCH_SECONDS = 2.0
-
 
 def status(project: Project, watch: bool, output: Output) -> bool:
     """Show the cluster; with `watch`, again and again. Answers whether it was healthy at last."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=not watch)
     connection = _connection(project)
     platform = operations(connection.provider)
     beside = {"resolver": platform.resolver(connection), "published": list(platform.published(connection))}
     with Cluster(connection) as cluster:
-        while True:
+
+        def seen() -> dict[str, Any]:
             machines, all_of_it = stopped(connection)
-            seen = asleep(connection, machines) if all_of_it else look(cluster, machines)
-            seen |= beside
-            if output is Output.JSON:
-                print(json.dumps(seen), flush=True)
-            else:
-                if watch and console.is_terminal:
-                    console.clear()
-                console.print(render(seen))
-            if not watch:
-                return bool(seen["healthy"])
-            time.sleep(WATCH_SECONDS)
+            return (asleep(connection, machines) if all_of_it else look(cluster, machines)) | beside
+
+        if watch:
+            from hashistack.cli.watch import follow
+            from hashistack.ops.rollout.follow import Follower
+            from hashistack.ops.rollout.observer import Observer
+            from hashistack.platforms import PlatformMissing, driver
+
+            observe = None
+            with suppress(PlatformMissing):  # its SDK is not here: the APIs are watched alone
+                observe = Observer(cluster, driver(connection)).look
+            bundles = {pool.name: pool.bundle for pool in connection.pools}
+            follow(seen, Follower(observe, connection.name, bundles, project.directory), output, console)
+        last = seen()
+    if output is Output.JSON:
+        print(json.dumps(last), flush=True)
+    else:
+        console.print(render(last))
+    return bool(last["healthy"])
 
 
 def environment(project: Project, shell: Shell, output: Output) -> str:

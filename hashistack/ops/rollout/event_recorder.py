@@ -63,7 +63,7 @@ class EventRecorder:
         there: dict[str, tuple[str, Life, str]] = {}
         for pool in seen.fleet.pools:
             for machine in pool.machines:
-                there[machine.name] = (pool.name, _life(pool, machine), machine.bundle)
+                there[machine.name] = (pool.name, life(pool, machine), machine.bundle)
         for name, state in there.items():
             if self._states.get(name) != state:
                 self.tell(MachineEvent(now, name, *state))
@@ -97,7 +97,8 @@ class EventRecorder:
         self._open = {}
 
 
-def _life(pool: Pool, machine: Machine) -> Life:
+def life(pool: Pool, machine: Machine) -> Life:
+    """A machine's state, as events tell it."""
     if machine.state == "terminated":
         return "gone"
     if machine.state == "stopped":
