@@ -53,7 +53,7 @@ NOT_RUN = {
 }
 """Programs that no test runs, to the reason."""
 
-OF_THE_SHELL = {".", "cd", "chmod", "eval", "export", "printf", "python3", "uuidgen"}
+OF_THE_SHELL = {".", "cd", "chmod", "eval", "export", "printf", "python3", "rm", "uuidgen"}
 
 
 def known(name: str) -> Any:
@@ -219,6 +219,35 @@ def test_every_piece_of_a_job_is_hcl() -> None:
     for block in (Block("nowhere", 1, "hcl", "task {"), *(one for one in BLOCKS if one.language == "hcl")):
         done = subprocess.run(command, input=block.text + "\n", capture_output=True, text=True)
         assert (done.returncode == 0) == (block.page != "nowhere"), f"{block.where}: {done.stderr}"
+
+
+def test_what_runbooks_say_that_hashistack_says_is_what_it_says() -> None:
+    texts = (ROOT / "tests/golden/texts.txt").read_text().splitlines()
+    told = [re.sub(r"\\{\w*\\}", ".+", re.escape(one)) for one in texts]
+    lines = [
+        line for one in BLOCKS if one.language == "text" and "runbooks" in one.page for line in one.text.splitlines()
+    ]
+    assert len(lines) > 2
+    assert [line for line in lines if not any(re.fullmatch(one, line.strip()) for one in told if len(one) > 15)] == []
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    named = {name for path in PAGES for name in re.findall(r"`(tests/[\w/]+\.py::test_\w+)", path.read_text())}
+    assert len(named) > 50
+    assert [one for one in sorted(named) if f"def {one.partition('::')[2]}(" not in _text(one.partition("::")[0])] == []
+
+
+@functools.cache
+def _text(file: str) -> str:
+    return (ROOT / file).read_text() if (ROOT / file).is_file() else ""
+
+
+def test_beside_other_tools_each_mark_of_ours_has_its_test() -> None:
+    lines = (ROOT / "docs/comparison.md").read_text().partition("shown by |\n|---")[2].partition("\n\n")[0].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[1:]]
+    assert len(rows) > 25
+    for what, *_, ours, shown in rows:
+        assert bool(re.fullmatch(r"`tests/[\w/]+\.py::test_\w+`", shown)) == (ours[0] in "✓~"), what
 
 
 def test_each_block_is_of_a_kind_that_is_looked_at() -> None:

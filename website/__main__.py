@@ -8,8 +8,11 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from hashistack.ops.report import write
+from hashistack.ops.report.samples import read as read_samples
+from hashistack.ops.rollout.events import read as read_events
 from website import reference
-from website.pages import ROOT, copy
+from website.pages import REPORT, ROOT, copy, on_site
 
 HERE = Path(__file__).parent
 PAGES = HERE / "build" / "pages"
@@ -22,10 +25,19 @@ def assemble(pages: Path) -> None:
     shutil.rmtree(pages, ignore_errors=True)
     copy(pages)
     shutil.copyfile(HERE / "site.css", pages / "site.css")
+    report(pages)
     for name, text in reference.pages().items():
         place = pages / "reference" / name
         place.parent.mkdir(exist_ok=True)
         place.write_text(text)
+
+
+def report(pages: Path) -> None:
+    """Writes the page of the roll whose events are kept, as `hashistack report` does."""
+    events, probe = ROOT / REPORT, ROOT / "docs/pictures/roll-probe.ndjson"
+    rolled = read_events(events.read_text().splitlines(), events.name)
+    seen = read_samples(probe.read_text().splitlines(), probe.name)
+    write(rolled, seen, pages / on_site(REPORT))
 
 
 def main() -> int:

@@ -14,6 +14,8 @@ ABOVE: Final = {
     **{f"{name}.md": f"{name.lower()}.md" for name in ("ARCHITECTURE", "CHANGELOG", "CONTRIBUTING", "SECURITY")},
 }
 """Pages that lie above docs/, to their places on the site. What is in docs/ has the same place there."""
+REPORT: Final = PurePosixPath("docs/pictures/roll.ndjson")
+"""Events of a roll; the site has their report in their place."""
 LINK: Final = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 BLOCK: Final = re.compile(r"^( {0,3})(```|~~~).*?^\1\2", re.DOTALL | re.MULTILINE)
 
@@ -37,6 +39,8 @@ def sources() -> list[PurePosixPath]:
 
 def on_site(source: PurePosixPath) -> PurePosixPath:
     """Where a page or picture of the repository is on the site."""
+    if source == REPORT:
+        return PurePosixPath("pictures/roll.html")
     if str(source) in ABOVE:
         return PurePosixPath(ABOVE[str(source)])
     return source.relative_to("docs").with_name("index.md" if source.name == "README.md" else source.name)

@@ -42,7 +42,7 @@ class AwsDriver(group_driver.GroupDriver):
     cloud = "AWS"
     cannot_stop = (
         "on AWS an Auto Scaling group replaces instances that stop, and with them their data. Next: give pools a "
-        "smaller `desired`; or hashistack snapshot save and down, and later hashistack up and snapshot restore"
+        "smaller `desired`. After hashistack down no archive of the cluster can be restored"
     )
     boot_seconds = 840.0
     """Within the 15 min that the launch hook waits: then the group ends the machine, and its console is gone."""

@@ -37,7 +37,7 @@ class GcpDriver(group_driver.GroupDriver):
     cloud = "Google Cloud"
     cannot_stop = (
         "on Google Cloud a managed instance group makes anew what stops, and the data goes. Next: give pools a "
-        "smaller `desired`; or hashistack snapshot save and down, and later hashistack up and snapshot restore"
+        "smaller `desired`. After hashistack down no archive of the cluster can be restored"
     )
     boot_seconds = 840.0
     """As on the other cloud: an official image installs packages first."""

@@ -104,7 +104,8 @@ def quorum_lost(connection: Connection, driver: PoolDriver) -> WakeFailed | None
     return WakeFailed(
         f"{left} of {declared} servers are left, which is no quorum: without one, nothing can be replaced. Nothing was "
         "removed.",
-        "hashistack down, hashistack up, and hashistack snapshot restore FILE",
+        "remove the servers that are left, then hashistack up --yes, and hashistack snapshot restore FILE. Not "
+        "hashistack down: it takes the secrets with it that open the archive",
     )
 
 
