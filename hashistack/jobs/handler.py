@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,25 +16,36 @@ if TYPE_CHECKING:
     from hashistack.ops.api.cluster import Cluster
     from hashistack.ops.api.nomad import Nomad
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
+
 
 class JobHandler(Handler):
-    """Inputs: connection (secret), job (HCL or JSON text). Outputs: job_id, job_version."""
+    """Inputs: connection (secret), job (HCL or JSON text), variables (those of HCL). Outputs: job_id, job_version."""
 
     def check(self, news: Props) -> list[Failure]:
-        if is_known(news.get("job")) and not str(news["job"]).strip():
+        if not is_known(news.get("job")):
+            return []
+        text = str(news["job"]).strip()
+        if not text:
             return [Failure("job", "is empty: give HCL or JSON")]
-        return []
+        variables = news.get("variables")
+        if not variables or not is_known(variables):
+            return []
+        if text.startswith("{"):
+            return [Failure("variables", "are for HCL, and the job is JSON: write the values into it")]
+        bad = [name for name in variables if not _NAME.fullmatch(name)]
+        return [Failure(f"variables.{name}", "is no name of a variable in HCL") for name in bad]
 
     def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
-        return Diff(update=changed(olds, news, among=("job",)))
+        return Diff(update=changed(olds, news, among=("job", "variables")))
 
     def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
         with _cluster(news) as cluster:
-            return self._deploy(ctx, cluster, news["job"])
+            return self._deploy(ctx, cluster, news)
 
     def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
         with _cluster(news) as cluster:
-            _, outputs = self._deploy(ctx, cluster, news["job"])
+            _, outputs = self._deploy(ctx, cluster, news)
             if outputs["job_id"] != olds.get("job_id"):  # it has another name now
                 cluster.nomad.deregister(olds["job_id"])
         return outputs
@@ -42,9 +54,9 @@ class JobHandler(Handler):
         with _cluster(olds) as cluster:
             cluster.nomad.deregister(olds["job_id"])
 
-    def _deploy(self, ctx: Context, cluster: Cluster, text: str) -> tuple[str, Props]:
+    def _deploy(self, ctx: Context, cluster: Cluster, news: Props) -> tuple[str, Props]:
         nomad = cluster.nomad
-        job = _parsed(nomad, text)
+        job = _parsed(nomad, news["job"], news.get("variables") or {})
         if (namespace := job.get("Namespace") or "default") != "default":
             raise ResourceFailed(
                 f"job {job['ID']}: is for namespace {namespace}, and only the default one is known here"
@@ -88,10 +100,10 @@ def _cluster(props: Props) -> Iterator[Cluster]:
         raise ResourceFailed(error.what, "see that this machine reaches the cluster's Nomad") from error
 
 
-def _parsed(nomad: Nomad, text: str) -> dict[str, Any]:
+def _parsed(nomad: Nomad, text: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     try:
         job = json.loads(text)
     except ValueError:
-        return nomad.parse(text)
+        return nomad.parse(text, variables)
     found: dict[str, Any] = job.get("Job", job)
     return found

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pulumi
 
 from hashistack.provider.resource import HashistackResource
@@ -15,7 +18,8 @@ class NomadJob(HashistackResource):
     tasks that fail, without what looks like a secret. Where canaries wait for their promotion, how to give it.
 
     connection: the cluster's output of that name. job: HCL, or Nomad's own JSON. Another `connection` alone, as after
-    a rotation, deploys nothing. Deleting it stops the job and forgets it.
+    a rotation, deploys nothing. Deleting it stops the job and forgets it. variables: values of the variables that the
+    HCL declares, as of `nomad job run -var`: text, numbers, booleans, lists and maps. The others have their defaults.
     """
 
     resource_type = "hashistack:index:NomadJob"
@@ -32,5 +36,8 @@ class NomadJob(HashistackResource):
         connection: pulumi.Input[str],
         job: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
+        *,
+        variables: Mapping[str, pulumi.Input[Any]] | None = None,
     ) -> None:
-        super().__init__(name, {"connection": pulumi.Output.secret(connection), "job": job}, opts)
+        given = {} if variables is None else {"variables": variables}
+        super().__init__(name, {"connection": pulumi.Output.secret(connection), "job": job, **given}, opts)

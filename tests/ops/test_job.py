@@ -82,6 +82,26 @@ def test_nomads_own_json_is_taken_too(props: Props, cluster: Cluster) -> None:
         assert JobHandler().create(Context(), {**props, "job": text})[0] == "first"
 
 
+VARIABLES = """
+variable "text" {{ type = string }}
+variable "many" {{ type = map(list(number)) }}
+variable "unsaid" {{ default = "as it was" }}
+{job}
+"""
+"""Of a job whose meta say what they are."""
+
+
+def test_variables_have_the_values_that_are_given(props: Props, cluster: Cluster) -> None:
+    meta = 'meta = { text = var.text, many = jsonencode(var.many), unsaid = var.unsaid }\n  group "main"'
+    job = VARIABLES.format(job=hcl("first").replace('group "main"', meta))
+    variables = {"text": 'a "b" \\ ${c} $${d} %{e}\nä', "many": {"one": [1, 2.5]}}
+    JobHandler().create(Context(), {**props, "job": job, "variables": variables})
+    expected = {"text": variables["text"], "many": '{"one":[1,2.5]}', "unsaid": "as it was"}
+    assert cluster.nomad.job("first")["Meta"] == expected
+    with pytest.raises(ResourceFailed, match="text"):
+        JobHandler().create(Context(), {**props, "job": job, "variables": {}})
+
+
 def test_a_job_that_does_not_come_up_fails_and_is_known_for_the_next_up(props: Props, cluster: Cluster) -> None:
     with pytest.raises(ResourceFailed, match=r"job first: .*[Ff]ailed") as caught:
         JobHandler().create(Context(), {**props, "job": hcl("first", "exit 1", healthy="3s")})
@@ -107,12 +127,17 @@ def test_another_connection_alone_deploys_nothing(props: Props) -> None:
     olds = {**props, "job": hcl("first"), "job_id": "first"}
     assert not JobHandler().diff(Context(), "first", olds, {**olds, "connection": "another"}).update
     assert JobHandler().diff(Context(), "first", olds, {**olds, "job": hcl("second")}).update == ("job",)
+    assert JobHandler().diff(Context(), "first", olds, {**olds, "variables": {"count": 2}}).update == ("variables",)
 
 
 def test_what_is_wrong_with_the_inputs() -> None:
     handler = JobHandler()
     assert [failure.path for failure in handler.check({"job": "  "})] == ["job"]
     assert handler.check({"job": UNKNOWN}) == []
+    assert handler.check({"job": hcl("first"), "variables": {"count": 2}}) == []
+    assert [failure.path for failure in handler.check({"job": "{}", "variables": {"count": 2}})] == ["variables"]
+    bad = handler.check({"job": hcl("first"), "variables": {"a=b": 2, "c": 3}})
+    assert [failure.path for failure in bad] == ["variables.a=b"]
     with pytest.raises(ResourceFailed, match="pass the cluster stack's output `connection`"):
         handler.create(Context(), {"connection": "{}", "job": hcl("first")})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -205,9 +207,14 @@ class Nomad:
         found: dict[str, Any] = self.api.call("PUT", path, body=body, params=self._here).data
         return found
 
-    def parse(self, hcl: str) -> dict[str, Any]:
-        """A job written in HCL as the JSON of Nomad's job API. Raises ApiError with Nomad's words for a bad one."""
-        found: dict[str, Any] = self.api.call("POST", "/v1/jobs/parse", body={"JobHCL": hcl, "Canonicalize": True}).data
+    def parse(self, hcl: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """A job written in HCL as the JSON of Nomad's job API. Raises ApiError with Nomad's words for a bad one.
+
+        variables: values of those that the job declares, as plain data.
+        """
+        text = "".join(f"{name} = {_expression(value)}\n" for name, value in (variables or {}).items())
+        body = {"JobHCL": hcl, "Variables": text, "Canonicalize": True}
+        found: dict[str, Any] = self.api.call("POST", "/v1/jobs/parse", body=body).data
         return found
 
     def job(self, job_id: str) -> dict[str, Any]:
@@ -280,3 +287,8 @@ class Nomad:
 
 def _machine(server: str) -> str:
     return server.rpartition(".")[0] or server
+
+
+def _expression(value: Any) -> str:
+    """Plain data in HCL: JSON, with nothing in its texts that would be taken for a template."""
+    return re.sub(r"([$%])(?=\{)", r"\1\1", json.dumps(value))
