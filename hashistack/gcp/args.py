@@ -22,6 +22,7 @@ class GcpClusterArgs:
     network_id, subnetwork_id: a network of yours (see `GcpNetworkArgs`); a new one.
     flow_logs: record the subnetwork's traffic; no.
     api_sources, api_source_cidrs: who may use the APIs (see `GcpFirewallArgs`), beside the machines.
+    forward_dns: whatever is in the network resolves the cluster's names; only machines do.
     iap: operators reach machines and the APIs through Identity-Aware Proxy; no.
     kms_key: encrypts bucket, secrets and disks; Google's own keys do. Google's service agents must be allowed to use
     it.
@@ -41,6 +42,7 @@ class GcpClusterArgs:
     flow_logs: bool = False
     api_sources: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     api_source_cidrs: Sequence[str] = ()
+    forward_dns: bool = False
     iap: bool = False
     kms_key: pulumi.Input[str] | None = None
     protect: bool = True

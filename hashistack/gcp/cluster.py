@@ -10,7 +10,7 @@ from hashistack.component.connection import DeclaredPool, connection
 from hashistack.component.preflight import of_every_platform, preflight, refuse
 from hashistack.component.resource import Specification
 from hashistack.component.spec_input import parsed
-from hashistack.gcp import checks, names
+from hashistack.gcp import checks, labels, names
 from hashistack.gcp.access.artifacts import GcpArtifacts, GcpArtifactsArgs
 from hashistack.gcp.access.identity import GcpIdentity, GcpIdentityArgs, Reach
 from hashistack.gcp.access.seal import GcpSeal, GcpSealArgs
@@ -53,7 +53,7 @@ class GcpCluster(pulumi.ComponentResource):
         distribution = args.image if args.image in OFFICIAL else ""
         found = checks.problems(spec, here.region, args.tags, args.pools, args.network_id is None, distribution)
         unfit = preflight(PREFLIGHT, {"spec": spec.model_dump_json(), "project": here.project, "region": here.region,
-                                      "site": here.site})  # fmt: skip
+                                      "site": here.site, "forward_dns": args.forward_dns})  # fmt: skip
         if spec.to_look_at:
             unfit += of_every_platform(spec.model_dump_json())
         refuse((*names.problems(name), *found), unfit)
@@ -81,11 +81,17 @@ class GcpCluster(pulumi.ComponentResource):
                 args.iap,
                 args.api_sources,
                 tuple(args.api_source_cidrs),
+                args.forward_dns,
             ),
             child,
         )
-        api = GcpApi(f"{name}-api", GcpApiArgs(here, network.network_id, network.subnetwork_id, own), child)
-        dns = GcpDns(f"{name}-dns", GcpDnsArgs(spec.dns), child)
+        api = GcpApi(
+            f"{name}-api", GcpApiArgs(here, network.network_id, network.subnetwork_id, own, args.forward_dns), child
+        )
+        asked = GcpDnsArgs(
+            spec.dns, args.forward_dns, network.network_id, api.address, labels.of_cluster(here.site, own)
+        )
+        dns = GcpDns(f"{name}-dns", asked, child)
         keys = ClusterSecrets(
             f"{name}-keys",
             spec,

@@ -27,6 +27,12 @@ class Platform:
     forward_zones: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Zones with resolvers of their own, never cached: on the laptop, the names of the Docker network."""
 
+    dns_address: str = ""
+    """An address beside its own at which a server's unbound answers: a load balancer's; "" for none."""
+
+    dns_sources: tuple[str, ...] = ()
+    """CIDRs from which questions to `dns_address` come."""
+
     operators: tuple[str, ...] = ()
     """CIDRs, beside loopback, from which Consul's HTTPS API takes writes."""
 

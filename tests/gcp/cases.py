@@ -50,6 +50,7 @@ CLUSTERS: dict[str, GcpClusterArgs] = {
         subnetwork_id=f"projects/{PROJECT}/regions/{REGION}/subnetworks/own",
         kms_key=OWN_KEY,
         iap=True,
+        forward_dns=True,
         api_source_cidrs=["10.64.0.0/16"],
         tags={"team": "platform"},
     ),

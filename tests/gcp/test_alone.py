@@ -147,6 +147,22 @@ def test_resolvers_are_the_projects_or_those_that_are_named() -> None:
     assert made.outputs["own"] == ["9.9.9.9", "1.1.1.1"]
 
 
+def test_the_networks_resolver_asks_the_servers_on_request() -> None:
+    def declare(opts: pulumi.ResourceOptions) -> dict[str, object]:
+        args = GcpDnsArgs(Dns(domain="shop.example.org"), True, "network", "10.0.0.9")
+        return {"address": GcpDns("dns", args, opts).address}
+
+    made = alone(declare)
+    assert made.outputs == {"address": "10.0.0.9"}
+    zone = made.one("ManagedZone").inputs
+    assert (zone["dnsName"], zone["visibility"]) == ("shop.example.org.", "private")
+    assert zone["privateVisibilityConfig"] == {"networks": [{"networkUrl": "network"}]}
+    (target,) = zone["forwardingConfig"]["targetNameServers"]
+    assert target == {"ipv4Address": "10.0.0.9", "forwardingPath": "private"}
+    with pytest.raises(pulumi.RunError, match=r"dns\.forward: needs network_id and address"):
+        alone(lambda opts: {"address": GcpDns("dns", GcpDnsArgs(forward=True), opts).address})
+
+
 def test_every_component_is_in_a_cluster_and_can_be_imported_by_its_name() -> None:
     exported = (getattr(hashistack.gcp, name) for name in hashistack.gcp.__all__)
     known = {

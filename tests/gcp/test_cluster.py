@@ -146,21 +146,38 @@ def test_labels_are_on_machines_disks_and_everything_that_takes_them(made: Plan)
             assert resource.inputs["labels"][labels.CLUSTER] == connection.name, resource.name
 
 
+def _bundle(made: Plan, pool: str) -> dict[str, str]:
+    """The files of the pool's bundle."""
+    text = made.one("BucketObject", f"-bundle-{pool}").inputs["content"]
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(b64decode(text)))) as archive:
+        return {m.name: archive.extractfile(m).read().decode() for m in archive.getmembers()}  # type: ignore[union-attr]
+
+
 def test_a_disk_that_is_a_host_volume_is_mounted_where_the_pool_says() -> None:
     made = planned("own-vpc")
-    text = made.one("BucketObject", "-bundle-workers").inputs["content"]
-    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(b64decode(text)))) as archive:
-        files = {each.name: archive.extractfile(each).read() for each in archive.getmembers()}  # type: ignore[union-attr]
-    assert files["volumes"] == b"data /srv/data\n"
+    files = _bundle(made, "workers")
+    assert files["volumes"] == "data /srv/data\n"
     assert "bin/mount-volumes" in files
     client = json.loads(files["conf/nomad/40-role.json"])["client"]
     assert client["host_volume"] == {"data": {"path": "/srv/data", "read_only": False}}
     disks = made.one("InstanceTemplate", "-workers").inputs["disks"]
-    assert [(disk.get("deviceName"), disk["diskSizeGb"]) for disk in disks] == [
-        (None, 50),
-        ("data", 500),
-        ("scratch", 10),
-    ]
+    sizes = [(disk.get("deviceName"), disk["diskSizeGb"]) for disk in disks]
+    assert sizes == [(None, 50), ("data", 500), ("scratch", 10)]
+
+
+def test_cloud_dns_reaches_the_servers_unbound_and_no_clients() -> None:
+    made = planned("own-vpc")
+    rules = {each.inputs["ipProtocol"]: each.inputs for each in made.of("ForwardingRule") if "-dns-" in each.name}
+    assert {protocol: rule["ports"] for protocol, rule in rules.items()} == {"TCP": ["53"], "UDP": ["53"]}
+    address = rules["UDP"]["ipAddress"]
+    assert made.one("ManagedZone").inputs["forwardingConfig"]["targetNameServers"][0]["ipv4Address"] == address
+    server, client = (_bundle(made, pool)["conf/unbound/20-base.json"] for pool in ("server", "workers"))
+    assert f"interface: {address}" in server and "access-control: 35.199.192.0/19 allow" in server
+    assert "35.199.192.0/19" not in client
+    wall = made.one("Firewall", "-server-from-cloud-dns").inputs
+    assert wall["sourceRanges"] == ["35.199.192.0/19", "35.191.0.0/16", "130.211.0.0/22"]
+    assert sorted((each["protocol"], *each["ports"]) for each in wall["allows"]) == [("tcp", "53"), ("udp", "53")]
+    assert not planned("minimal").of("ManagedZone")
 
 
 def test_own_settings_are_in_the_connection() -> None:

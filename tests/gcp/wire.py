@@ -154,6 +154,7 @@ SENT: Mapping[str, tuple[str, str, Callable[[Inputs], Inputs]]] = {
     "gcp:compute/router:Router": ("compute", "Router", dict),
     "gcp:compute/routerNat:RouterNat": ("compute", "Router", _nat),
     "gcp:compute/subnetwork:Subnetwork": ("compute", "Subnetwork", _subnetwork),
+    "gcp:dns/managedZone:ManagedZone": ("dns", "ManagedZone", dict),
     "gcp:kms/cryptoKey:CryptoKey": (
         "cloudkms",
         "CryptoKey",

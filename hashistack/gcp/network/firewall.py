@@ -11,6 +11,8 @@ import pulumi
 from pulumi_gcp import compute
 
 from hashistack.cloud.firewall_rules import ROLES, machine_rules, operator_ports
+from hashistack.gcp.pools.platform import CLOUD_DNS
+from hashistack.spec.ports import DNS
 
 PROBES: Final = ("35.191.0.0/16", "130.211.0.0/22")
 """Where Google's health checks come from. https://cloud.google.com/load-balancing/docs/health-checks#fw-rule"""
@@ -26,6 +28,7 @@ class GcpFirewallArgs:
     accounts. min_dynamic_port, max_dynamic_port: the ports that Nomad gives to tasks, open from client to client.
     iap: operators reach machines by SSH, and the servers' APIs, through Identity-Aware Proxy; no. sources: who else may
     use the APIs: a word for each to its service account. source_cidrs: the same for networks.
+    dns: Cloud DNS asks the servers for names; no.
     """
 
     network_id: pulumi.Input[str]
@@ -35,6 +38,7 @@ class GcpFirewallArgs:
     iap: bool = False
     sources: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     source_cidrs: tuple[str, ...] = ()
+    dns: bool = False
 
 
 class GcpFirewall(pulumi.ComponentResource):
@@ -66,6 +70,9 @@ class GcpFirewall(pulumi.ComponentResource):
             self._allow(f"apis-from-{word}", "server", apis, accounts=[account])
         if args.source_cidrs:
             self._allow("apis-from-networks", "server", apis, ranges=args.source_cidrs)
+        if args.dns:
+            ports = {protocol: [str(DNS.number)] for protocol in DNS.protocols}
+            self._allow("server-from-cloud-dns", "server", ports, ranges=(CLOUD_DNS, *PROBES))
         self.register_outputs({})
 
     def _allow(

@@ -31,7 +31,7 @@ APIS: Final = (
 class Look:
     """A project as it is seen with the operator's credentials; each thing is asked for once.
 
-    site: the cluster's id, by which is seen whether it is there.
+    site: the cluster's id, by which is seen whether it is there. forward_dns: its names are to be a zone of Cloud DNS.
     """
 
     google: Google
@@ -39,6 +39,7 @@ class Look:
     project: str
     region: str
     site: str
+    forward_dns: bool = False
 
     @cached_property
     def pools(self) -> tuple[Machines, ...]:
@@ -103,6 +104,7 @@ def _apis(look: Look, sentence: str) -> Iterator[Finding]:
     )
     enabled = {str(one["config"]["name"]) for page in pages for one in page.get("services", ())}
     wanted = [*APIS, *(["cloudkms.googleapis.com"] if not look.spec.seal.key else [])]
+    wanted += ["dns.googleapis.com"] if look.forward_dns else []
     missing = [api for api in wanted if api not in enabled]
     for api in missing:
         remedy = f"gcloud services enable {api} --project {look.project}"

@@ -48,9 +48,10 @@ class Boots:
         server = pool == SERVER
 
         def inputs(found: Sequence[Any]) -> BootInputs:
-            bucket, binaries, secret, vault_init, seal_key, upstreams, cidr = found
+            bucket, binaries, secret, vault_init, seal_key, upstreams, dns_address, cidr = found
+            asked_at = dns_address if server else ""
             return BootInputs(
-                platform=platform(upstreams, seal_key, (cidr, *operators), made_of, disks),
+                platform=platform(upstreams, seal_key, (cidr, *operators), made_of, disks, asked_at),
                 start=START,
                 binaries=tuple(Binary(**binary) for binary in binaries),
                 environment={
@@ -68,6 +69,7 @@ class Boots:
             self.secrets.vault_init_id,
             self.seal.key,
             self.dns.upstreams,
+            self.dns.address,
             self.network.cidr,
         ).apply(inputs)
         return boot(self.spec, self.scope.site, pool, known, lambda archive: self.artifacts.bundle(pool, archive))

@@ -21,7 +21,8 @@ def unbound(spec: ClusterSpec, platform: Platform, bridge: bool, docker: bool = 
     it answers containers in Docker's bridge network."""
     subnet = ip_network(spec.network.bridge)
     interfaces = ["127.0.0.1", "{{ip}}", *([str(subnet[1])] if bridge else [])]
-    clients = ["127.0.0.0/8", "{{ip}}/32", *([str(subnet)] if bridge else [])]
+    interfaces += [platform.dns_address] if platform.dns_address else []
+    clients = ["127.0.0.0/8", "{{ip}}/32", *([str(subnet)] if bridge else []), *platform.dns_sources]
     clients += [spec.network.docker_bridge] if docker else []
     lines = [
         "server:",

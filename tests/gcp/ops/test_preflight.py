@@ -63,6 +63,13 @@ def test_a_key_of_ones_own_needs_no_api_for_a_new_one() -> None:
     assert bad(look(project(enabled=[*APIS]), {"seal": {"type": "gcpckms", "key": key}})) == []
 
 
+def test_names_for_the_network_need_cloud_dns() -> None:
+    there = project(enabled=[*APIS, "cloudkms.googleapis.com"])
+    asked = Look(there.google, ClusterSpec.parse({"name": "prod"}), PROJECT, REGION, SITE, forward_dns=True)
+    (said,) = bad(run(asked))
+    assert said.startswith(f"the APIs are enabled: no. dns.googleapis.com is not, in project {PROJECT}")
+
+
 def test_a_region_that_there_is_not() -> None:
     (said,) = bad(look(project(), region="europe-west99"))[:1]
     assert said == (
