@@ -97,6 +97,5 @@ def site() -> Site:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_driver, "POLL_SECONDS", 0.0)
-    monkeypatch.setattr(group_driver, "LISTED_SECONDS", 1.0)
     monkeypatch.setattr(session, "TRIES", 2)
     monkeypatch.setattr("googleapiclient.http.random.random", lambda: 0.0)  # of what is waited between two tries
