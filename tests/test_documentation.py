@@ -10,6 +10,7 @@ import ast
 import builtins
 import functools
 import inspect
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -35,8 +36,8 @@ from .documentation import PAGES, ROOT, SHELL, Block, blocks, commands
 BLOCKS = list(blocks())
 SHELL_BLOCKS = [one for one in BLOCKS if one.language in SHELL or not (one.language or one.is_python)]
 
-SAID = ("would break: job ", "host volumes are gone with their machine", "server=/consul/127.0.0.1#")
-"""How blocks begin that are no commands: what `hashistack` says, and a line of another program's configuration."""
+SAID = ("would break: job ", "what is kept on a machine is gone with it", "server=/consul/127.0.0.1#", "clients: [{")
+"""How lines begin that are no commands: what `hashistack` says, and a line of a configuration."""
 
 BY = {
     "ansible": "tests/cli/test_inventory.py",
@@ -132,6 +133,11 @@ def wrong(words: list[str]) -> list[str]:
     elif program not in (*BY, *NOT_RUN, *OF_THE_SHELL):
         missing.append(f"nobody knows {program}: see BY and NOT_RUN")
     return missing
+
+
+def test_json_is_json() -> None:
+    texts = [one.text for one in BLOCKS if one.language == "json"]
+    assert texts and all(json.loads(text) for text in texts)
 
 
 @pytest.mark.parametrize("block", SHELL_BLOCKS, ids=lambda block: block.where)
@@ -255,5 +261,5 @@ def test_beside_other_tools_each_mark_of_ours_has_its_test() -> None:
 
 
 def test_each_block_is_of_a_kind_that_is_looked_at() -> None:
-    kinds = {*SHELL, "", "python", "yaml", "hcl", "text", "mermaid"}
+    kinds = {*SHELL, "", "python", "yaml", "hcl", "json", "text", "mermaid"}
     assert [one.where for one in BLOCKS if one.language not in kinds] == []
