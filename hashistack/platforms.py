@@ -118,6 +118,8 @@ class PlatformOperations:
     """The extra of pyproject.toml that brings its SDK."""
     component: ClassVar[str]
     """The type token of its cluster: a stack that has one is on this platform."""
+    component_class: ClassVar[str] = ""
+    """The dotted name of its class: the plugin makes it for programs in other languages than Python."""
     specification: ClassVar[str] = "hashistack:index:Specification"
     """The type token of the resource whose input `spec` is a cluster's specification, as JSON."""
     handlers: ClassVar[Mapping[str, str]] = {}

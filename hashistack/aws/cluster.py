@@ -38,9 +38,13 @@ class AwsCluster(pulumi.ComponentResource):
     connection: pulumi.Output[str]
     """Everything that `hashistack` and product stacks need to reach the cluster, as JSON; secret."""
     nomad_address: pulumi.Output[str]
+    """Where Nomad's API answers, `https://HOST:PORT`."""
     consul_address: pulumi.Output[str]
+    """Where Consul's API answers."""
     vault_address: pulumi.Output[str]
+    """Where Vault's API answers."""
     ca_pem: pulumi.Output[str]
+    """The CA by which the APIs are trusted, PEM."""
     bundles: pulumi.Output[dict[str, str]]
     """Pool to the digest that its machines are to boot from."""
 

@@ -20,6 +20,7 @@ class AwsOperations(PlatformOperations):
 
     extra = "aws"
     component = "hashistack:index:AwsCluster"
+    component_class = "hashistack.aws.cluster:AwsCluster"
     handlers: ClassVar[Mapping[str, str]] = {
         "hashistack:index:AwsInService": "hashistack.aws.ops.in_service:InServiceHandler"
     }

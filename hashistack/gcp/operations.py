@@ -19,6 +19,7 @@ class GcpOperations(PlatformOperations):
 
     extra = "gcp"
     component = "hashistack:index:GcpCluster"
+    component_class = "hashistack.gcp.cluster:GcpCluster"
     functions: ClassVar[Mapping[str, str]] = {"hashistack:index:gcpPreflight": "hashistack.gcp.ops.preflight:answer"}
     archive_scheme = "gs://"
 

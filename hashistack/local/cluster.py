@@ -67,9 +67,13 @@ class LocalCluster(pulumi.ComponentResource):
     connection: pulumi.Output[str]
     """Everything that `hashistack` and product stacks need to reach the cluster, as JSON; secret."""
     nomad_address: pulumi.Output[str]
+    """Where Nomad's API answers, `https://HOST:PORT`."""
     consul_address: pulumi.Output[str]
+    """Where Consul's API answers."""
     vault_address: pulumi.Output[str]
+    """Where Vault's API answers."""
     ca_pem: pulumi.Output[str]
+    """The CA by which the APIs are trusted, PEM."""
 
     def __init__(self, name: str, args: LocalClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hashistack:index:LocalCluster", name, {}, opts)

@@ -21,6 +21,7 @@ class LocalOperations(PlatformOperations):
 
     extra = "local"
     component = "hashistack:index:LocalCluster"
+    component_class = "hashistack.local.cluster:LocalCluster"
     specification = "hashistack:index:LocalSite"
     handlers: ClassVar[Mapping[str, str]] = {
         "hashistack:index:LocalApi": "hashistack.local.handlers.api:ApiHandler",

@@ -59,6 +59,19 @@ def function(token: str) -> Callable[[Context, Props], Props]:
     return found
 
 
+def components() -> dict[str, str]:
+    """Type tokens of the platforms' clusters to the dotted names of their classes."""
+    return {platform.component: platform.component_class for platform in every() if platform.component_class}
+
+
+def component(token: str) -> type:
+    """The class of a component; raises `ResourceFailed` for a token that this version doesn't have."""
+    if not (dotted := components().get(token)):
+        raise ResourceFailed(f"hashistack {VERSION} has no component {token}, only {', '.join(components())}")
+    found: type = _named(dotted)
+    return found
+
+
 def _named(dotted: str) -> Any:
     module, _, name = dotted.partition(":")
     with _importing:

@@ -12,6 +12,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
 import grpc
@@ -32,6 +33,9 @@ from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceF
 from hashistack.version import VERSION
 
 T = TypeVar("T")
+
+SCHEMA: Final = Path(__file__).with_name("schema.json")
+"""The package's schema, written by `component/schema.py` from the types."""
 
 _SEVERITIES: Final = {
     "debug": engine_pb2.DEBUG,
@@ -63,10 +67,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return plugin_pb2.PluginInfo(version=VERSION)
 
     def GetSchema(self, request: Any, context: grpc.ServicerContext) -> Any:
-        resources: dict[str, dict[str, object]] = {token: {} for token in sorted(registry.handlers())}
-        return provider_pb2.GetSchemaResponse(
-            schema=json.dumps({"name": "hashistack", "version": VERSION, "resources": resources})
-        )
+        schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+        return provider_pb2.GetSchemaResponse(schema=json.dumps({**schema, "version": VERSION}))
 
     def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> Any:
         return provider_pb2.CheckResponse(inputs=request.news)
@@ -90,6 +92,16 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         response = provider_pb2.InvokeResponse()
         getattr(response, "return").CopyFrom(values.struct(found))
         return response
+
+    def Construct(self, request: Any, context: grpc.ServicerContext) -> Any:
+        # The SDK's side of it is wanted by programs in other languages alone.
+        from hashistack.provider.construct import construct
+
+        try:
+            with call_log.call("plugin", f"Construct {request.type} {request.name}"):
+                return construct(request, self._engine_address or "")
+        except Exception as error:
+            _abort(context, str(error))  # of a bug the SDK's text has the trace
 
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:
         self.cancelled.set()

@@ -18,8 +18,9 @@ from hashistack.spec.pool import ClientPool, ServerPool
 class Volume:
     """A disk beside the root disk: gp3, encrypted, gone with its machine.
 
-    device: what EC2 calls it, as "/dev/sdf". host_volume: one of the pool's `host_volumes`: the disk gets a file system
-    when it is new, is mounted at that path, and grows at a boot; without one it is left to the image or to jobs.
+    device: what EC2 calls it, as "/dev/sdf". size_gib: its size in GiB. host_volume: one of the pool's `host_volumes`:
+    the disk gets a file system when it is new, is mounted at that path, and grows at a boot; without one it is left to
+    the image or to jobs.
     """
 
     device: str

@@ -23,9 +23,9 @@ deadlines that they were born with. https://cloud.google.com/compute/docs/instan
 class Disk:
     """A disk beside the boot disk: balanced, gone with its machine.
 
-    name: /dev/disk/by-id/google-<name> on the machine. host_volume: one of the pool's `host_volumes`: the disk gets a
-    file system when it is new, is mounted at that path, and grows at a boot; without one it is left to the image or to
-    jobs.
+    name: /dev/disk/by-id/google-<name> on the machine. size_gib: its size in GiB. host_volume: one of the pool's
+    `host_volumes`: the disk gets a file system when it is new, is mounted at that path, and grows at a boot; without
+    one it is left to the image or to jobs.
     """
 
     name: str
