@@ -97,7 +97,7 @@ def test_a_driver_that_is_ill_everywhere_may_be_well_again() -> None:
             "${attr.plugins.cni.version.consul-cni} semver >= 1.4.2",
             {},
             "constraint ${attr.plugins.cni.version.consul-cni} semver >= 1.4.2 on 2",
-            "upstreams in place of transparent_proxy",
+            "no plugin for it, unless their image has consul-cni in /opt/cni/bin",
         ),
         ("${attr.cpu.arch} = arm64", {}, "constraint ${attr.cpu.arch} = arm64 on 2", "change the machines"),
         (

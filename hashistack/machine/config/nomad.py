@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from hashistack.machine.config.docker import AUTH, PAUSE
 from hashistack.machine.config.fragments import TLS, Fragments, Json
 from hashistack.machine.platform import Platform
@@ -12,6 +14,9 @@ from hashistack.spec.versions import parse
 
 CLOUDS = ("aws", "azure", "digitalocean", "gce")
 """Nomad's environment fingerprinters, ``env_<cloud>``: its own list, and no list of ours."""
+
+IMAGE_CNI: Final = "/opt/cni/bin"
+"""Where an image of the user's own has further CNI plugins: https://developer.hashicorp.com/nomad/docs/networking/cni"""
 
 # A service's new Consul token is read back from any server, and one that does not have it yet makes the allocation wait
 # for twice this. Nomad's default is 500 ms; Consul's servers are a few milliseconds apart.
@@ -117,7 +122,8 @@ def _client(spec: ClusterSpec, pool: ClientPool, platform: Platform, cni: str, j
         "node_class": pool.node_class or pool.name,
         "meta": meta,
         "server_join": join,
-        "cni_path": cni,
+        # Ours first. consul-cni, by which transparent_proxy works, is none of them: HashiCorp's package puts it there.
+        "cni_path": f"{cni}:{IMAGE_CNI}",
         "bridge_network_subnet": spec.network.bridge,
         # A task may reach its own service by its .consul name too.
         "bridge_network_hairpin_mode": True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashistack.machine.config.nomad import IMAGE_CNI
 from hashistack.spec.durations import seconds
 from hashistack.spec.snapshots import Snapshots
 
@@ -49,5 +50,5 @@ def _binary(name: str, tools: dict[str, str]) -> str:
 
 
 def _consul_in_path(tools: dict[str, str]) -> str:
-    """Nomad's client runs the program `consul` for each Envoy that it starts."""
-    return f'PATH={_BIN}/consul/{tools["consul"]}:"$PATH"\n'
+    """Nomad's client runs `consul` for each Envoy that it starts, and warns where no directory of plugins is."""
+    return f'PATH={_BIN}/consul/{tools["consul"]}:"$PATH"\nmkdir -p {IMAGE_CNI}\n'

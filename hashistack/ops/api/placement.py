@@ -218,7 +218,11 @@ def _of_attribute(what: str) -> tuple[str, bool]:
     if attribute in ("attr.kernel.name", "attr.os.name"):
         return "the machines run Linux: take the constraint out, if the job does", True
     if attribute.startswith("attr.plugins.cni.version.consul-cni"):
-        return "write upstreams in place of transparent_proxy: the machines have no plugin for it", True
+        return (
+            "write upstreams in place of transparent_proxy: the machines have no plugin for it, unless their image has"
+            " consul-cni in /opt/cni/bin",
+            True,
+        )
     return "take the constraint out of the job, or change the machines", True
 
 
