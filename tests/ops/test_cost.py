@@ -168,7 +168,7 @@ def test_of_a_region_without_prices_it_says_so_and_links(spec: str) -> None:
 
 
 def test_prices_of_the_users_own_come_first_in_the_documented_form(spec: str, tmp_path: Path) -> None:
-    form = DOC.partition("## What it costs\n")[2].partition("```text\n")[2].partition("```")[0]
+    form = DOC.partition("## What it costs\n")[2].partition("```json\n")[2].partition("```")[0]
     own = tmp_path / "ours.json"
     own.write_text(form)
     (listed,) = read(own)
