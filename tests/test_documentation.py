@@ -34,10 +34,28 @@ from hashistack.toolchain import resolve
 from .documentation import PAGES, ROOT, SHELL, Block, blocks, commands
 
 BLOCKS = list(blocks())
-SHELL_BLOCKS = [one for one in BLOCKS if one.language in SHELL or not (one.language or one.is_python)]
+TEXTS = (ROOT / "tests/golden/texts.txt").read_text()
+OF_OTHERS = ("server=/consul/127.0.0.1#",)
+"""How lines begin that are of another program's configuration."""
 
-SAID = ("would break: job ", "what is kept on a machine is gone with it", "server=/consul/127.0.0.1#", "clients: [{")
-"""How lines begin that are no commands: what `hashistack` says, and a line of a configuration."""
+
+def is_yaml(block: Block) -> bool:
+    """Said by its fence, or a part of a specification that is indented."""
+    if block.language:
+        return block.language == "yaml"
+    try:
+        read = yaml.safe_load(block.text)
+    except yaml.YAMLError:
+        return False
+    return isinstance(read, dict) and set(read) <= set(ClusterSpec.model_fields)
+
+
+def is_said(block: Block) -> bool:
+    """Whether an indented block is what `hashistack` says: no command, and its first words are in one of our texts."""
+    program, *rest = block.text.split()
+    programs = {"hashistack", "make", *VENDORS, *BY, *NOT_RUN, *OF_THE_SHELL}
+    return not block.language and program not in programs and " ".join([program, *rest[:1]]) in TEXTS
+
 
 BY = {
     "ansible": "tests/cli/test_inventory.py",
@@ -58,7 +76,15 @@ NOT_RUN = {
 BESIDE: dict[str, Any] = {"Disk": Disk, "Volume": Volume}
 """What pages call that `hashistack` itself does not export."""
 
+VENDORS = ("nomad", "consul", "vault", "pulumi")
 OF_THE_SHELL = {".", "cd", "chmod", "eval", "export", "printf", "python3", "rm", "uuidgen"}
+
+
+SHELL_BLOCKS = [
+    one
+    for one in BLOCKS
+    if one.language in SHELL or not (one.language or one.is_python or is_yaml(one) or is_said(one))
+]
 
 
 def known(name: str) -> Any:
@@ -128,7 +154,7 @@ def wrong(words: list[str]) -> list[str]:
     elif program == "pytest":
         options = {one.flag for one in OPTIONS}
         missing += [f"no option {word}" for word in rest if word.startswith("--hashistack") and word not in options]
-    elif program in ("nomad", "consul", "vault", "pulumi"):
+    elif program in VENDORS:
         missing += of_vendor(program, rest)
     elif program not in (*BY, *NOT_RUN, *OF_THE_SHELL):
         missing.append(f"nobody knows {program}: see BY and NOT_RUN")
@@ -144,7 +170,7 @@ def test_json_is_json() -> None:
 def test_every_command_is_one_that_there_is(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)  # `-C DIR` must be there
     monkeypatch.delenv("HASHISTACK_PROJECT", raising=False)
-    lines = [line for line in block.text.splitlines() if not line.startswith(SAID)]
+    lines = [line for line in block.text.splitlines() if not line.startswith(OF_OTHERS)]
     assert [told for words in commands("\n".join(lines)) for told in wrong(words)] == []
 
 
@@ -210,7 +236,7 @@ def test_every_piece_of_python_names_what_there_is(block: Block) -> None:
             assert [one.arg for one in node.keywords if one.arg and one.arg not in parameters] == [], node.func.id
 
 
-@pytest.mark.parametrize("block", [one for one in BLOCKS if one.language == "yaml"], ids=lambda block: block.where)
+@pytest.mark.parametrize("block", [one for one in BLOCKS if is_yaml(one)], ids=lambda block: block.where)
 def test_every_piece_of_yaml_is_a_specification_or_tried_elsewhere(block: Block) -> None:
     certificate = authority("docs", timedelta(days=1), datetime.now(UTC)).cert_pem
     text = re.sub(r"-----BEGIN CERTIFICATE-----\s+…", certificate.replace("\n", "\n      ").strip(), block.text)
@@ -232,8 +258,7 @@ def test_every_piece_of_a_job_is_hcl() -> None:
 
 
 def test_what_runbooks_say_that_hashistack_says_is_what_it_says() -> None:
-    texts = (ROOT / "tests/golden/texts.txt").read_text().splitlines()
-    told = [re.sub(r"\\{\w*\\}", ".+", re.escape(one)) for one in texts]
+    told = [re.sub(r"\\{\w*\\}", ".+", re.escape(one)) for one in TEXTS.splitlines()]
     lines = [
         line for one in BLOCKS if one.language == "text" and "runbooks" in one.page for line in one.text.splitlines()
     ]
@@ -253,13 +278,15 @@ def _text(file: str) -> str:
 
 
 def test_beside_other_tools_each_mark_of_ours_has_its_test() -> None:
-    lines = (ROOT / "docs/comparison.md").read_text().partition("shown by |\n|---")[2].partition("\n\n")[0].splitlines()
-    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[1:]]
-    assert len(rows) > 25
-    for what, *_, ours, shown in rows:
-        assert bool(re.fullmatch(r"`tests/[\w/]+\.py::test_\w+`", shown)) == (ours[0] in "✓~"), what
+    marks, _, shown = (ROOT / "docs/comparison.md").read_text().partition("\n## Shown by\n")
+    ours = {what for what, mark in re.findall(r"^\| ([^|]+) \| (\S) \|", marks, re.MULTILINE) if mark in "✓~"}
+    assert len(ours) > 25
+    assert set(re.findall(r"^\| ([^|]+) \|[^|]*\| `tests/[\w/]+\.py::test_\w+` \|$", shown, re.MULTILINE)) == ours
 
 
 def test_each_block_is_of_a_kind_that_is_looked_at() -> None:
-    kinds = {*SHELL, "", "python", "yaml", "hcl", "json", "text", "mermaid"}
+    kinds = {*SHELL, "", "python", "yaml", "json", "hcl", "text", "mermaid"}
     assert [one.where for one in BLOCKS if one.language not in kinds] == []
+    for one in BLOCKS:
+        if one.language == "json":
+            json.loads(one.text)

@@ -51,6 +51,12 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", head.lower()).strip().replace(" ", "-") for head in heads}
 
 
+def test_what_belongs_to_an_item_of_a_list_is_indented_by_four(site: Path) -> None:
+    """GitHub takes two or three as well; the site's Markdown ends the list there, and begins to count anew."""
+    for page in site.rglob("*.md"):
+        assert re.findall(r"\n\n {2,3}\S.*", pages.BLOCK.sub("", page.read_text())) == [], page.name
+
+
 def test_every_link_leads_somewhere(site: Path) -> None:
     """`make docs` asks the same of the builder, which tests do not need."""
     nowhere, looked = [], 0

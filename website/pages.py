@@ -26,7 +26,7 @@ def copy(pages: Path) -> None:
         place = pages / on_site(source)
         place.parent.mkdir(parents=True, exist_ok=True)
         if source.suffix == ".md":
-            place.write_text(linked((ROOT / source).read_text(), source))
+            place.write_text(indented(linked((ROOT / source).read_text(), source)))
         else:
             shutil.copyfile(ROOT / source, place)
 
@@ -44,6 +44,24 @@ def on_site(source: PurePosixPath) -> PurePosixPath:
     if str(source) in ABOVE:
         return PurePosixPath(ABOVE[str(source)])
     return source.relative_to("docs").with_name("index.md" if source.name == "README.md" else source.name)
+
+
+def indented(text: str) -> str:
+    """With what belongs to an item of a list four spaces in, as the site wants it; GitHub takes two or three too."""
+    done, width, fenced = [], 0, False
+    for line in text.split("\n"):
+        if line.startswith("```"):
+            fenced, width = not fenced, 0
+        if fenced:
+            pass
+        elif item := re.match(r"(?:[-*]|\d+\.) ", line):
+            width = len(item[0])
+        elif line.strip() and not line.startswith(" " * width):
+            width = 0
+        elif width and line.strip():
+            line = " " * (4 - width) + line
+        done.append(line)
+    return "\n".join(done)
 
 
 def linked(text: str, source: PurePosixPath) -> str:

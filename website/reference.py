@@ -79,7 +79,7 @@ def _setting(one: Setting) -> list[str]:
     shown = f"[`{name}`](#{one.path.replace('.', '')})" if one.fields else f"`{name}`"
     what = [_words(one.what)]
     if one.change != "by `up`":
-        what.append(f"A change: {_words(one.change)}.")
+        what.append(f"A change: {_words(one.change)}.".replace("A change: never: ", "It never changes: "))
     elif one.replaces:
         whose = {
             "all": "all machines",
