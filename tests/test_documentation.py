@@ -161,11 +161,6 @@ def wrong(words: list[str]) -> list[str]:
     return missing
 
 
-def test_json_is_json() -> None:
-    texts = [one.text for one in BLOCKS if one.language == "json"]
-    assert texts and all(json.loads(text) for text in texts)
-
-
 @pytest.mark.parametrize("block", SHELL_BLOCKS, ids=lambda block: block.where)
 def test_every_command_is_one_that_there_is(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)  # `-C DIR` must be there
