@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -28,6 +30,20 @@ def test_the_example_runs_and_is_twenty_lines(tmp_path: Path, monkeypatch: pytes
         "shop-batch": "LocalClientPool",
         "shop-ready": "LocalReady",
     }.items() <= made.items()
+
+
+def test_the_recording_is_of_its_lines() -> None:
+    """docs/pictures/start.cast (asciicast 2) is what a terminal said, and start.svg what is shown of it."""
+    lines = (README.parent / "docs/pictures/start.cast").read_text().splitlines()
+    said = "".join(json.loads(line)[2] for line in lines[1:])
+    typed = re.findall(r"^\$ (.*)$", re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", said).replace("\r", ""), re.MULTILINE)
+    (shown,) = re.findall(r"^    pip install .*\n((?:    .*\n)+)", README.read_text(), re.MULTILINE)
+    assert typed == [line.split("#")[0].strip() for line in shown.splitlines()]
+
+    picture = (README.parent / "docs/pictures/start.svg").read_text()
+    assert len(picture) < 300_000
+    seen = " ".join("".join(ElementTree.fromstring(picture).itertext()).split())  # noqa: S314
+    assert [line for line in typed if line not in seen] == []
 
 
 def test_the_files_that_it_names_are_there() -> None:
