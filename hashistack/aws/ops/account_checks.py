@@ -151,6 +151,10 @@ def starts(asked: Asked) -> Told:
         elif code == "UnauthorizedOperation":
             # The group starts machines by its own role: but a policy of the organization holds for that too.
             yield None, f"these credentials may not start one ({_line(message)})", "look for a policy that denies it"
+        elif not session.about_the_asked(error):
+            raise  # nothing is known of the template
+        elif code.startswith("Insufficient"):  # a zone is full at this moment; the group tries the others
+            yield None, f"{code}: {_line(message)}", "nothing, or give the pool more `machine_types`"
         else:
             yield False, f"{code}: {_line(message)}", "mend what it says, then hashistack up"
 

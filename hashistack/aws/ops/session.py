@@ -37,6 +37,7 @@ _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 _UNKNOWN = ("AuthFailure", "InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException")
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedAccess")
 _THROTTLED = ("RequestLimitExceeded", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException")
+_BUSY = ("InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable")
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,11 @@ def failure(error: exceptions.BotoCoreError | exceptions.ClientError) -> Failure
         case exceptions.HTTPClientError() | exceptions.ConnectionError():
             return Failure(f"AWS does not answer ({_line(str(error))})", "look at the network or proxy, then repeat")
     return Failure(_line(str(error)), "mend what it says, then repeat")
+
+
+def about_the_asked(error: exceptions.ClientError) -> bool:
+    """Whether a refusal is about what was asked: not about whose credentials these are, nor about AWS's own state."""
+    return error.response.get("Error", {}).get("Code") not in (*_EXPIRED, *_UNKNOWN, *_DENIED, *_THROTTLED, *_BUSY)
 
 
 def _refused(error: exceptions.ClientError) -> Failure:

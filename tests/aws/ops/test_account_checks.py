@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from hashistack.aws.access import policies
@@ -93,6 +94,7 @@ def told(found: Told) -> list[tuple[bool | None, str]]:
         ("DryRunOperation", "Request would have succeeded", True, "a dry run"),
         ("UnauthorizedOperation", "explicit deny in a service control policy", None, "service control policy"),
         ("InvalidParameterValue", "Invalid IAM Instance Profile ARN", False, "Invalid IAM Instance Profile ARN"),
+        ("InsufficientInstanceCapacity", "We do not have sufficient capacity", None, "sufficient capacity"),
     ],
 )
 def test_a_machine_is_started_as_a_dry_run_of_the_very_template(
@@ -108,6 +110,13 @@ def test_a_machine_is_started_as_a_dry_run_of_the_very_template(
     assert says in said
     assert given[0]["DryRun"] is True
     assert given[0]["LaunchTemplate"] == {"LaunchTemplateId": "lt-1", "Version": "3"}
+
+
+@pytest.mark.parametrize("code", ["Unavailable", "ThrottlingException", "ExpiredToken"])
+def test_what_says_nothing_of_the_template_is_worth_knowing_and_no_more(aws: Stubs, asked: Asked, code: str) -> None:
+    aws.refuses("ec2", "run_instances", code, "later")
+    with pytest.raises(ClientError):
+        list(account_checks.starts(asked))
 
 
 IMAGE = {"ImageId": "ami-1", "Name": "debian-12", "State": "available", "CreationDate": "2026-05-01T00:00:00Z"}
