@@ -522,7 +522,23 @@ def test_a_metadata_service_that_is_down_at_boot_is_waited_for(machine: Sandbox,
     assert machine.read("/tmp/said") == "here"
 
 
-@pytest.mark.parametrize("verb", ["identity", "arrived", "let_go"])
+@pytest.mark.parametrize("verb", ["identity", "disk /dev/sdf"])
+def test_a_metadata_service_that_answers_late_at_boot_is_asked_again(
+    machine: Sandbox, aws: Aws, start: Start, verb: str
+) -> None:
+    aws.metadata.outage = lambda instance, path: 503
+    process = start("sh", "-c", f"{PLATFORM} {verb} >/tmp/said")
+    words = "hashistack: metadata service does not answer yet, again in 2 s: 503"
+    wait_for(lambda: any(line.startswith(words) for line in machine.said()))
+    aws.metadata.outage = lambda instance, path: None
+    process.wait(timeout=30)
+    if verb == "identity":
+        assert json.loads(machine.read("/tmp/said"))["id"] == ID
+    else:
+        assert aws.operations == ["DescribeInstances"], "it knows which instance it is"
+
+
+@pytest.mark.parametrize("verb", ["arrived", "let_go"])
 def test_a_metadata_service_that_is_not_there_is_a_failure_in_a_line(machine: Sandbox, aws: Aws, verb: str) -> None:
     metadata = machine.read("/etc/hashistack/metadata")
     machine.write("/etc/hashistack/metadata", metadata.replace(aws.metadata_url, "http://127.0.0.1:1"))

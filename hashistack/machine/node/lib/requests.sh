@@ -36,17 +36,21 @@ ask() {
 # quoted: standard input as a word of curl's configuration
 quoted() { sed 's/[\\"]/\\&/g; s/.*/"&"/'; }
 
-# call SERVICE URL CONFIGURATION: an authorized request, $tries times at most while the cloud may answer better. Says why
-# it tries again, and what it failed of.
-call() {
-  left=$tries pause=1
+# call SERVICE URL CONFIGURATION: an authorized request, as `again` makes it
+call() { again "$1" authorized "$@"; }
+
+# again WHOM COMMAND...: runs what makes one request and sets $code and $answer, $tries times at most while the cloud may
+# answer better. Says why it tries again, and what it failed of.
+again() {
+  whom=$1 left=$tries pause=1
+  shift
   while :; do
-    authorized "$@"
+    "$@" || :
     case $code in 2*) return 0 ;; esac
     if transient; then left=$((left - 1)); else left=0; fi
     said=$(printf '%s' "$answer" | tr '\n\r\t' '   ' | message | cut -c1-200)
     [ "$left" -gt 0 ] || break
-    printf 'hashistack: %s does not answer yet, again in %s s: %s %s\n' "$1" "$pause" "$code" "$said" >&2
+    printf 'hashistack: %s does not answer yet, again in %s s: %s %s\n' "$whom" "$pause" "$code" "$said" >&2
     sleep "$pause.$(($$ % 10))" # a thousand machines that boot at once do not ask again at once
     pause=$((pause * 2))
   done
