@@ -22,6 +22,7 @@ from hashistack.errors import HashistackError
 if TYPE_CHECKING:
     from hashistack.component.findings import Finding
     from hashistack.ops.api.connection import Connection
+    from hashistack.ops.api.port_forward import Forwarder
     from hashistack.ops.cost.estimate import Bill
     from hashistack.ops.rollout.driver import PoolDriver
     from hashistack.spec import ClusterSpec
@@ -181,6 +182,10 @@ class PlatformOperations:
         """
         return {}
 
+    def forwarder(self, connection: Connection) -> Forwarder:
+        """What a tunnel to the cluster's APIs is made of. Raises HashistackError where there is none, or it lacks."""
+        raise HashistackError(f"no tunnel leads to {connection.name}: its platform has none")
+
     def logs(self, connection: Connection, machine: str) -> Mapping[str, str]:
         """What a machine has written lately, by file: the services' own where they can be read from here."""
         return {"console.log": self.driver(connection).evidence(machine)}
@@ -230,6 +235,12 @@ def driver(connection: Connection) -> PoolDriver:
     """The driver of a cluster's pools. Raises `PlatformMissing`."""
     platform = operations(connection.provider)
     return with_sdk(platform, lambda: platform.driver(connection))
+
+
+def forwarder(connection: Connection) -> Forwarder:
+    """What a tunnel to a cluster's APIs is made of. Raises HashistackError where there is none, or something lacks."""
+    platform = operations(connection.provider)
+    return with_sdk(platform, lambda: platform.forwarder(connection))
 
 
 def archive_store(url: str) -> ArchiveStore | None:

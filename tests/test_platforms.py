@@ -112,6 +112,18 @@ def test_a_platform_that_is_none_is_refused() -> None:
         platforms.driver(connection("x", "azure"))
 
 
+@pytest.mark.usefixtures("pond")
+def test_a_platform_without_a_tunnel_says_so() -> None:
+    with pytest.raises(HashistackError, match="no tunnel leads to x: its platform has none"):
+        platforms.forwarder(connection("x", "pond"))
+
+
+def test_where_no_tunnel_is_needed_it_says_so() -> None:
+    said = r"^no tunnel is needed: the APIs of x are at addresses of this machine\. Next: hashistack status$"
+    with pytest.raises(HashistackError, match=said):
+        platforms.forwarder(connection("x", "local"))
+
+
 def test_each_platform_has_a_project_to_begin_with_that_asks_for_its_extra() -> None:
     first = [name for name in platforms.PLATFORMS if platforms.operations(name).here]
     assert [*templates()][: len(first)] == first

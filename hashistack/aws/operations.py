@@ -10,6 +10,7 @@ from hashistack.platforms import ArchiveStore, PlatformOperations, Stack
 if TYPE_CHECKING:
     from hashistack.component.findings import Finding
     from hashistack.ops.api.connection import Connection
+    from hashistack.ops.api.port_forward import Forwarder
     from hashistack.ops.cost.estimate import Bill
     from hashistack.ops.rollout.driver import PoolDriver
     from hashistack.spec import ClusterSpec
@@ -36,6 +37,11 @@ class AwsOperations(PlatformOperations):
         from hashistack.aws.ops.driver import AwsDriver
 
         return AwsDriver(connection).reach()
+
+    def forwarder(self, connection: Connection) -> Forwarder:
+        from hashistack.aws.ops.forwarding import SessionManager
+
+        return SessionManager(connection)
 
     def left(self, stack: Stack) -> Sequence[str]:
         from hashistack.aws.ops.leftovers import left

@@ -87,6 +87,12 @@ Examples:
   hashistack support                  NAME-support-TIME.tar.gz in this directory
   tar tzf shop-1f2e-support-*.tar.gz
 """,
+    "tunnel": """\b
+Examples:
+  hashistack tunnel -C examples/prod           in a shell of its own; Ctrl-C closes it
+  hashistack status -C examples/prod           in another one: finds it
+  eval "$(hashistack env -C examples/prod)"    nomad, consul and vault take it too
+""",
     "ui": """\b
 Examples:
   hashistack ui                       all three, and Nomad's in the browser

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+INTERRUPTED: Final = 130
+"""128 + SIGINT: what typer makes of Ctrl-C."""
+
 EVERY: Final = {
     0: "done, or nothing to do",
     1: "looked, and the answer is the one below; nothing failed",
     2: "it can't be done, has failed, or (`doctor`, `snapshot verify`, `toolchain verify`) is not as it should be; "
     "says what to do",
-    130: "Ctrl-C; the same command goes on from there",
+    INTERRUPTED: "Ctrl-C; the same command goes on from there",
     141: "whoever read the output has closed it",
 }
 """Code to meaning, for every command."""

@@ -15,7 +15,6 @@ except ModuleNotFoundError as missing:
     sys.exit(f"hashistack: the command line is an extra. Next: pip install 'hashistack[X]', X one of {platforms}, cli")
 
 import os
-import signal
 from typing import Annotated
 
 from hashistack import call_log
@@ -27,8 +26,10 @@ from hashistack.cli.commands.report import report as report_command
 from hashistack.cli.commands.schema import schema as schema_command
 from hashistack.cli.commands.snapshot import app as snapshot
 from hashistack.cli.commands.toolchain import app as toolchain
+from hashistack.cli.commands.tunnel import tunnel as open_tunnel
 from hashistack.cli.errors import Interrupted, Refusal
 from hashistack.cli.examples import EXAMPLES
+from hashistack.cli.exit_codes import INTERRUPTED
 from hashistack.cli.options import (
     AcceptOption,
     ClusterOption,
@@ -59,7 +60,8 @@ app.add_typer(config, name="config")
 app.add_typer(snapshot, name="snapshot")
 app.add_typer(toolchain, name="toolchain")
 _OWN = (report_command, load_command, clusters.list_, garbage.gc, schema_command, init.init, graph.graph, cost_command)
-for one in (*_OWN, inventory.inventory, job.run, scale.scale, logs.logs, execute.execute, support.support, ui.ui):
+_MORE = (open_tunnel, ui.ui)
+for one in (*_OWN, inventory.inventory, job.run, scale.scale, logs.logs, execute.execute, support.support, *_MORE):
     app.command({"execute": "exec", "list_": "list"}.get(one.__name__), epilog=EXAMPLES.get(one.__name__))(one)
 
 
@@ -288,9 +290,6 @@ def doctor(
         raise typer.Exit(2)
 
 
-_INTERRUPTED = 128 + signal.SIGINT  # what typer makes of Ctrl-C
-
-
 def _verbose_first(arguments: list[str]) -> list[str]:
     """`--verbose` is an option of all commands, so it may stand behind theirs; not behind `--`."""
     flag, end = "--verbose", arguments.index("--") if "--" in arguments else len(arguments)
@@ -306,7 +305,7 @@ def main() -> None:
         call_log.start()
         app(args=_verbose_first(sys.argv[1:]))
     except SystemExit as ended:
-        if ended.code == _INTERRUPTED:
+        if ended.code == INTERRUPTED:
             print("hashistack: interrupted. Repeating the same command goes on from here.", file=sys.stderr)
         raise
     except BrokenPipeError:
@@ -316,4 +315,4 @@ def main() -> None:
         if not (told := expected(error)):
             raise  # a bug of ours shows its trace
         print(f"hashistack: {told}", file=sys.stderr)
-        sys.exit(_INTERRUPTED if isinstance(told, Interrupted) else 2)
+        sys.exit(INTERRUPTED if isinstance(told, Interrupted) else 2)

@@ -14,9 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hashistack.cli.commands.env import directory, nomad_variables, write_certificates
+from hashistack.cli.commands.env import nomad_variables, write_certificates
 from hashistack.cli.errors import Refusal
 from hashistack.ops.api.connection import Connection
+from hashistack.ops.api.runtime_directory import directory
 
 
 def program() -> str:

@@ -9,6 +9,7 @@ from hashistack.platforms import ArchiveStore, PlatformOperations, Stack
 
 if TYPE_CHECKING:
     from hashistack.ops.api.connection import Connection
+    from hashistack.ops.api.port_forward import Forwarder
     from hashistack.ops.cost.estimate import Bill
     from hashistack.ops.rollout.driver import PoolDriver
     from hashistack.spec import ClusterSpec
@@ -27,6 +28,11 @@ class GcpOperations(PlatformOperations):
         from hashistack.gcp.ops.driver import GcpDriver
 
         return GcpDriver(connection)
+
+    def forwarder(self, connection: Connection) -> Forwarder:
+        from hashistack.gcp.ops.forwarding import IapTunnels
+
+        return IapTunnels(connection)
 
     def left(self, stack: Stack) -> Sequence[str]:
         from hashistack.gcp.ops.leftovers import left

@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from hashistack.errors import HashistackError
 from hashistack.platforms import MACHINES, PlatformOperations, Running, Stack
 
 if TYPE_CHECKING:
     from hashistack.component.findings import Finding
     from hashistack.ops.api.connection import Connection
+    from hashistack.ops.api.port_forward import Forwarder
     from hashistack.ops.rollout.driver import PoolDriver
 
 _BEFORE = "image, tools, network"
@@ -84,6 +86,11 @@ class LocalOperations(PlatformOperations):
         names = [one.name for one in self.driver(connection).instances()]
         by_docker = {"ansible_connection": "community.docker.docker"}
         return {name: {**by_docker, "ansible_host": f"{connection.name}-{name}"} for name in names}
+
+    def forwarder(self, connection: Connection) -> Forwarder:
+        raise HashistackError(
+            f"no tunnel is needed: the APIs of {connection.name} are at addresses of this machine", "hashistack status"
+        )
 
     def logs(self, connection: Connection, machine: str) -> Mapping[str, str]:
         from hashistack.local.docker_client import asking, engine

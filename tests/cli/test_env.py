@@ -15,15 +15,14 @@ from hashistack.cli.commands.env import (
     RESOLVER,
     TOOLS_VARIABLE,
     Shell,
-    directory,
     export,
-    kept,
     unset,
     variables,
     write_certificates,
 )
 from hashistack.ops.api import tunnel
 from hashistack.ops.api.connection import Connection
+from hashistack.ops.api.runtime_directory import directory, kept
 
 AWKWARD = 'it\'s $HOME `x` "y" \\'
 

@@ -63,3 +63,8 @@ def look(ec2: EC2Client, autoscaling: AutoScalingClient, site: str, groups: Iter
 def name(box: Box) -> str:
     """What the machine calls itself in Nomad, Consul and Vault."""
     return f"{box.tags.get(tags.POOL, '')}-{box.id.removeprefix('i-')}"
+
+
+def instance_id(name: str) -> str:
+    """The instance that calls itself so."""
+    return f"i-{name.rpartition('-')[2]}"

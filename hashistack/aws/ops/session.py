@@ -117,6 +117,11 @@ def of(connection: Connection) -> boto3.Session:
     return session(str(template.get("region") or "") or None, access)
 
 
+def endpoint(asked: boto3.Session, service: str) -> str:
+    """Where a session asks a service that its provider has an endpoint of its own for, by boto3's name; else ""."""
+    return asked.endpoints.get(service, "") if isinstance(asked, _Session) else ""
+
+
 def _begun(context: dict[str, Any], **more: object) -> None:
     context["hashistack_began"] = time.monotonic()
 

@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from hashistack.errors import HashistackError
-from hashistack.home import home
 from hashistack.ops.api import tunnel
 from hashistack.ops.api.connection import Connection
 
@@ -35,31 +33,6 @@ class Shell(StrEnum):
     FISH = "fish"
 
 
-def directory(cluster: str) -> Path:
-    """The cluster's private directory (0700): in $XDG_RUNTIME_DIR, else in ~/.local/state."""
-    place = _roots()[0] / cluster
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    place.chmod(0o700)
-    return place
-
-
-def _roots() -> list[Path]:
-    """Where clusters have their directories: the first is the one to use, in any of them an earlier shell may have."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    first = [Path(runtime, "hashistack")] if runtime and Path(runtime).is_dir() else []
-    try:
-        return [*first, home() / ".local/state/hashistack"]
-    except HashistackError:
-        if first:
-            return first
-        raise
-
-
-def kept(cluster: str) -> list[Path]:
-    """The directories in which `env` has written the cluster's certificates and key."""
-    return [place for root in _roots() if (place := root / cluster).exists()]
-
-
 def write_certificates(connection: Connection, place: Path) -> dict[str, str]:
     """CA, certificate and key as files that only this user reads; answers their paths by kind."""
     texts = {
@@ -82,14 +55,14 @@ def variables(connection: Connection, files: Mapping[str, str], vault_token: str
     """The environment of the vendor's commands. `files`: paths of ca, cert and key."""
     return {
         **nomad_variables(connection, files),
-        "CONSUL_HTTP_ADDR": tunnel.addresses([connection.consul.address])[0],
+        "CONSUL_HTTP_ADDR": tunnel.address(connection, "consul"),
         "CONSUL_HTTP_SSL": "true",
         "CONSUL_HTTP_TOKEN": connection.consul.secret,
         "CONSUL_CACERT": files["ca"],
         "CONSUL_CLIENT_CERT": files["cert"],
         "CONSUL_CLIENT_KEY": files["key"],
         "CONSUL_TLS_SERVER_NAME": connection.server_name,
-        "VAULT_ADDR": tunnel.addresses([connection.vault.address])[0],
+        "VAULT_ADDR": tunnel.address(connection, "vault"),
         "VAULT_TOKEN": vault_token,
         "VAULT_CACERT": files["ca"],
         "VAULT_TLS_SERVER_NAME": connection.server_name,
@@ -99,7 +72,7 @@ def variables(connection: Connection, files: Mapping[str, str], vault_token: str
 def nomad_variables(connection: Connection, files: Mapping[str, str]) -> dict[str, str]:
     """The environment of the nomad command alone."""
     return {
-        "NOMAD_ADDR": tunnel.addresses([connection.nomad.address])[0],
+        "NOMAD_ADDR": tunnel.address(connection, "nomad"),
         "NOMAD_TOKEN": connection.nomad.secret,
         "NOMAD_CACERT": files["ca"],
         "NOMAD_REGION": connection.region,

@@ -79,8 +79,8 @@ def due(clusters: Sequence[Running], now: datetime, run: str | None = None, owne
 def _remove(cluster: Running, say: Callable[[str], None]) -> None:
     from functools import partial
 
-    from hashistack.cli.commands.env import kept
     from hashistack.cli.errors import Refusal
+    from hashistack.ops.api.runtime_directory import kept
     from hashistack.platforms import operations, seen, with_sdk
 
     platform = operations(cluster.platform)

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from hashistack.cli.commands.env import kept
 from hashistack.cli.engine import Ended, Engine, chosen
 from hashistack.cli.errors import Interrupted, Refusal
 from hashistack.cli.events import Condenser, Line, clean
@@ -20,6 +19,7 @@ from hashistack.component.anew import ANEW
 from hashistack.component.tenure import TTL, tenure
 from hashistack.errors import HashistackError
 from hashistack.ops.api.connection import Connection
+from hashistack.ops.api.runtime_directory import kept
 from hashistack.platforms import PlatformOperations, Stack, every, with_sdk
 
 TRIES = 3

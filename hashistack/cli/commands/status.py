@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from hashistack.cli.commands.env import RESOLVER, Shell, directory, export, variables, write_certificates
+from hashistack.cli.commands.env import RESOLVER, Shell, export, variables, write_certificates
 from hashistack.cli.engine import Engine
 from hashistack.cli.output import Output
 from hashistack.cli.project import Project
@@ -16,6 +16,7 @@ from hashistack.cli.status import asleep, look, render
 from hashistack.cli.stopped import borne, reached, stopped
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection
+from hashistack.ops.api.runtime_directory import directory
 from hashistack.platforms import operations
 
 

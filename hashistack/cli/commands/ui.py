@@ -66,8 +66,8 @@ async def _serve(show: Any, connection: Any, chosen: list[Product], secrets: dic
         cluster.nomad.namespaces()  # or nobody is there
         servers, urls = [], {}
         for one in chosen:
-            address = tunnel.addresses([getattr(connection, one).address])[0]
-            server, port = await relay.listen(relay.to(address, context, connection.server_name))
+            to = relay.to(tunnel.address(connection, one.value), context, connection.server_name)
+            server, port = await relay.listen(to)
             servers.append(server)
             urls[one.value] = f"http://{relay.HOST}:{port}/ui/"
         if "nomad" in urls and relay.guarded():
@@ -95,11 +95,12 @@ def _text(urls: dict[str, str], secrets: dict[str, Any]) -> str:
 
 
 def _print(show: Any, connection: Any, chosen: list[Product], secrets: dict[str, Any]) -> None:
-    from hashistack.cli.commands.env import directory, write_certificates
+    from hashistack.cli.commands.env import write_certificates
     from hashistack.ops.api import tunnel
+    from hashistack.ops.api.runtime_directory import directory
 
     files = write_certificates(connection, directory(connection.name))
-    urls = {one.value: tunnel.addresses([getattr(connection, one).address])[0] + "/ui/" for one in chosen}
+    urls = {one.value: tunnel.address(connection, one.value) + "/ui/" for one in chosen}
     text = [f"{product:<7} {url}" for product, url in urls.items()]
     text += _secret_lines(secrets)
     text += [

@@ -61,6 +61,11 @@ class GcpDriver(group_driver.GroupDriver):
             for vm in seen.vms
         )
 
+    def servers(self) -> dict[str, Vm]:
+        """The servers that run, by name."""
+        seen, pools = self._look(), {pool.name for pool in self._pools.values() if pool.role == "server"}
+        return {vm.machine: vm for vm in seen.vms if vm.pool in pools and seen.state(vm) == "running"}
+
     def size(self, pool: Pool) -> int:
         return self._sizes[pool.name]
 

@@ -26,9 +26,9 @@ class Cluster:
         nomad, consul, vault = connection.nomad, connection.consul, connection.vault
 
         def api(product: str, endpoint: Endpoint, context: SSLContext, token: tuple[str, str], index: str = "") -> Api:
-            asked = tunnel.addresses(endpoint.addresses)
-            names = {"server_name": connection.server_name, "remedy": tunnel.remedy(asked), "index_header": index}
-            return Api(product, asked, context, token, connection.secrets, **names)
+            asked = tunnel.addresses(connection.name, endpoint.addresses)
+            names = {"server_name": connection.server_name, "remedy": tunnel.remedy(connection.name, asked)}
+            return Api(product, asked, context, token, connection.secrets, index, **names)
 
         self.nomad = Nomad(api("nomad", nomad, plain, ("X-Nomad-Token", nomad.secret), "X-Nomad-Index"))
         self.consul = Consul(api("consul", consul, mutual, ("X-Consul-Token", consul.secret), "X-Consul-Index"))

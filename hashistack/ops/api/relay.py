@@ -1,7 +1,8 @@
-"""An API at an address of this machine without TLS, for browsers: they trust no CA of ours and have no certificate.
+"""Ports of loopback for this user: what is connected to them is passed on, or answered.
 
-Each connection to loopback becomes one to the API, with the cluster's CA and the operator's certificate. On Linux only
-processes of this user are let in: the kernel says whose a connection is. What passes through is not looked at.
+To an API without TLS here, for browsers, which trust no CA of ours and have no certificate; or to the end of a session
+that leads there, as it is. On Linux only processes of this user are let in: the kernel says whose a connection is. What
+passes through is not looked at.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ def guarded() -> bool:
     return _SOCKETS.exists()
 
 
-async def listen(serve: Connected) -> tuple[asyncio.Server, int]:
-    """Serves connections of this user on a free port of loopback; answers the port too."""
+async def listen(serve: Connected, wish: int = 0) -> tuple[asyncio.Server, int]:
+    """Serves connections of this user on a port of loopback, `wish` if it is free; answers the port too."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -37,7 +38,10 @@ async def listen(serve: Connected) -> tuple[asyncio.Server, int]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(connected, HOST, 0)
+    try:
+        server = await asyncio.start_server(connected, HOST, wish)
+    except OSError:  # somebody else's, or only root may have it
+        server = await asyncio.start_server(connected, HOST, 0)
     return server, server.sockets[0].getsockname()[1]
 
 
@@ -46,13 +50,17 @@ def to(address: str, context: SSLContext, server_name: str) -> Connected:
     where = urlsplit(address)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(
-            where.hostname, where.port, ssl=context, server_hostname=server_name
-        )
-        try:
-            await asyncio.gather(_pass(reader, back), _pass(there, writer))
-        finally:
-            back.close()
+        there = await asyncio.open_connection(where.hostname, where.port, ssl=context, server_hostname=server_name)
+        await _both(reader, writer, *there)
+
+    return serve
+
+
+def through(port: Callable[[], Awaitable[int]]) -> Connected:
+    """Passes a connection on, as it is, to the port of loopback that `port` answers for it. It may wait."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _both(reader, writer, *await asyncio.open_connection(HOST, await port()))
 
     return serve
 
@@ -68,6 +76,15 @@ def redirect(target: Callable[[], str]) -> Connected:
         await writer.drain()
 
     return serve
+
+
+async def _both(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, there: asyncio.StreamReader, back: asyncio.StreamWriter
+) -> None:
+    try:
+        await asyncio.gather(_pass(reader, back), _pass(there, writer))
+    finally:
+        back.close()
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
