@@ -275,8 +275,8 @@ def test_watch_tells_consul_what_health_says(either: Sandbox, role: str, start: 
     line = either.run(HEALTH).stdout
     either.answer(PUSHED, "")
     start(HEALTH, "watch")
-    wait_for(lambda: pushed(either))
-    assert pushed(either) == {"Status": "passing", "Output": line.rstrip("\n")}
+    # What it began with may be told first.
+    wait_for(lambda: pushed(either) == {"Status": "passing", "Output": line.rstrip("\n")})
 
 
 def test_watch_tells_consul_of_an_ill_and_of_its_end(server: Sandbox, start: Start) -> None:
@@ -311,6 +311,17 @@ def test_a_client_reminds_nomad_of_vault_once_when_it_appears(client: Sandbox, s
     wait_for(lambda: client.read("/standin/asked").count(PUSHED) > asked + 1)
     # One that starts looks by itself, and the signal would end it.
     assert client.tree("/standin").get("sv", "") == ("hup /etc/service/nomad\n" if nomad == "ready" else "")
+
+
+def test_a_client_whose_servers_are_all_gone_joins_those_that_were_made_anew(client: Sandbox, start: Start) -> None:
+    """Its agent asks who is there at its start alone."""
+    client.stand_in("sv", 'echo "$*" >>/standin/sv')
+    client.answer(f"{CONSUL}/status/leader", "No known Consul servers", 500)
+    client.answer(PUSHED, "")
+    start(HEALTH, "watch")
+    restart = "restart /etc/service/consul"
+    wait_for(lambda: restart in client.tree("/standin").get("sv", ""), 120)
+    assert client.read("/standin/asked").count("/v1/status/leader") >= 30, "not for a moment without them"
 
 
 @pytest.mark.parametrize("role", ["server", "client"])
