@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +116,75 @@ def test_which_interpreter_runs_a_program(tmp_path: Path, monkeypatch: pytest.Mo
     assert chosen(tmp_path, {}) == str(tmp_path / "active/bin/python")
     monkeypatch.delenv("VIRTUAL_ENV")
     assert chosen(tmp_path, {}) == sys.executable
+
+
+PACK = """
+import sys, threading
+from concurrent import futures
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import analyzer_pb2 as pb, analyzer_pb2_grpc, plugin_pb2
+
+class Pack(analyzer_pb2_grpc.AnalyzerServicer):
+    def GetPluginInfo(self, request, context):
+        return plugin_pb2.PluginInfo(version="1.0.0")
+
+    def GetAnalyzerInfo(self, request, context):
+        return pb.AnalyzerInfo(name="pack", version="1.0.0", policies=[pb.PolicyInfo(name="none")])
+
+    def Configure(self, request, context):
+        return empty_pb2.Empty()
+
+    def Remediate(self, request, context):
+        return pb.RemediateResponse()
+
+    def AnalyzeStack(self, request, context):
+        return pb.AnalyzeResponse()
+
+    def Analyze(self, request, context):
+        if request.type == "pulumi:pulumi:Stack":
+            return pb.AnalyzeResponse()
+        refused = dict(policyName="none", policyPackName="pack", policyPackVersion="1.0.0", urn=request.urn)
+        return pb.AnalyzeResponse(
+            diagnostics=[pb.AnalyzeDiagnostic(message=f"{request.name} of {sys.prefix}", enforcementLevel=1, **refused)]
+        )
+
+server = grpc.server(futures.ThreadPoolExecutor(4))
+analyzer_pb2_grpc.add_AnalyzerServicer_to_server(Pack(), server)
+port = server.add_insecure_port("127.0.0.1:0")
+server.start()
+print(port, flush=True)
+threading.Event().wait()
+"""
+
+
+def test_a_policy_pack_in_python_is_asked_and_ends_with_the_engine(hosted: Any, tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    pack.mkdir()
+    (pack / "PulumiPolicy.yaml").write_text("runtime: python\nversion: 1.0.0\n")
+    (pack / "__main__.py").write_text(PACK)
+    hosted.write("import pulumi\npulumi.ComponentResource('a:b:C', 'shop', {})\n")
+    said = hosted.run("preview", "--policy-pack", str(pack), fails=True)
+    assert f"shop of {sys.prefix}" in said
+    deadline = time.monotonic() + 30
+    while _runs(pack):
+        assert time.monotonic() < deadline, "the pack runs on"
+        time.sleep(0.1)
+
+
+def _runs(pack: Path) -> bool:
+    """Whether a process has the pack in its command line."""
+    found = [Path("/proc", one, "cmdline") for one in os.listdir("/proc") if one.isdigit()]  # noqa: PTH208
+    for one in found:
+        with suppress(OSError):
+            if str(pack).encode() in one.read_bytes():
+                return True
+    return False
+
+
+def test_a_policy_pack_that_does_not_start_says_why(hosted: Any, tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    pack.mkdir()
+    (pack / "PulumiPolicy.yaml").write_text(json.dumps({"runtime": {"name": "python", "options": {"virtualenv": "v"}}}))
+    (pack / "__main__.py").write_text(PACK)
+    assert "Make it with `python3 -m venv" in hosted.run("preview", "--policy-pack", str(pack), fails=True)

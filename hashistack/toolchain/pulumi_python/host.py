@@ -1,8 +1,8 @@
 """A language host for `runtime: python`, for a pulumi that came without the official one.
 
 The official install ships `pulumi-language-python` beside `pulumi`; the Go modules don't have it. This one
-serves what `up`, `preview`, `refresh` and `destroy` ask for. The program runs in a process of its own
-(`language_program.py`), once for each preview and each update, with the interpreter of the project's
+serves what `up`, `preview`, `refresh` and `destroy` ask for, and runs policy packs. The program runs in a process
+of its own (`language_program.py`), once for each preview and each update, with the interpreter of the project's
 virtual environment.
 """
 
@@ -126,6 +126,30 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         if code:
             return language_pb2.RunResponse(error=f"the program ended with exit code {code}")
         return language_pb2.RunResponse()
+
+    def RunPlugin(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        """Run a plugin that is a Python program, such as a policy pack, until the engine wants it no more."""
+        info = request.info
+        options = {key: value.string_value for key, value in info.options.fields.items()}
+        try:
+            python = interpreter(Path(info.root_directory or request.pwd), options)
+        except NoInterpreter as error:
+            yield language_pb2.RunPluginResponse(stderr=f"{error}\n".encode())
+            yield language_pb2.RunPluginResponse(exitcode=1)
+            return
+        plugin = subprocess.Popen(
+            [python, "-u", str(Path(info.program_directory, info.entry_point)), *request.args],
+            cwd=request.pwd,
+            env={**os.environ, **dict(one.split("=", 1) for one in request.env)},
+            stdout=subprocess.PIPE,
+        )
+        self._programs.append(plugin)
+        context.add_callback(plugin.terminate)
+        assert plugin.stdout  # noqa: S101 (a pipe)
+        for line in plugin.stdout:
+            yield language_pb2.RunPluginResponse(stdout=line)
+        yield language_pb2.RunPluginResponse(exitcode=plugin.wait())
+        self._programs.remove(plugin)
 
     def _run(self, command: list[str], order: str) -> int:
         # Over stdin, because the configuration has secrets. stdout and stderr are the engine's.
