@@ -65,7 +65,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     def __init__(self, engine_address: str) -> None:
         self._engine_address = engine_address
-        self._programs: list[subprocess.Popen[str]] = []
+        self._programs: list[subprocess.Popen[Any]] = []
 
     def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:
         return language_pb2.LanguageHandshakeResponse()
