@@ -26,6 +26,8 @@ _SPEC: Final = "ClusterSpec"
 _SIMPLE: Final = {str: "string", bool: "boolean", int: "integer", float: "number"}
 _OF_SPEC: Final = {"$ref": f"#/types/{_PACKAGE}:{_SPEC}", "plain": True}
 _ANY: Final = {"$ref": "pulumi.json#/Any"}
+RESERVED: Final = {"pulumi"}
+"""Names that no property of a schema may have, or no language host takes it; these are then set in Python alone."""
 JOB: Final = {
     "description": "A job in a cluster that another stack may have made; see docs/own-stack.md.",
     "inputProperties": {
@@ -178,7 +180,7 @@ def _section(node: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "description": " ".join(node.get("description", "").split()),
-        "properties": {name: _field(one) for name, one in node["properties"].items()},
+        "properties": {name: _field(one) for name, one in node["properties"].items() if name not in RESERVED},
         "required": sorted(node.get("required", ())),
     }
 

@@ -54,6 +54,7 @@ def test_every_property_says_what_it_is() -> None:
     told = dict(described(schema.schema()))
     assert len(told) > 150
     assert [path for path, text in told.items() if not text] == []
+    assert [path for path in told if path.rpartition(".")[2] in ("pulumi", "urn", "id")] == [], "reserved by the engine"
 
 
 def test_every_reference_leads_somewhere_and_what_is_secret_says_so() -> None:
