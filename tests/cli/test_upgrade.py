@@ -72,7 +72,7 @@ def test_each_hop_is_declared_and_rolled_with_its_own_snapshot(monkeypatch: pyte
 
 
 def test_killed_within_a_hops_up_the_outputs_are_old_and_nothing_is_rolled_back(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack = Stack(monkeypatch, nomad="1.10.5")
     stack.configuration = {"nomad": "1.11.3"}
@@ -81,6 +81,18 @@ def test_killed_within_a_hops_up_the_outputs_are_old_and_nothing_is_rolled_back(
     assert "roll 1.10.5 after a snapshot" not in stack.did
     assert stack.did[0] == "up 1.11.3"
     assert stack.machines == {"nomad": "2.0.4"}
+    assert "first what an earlier run has begun: nomad 1.11.3" in capsys.readouterr().out
+
+
+def test_a_run_that_goes_on_within_a_hop_says_where_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = Stack(monkeypatch, nomad="1.11.3")
+    stack.machines = {"nomad": "1.10.5"}
+    upgrade(nomad="2.0.4")
+    assert stack.did == ["up 1.11.3", "roll 1.11.3 after a snapshot", "up 2.0.4", "roll 2.0.4 after a snapshot"]
+    told = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert told[-2:] == ["first what an earlier run has begun: nomad 1.11.3", "hop 1 of 1: nomad 2.0.4"]
 
 
 def test_an_election_before_the_first_hop_is_borne(monkeypatch: pytest.MonkeyPatch) -> None:

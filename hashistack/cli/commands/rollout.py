@@ -166,9 +166,12 @@ def upgrade(
     for line in lines_of(found):
         show.say(line)
     engine, way = Engine(project, show.say), hops(connection.versions, to)
+    declared_here = resumes = False
 
     def declare(number: int, hop: Mapping[str, str]) -> None:
-        if len(way) > 1:
+        nonlocal declared_here
+        declared_here = True
+        if len(way) > 1 or resumes:
             show.say(f"hop {number} of {len(way)}: {_named(hop)}")
         for product, version in hop.items():
             engine.configure(f"cluster.versions.{product}", version)
@@ -190,8 +193,12 @@ def upgrade(
         return rollout(project, show, roll=True, snapshot=snapshot)
 
     def finish() -> bool:
+        nonlocal resumes
         # An `up` that was killed has left the stack's outputs as they were before it: to roll by them would go back.
         up(project, show)
+        if not declared_here:
+            resumes, now = True, engine.connection().versions
+            show.say(f"first what an earlier run has begun: {_named({product: now[product] for product in to})}")
         return converge()
 
     climb(connection.versions, to, declare, behind, finish, converge)
