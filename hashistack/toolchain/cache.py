@@ -28,13 +28,15 @@ class Origin:
 
     source: "mirror", "official release" or "source build"; place: its directory or URL, or the recipe;
     archive: the published archive's SHA-256, "" for a source build. signer: the fingerprint of the key that signed its
-    checksums, "" where nothing but them and a given digest was looked at.
+    checksums, "" where nothing but them and a given digest was looked at. without: what the vendor's program can do and
+    this one can't, a phrase each.
     """
 
     source: str
     place: str
     archive: str = ""
     signer: str = ""
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,7 @@ def _tools(shelf: Path) -> list[tuple[Tool, Origin]]:
         directory = record.parent
         if directory.name.startswith(".") or not (directory / name).exists():
             continue
-        origin = Origin(**json.loads(record.read_text()))
+        said = json.loads(record.read_text())
+        origin = Origin(**{**said, "without": tuple(said.get("without", ()))})
         found.append((Tool(name, version, arch, directory / name, directory.name, origin.source), origin))
     return found

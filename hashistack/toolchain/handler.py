@@ -30,14 +30,18 @@ class ToolsHandler(Handler):
     def _resolved(self, ctx: Context, news: Props) -> Props:
         from hashistack.toolchain import resolve
         from hashistack.toolchain.packing import packed
+        from hashistack.toolchain.resolution import meanwhile
+        from hashistack.toolchain.tool import Wanted
 
+        digests, arch, static = news.get("digests") or {}, news["arch"], news["static"]
+        wanted = [Wanted(name, version, arch, digests.get(name), static) for name, version in news["versions"].items()]
         tools = {}
-        for name, version in news["versions"].items():
-            pinned = (news.get("digests") or {}).get(name)
-            tool = resolve(name, version, news["arch"], ctx.progress, sha256=pinned, static=news["static"])
-            if news.get("packed"):
-                path, sha256 = packed(tool)
-            else:
-                path, sha256 = tool.path if tool.path.is_dir() else tool.path.parent, tool.sha256
-            tools[name] = {"version": version, "sha256": sha256, "path": str(path)}
+        with meanwhile(wanted[1:]):
+            for one in wanted:
+                tool = resolve(one.name, one.version, arch, ctx.progress, sha256=one.sha256, static=static)
+                if news.get("packed"):
+                    path, sha256 = packed(tool)
+                else:
+                    path, sha256 = tool.path if tool.path.is_dir() else tool.path.parent, tool.sha256
+                tools[one.name] = {"version": one.version, "sha256": sha256, "path": str(path)}
         return {"tools": tools}

@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from hashistack.toolchain import cache, on_path
@@ -68,6 +69,34 @@ def build(name: str, version: str, arch: str = "amd64", progress: Progress | Non
             return _ready(_from_source(wanted, ticker))
         except Unavailable as reason:
             raise ToolError(f"{wanted.label} was not built: {reason}") from None
+
+
+@contextlib.contextmanager
+def meanwhile(tools: Sequence[Wanted]) -> Iterator[None]:
+    """Fetch these in the background, in their order; what has to be built gets what its build needs from elsewhere.
+
+    Whoever resolves one of them waits for what is under way, and says what is wrong. The end waits for nothing.
+    """
+    over = threading.Event()
+
+    def fetch() -> None:
+        for wanted in tools:
+            if over.is_set():
+                return
+            try:
+                resolve(
+                    wanted.name, wanted.version, wanted.arch, sha256=wanted.sha256, static=wanted.static, build=False
+                )
+            except ToolError:
+                from hashistack.toolchain.build import source
+
+                source.download(wanted)
+
+    threading.Thread(target=fetch, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 @contextlib.contextmanager

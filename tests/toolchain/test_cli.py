@@ -6,6 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from hashistack.cli.commands.toolchain import app
+from hashistack.toolchain import cache
+from hashistack.toolchain.build import recipe
+from hashistack.toolchain.tool import Wanted
 
 
 @pytest.fixture
@@ -45,6 +48,20 @@ def test_the_table_names_every_tool(run, mirror, make):
     assert code == 0
     assert "nomad" in out
     assert "mirror" in out
+
+
+def test_what_a_build_leaves_out_is_listed(run, make):
+    wanted = Wanted("vault", "1.21.2", "amd64")
+    staged = cache.staging(wanted)
+    (staged / "vault").write_bytes(make.program("Vault v1.21.2"))
+    without = recipe.load("vault", "1.21.2").settings.without
+    cache.keep(wanted, staged, cache.Origin("source build", "recipe vault-1.21.2", without=without))
+    code, out, _ = run("list")
+    assert code == 0
+    assert without
+    for left_out in without:
+        assert f"vault 1.21.2, built from source, is without {left_out}" in out
+    assert json.loads(run("list", "-o", "json")[1])[0]["without"] == list(without)
 
 
 def test_a_refused_digest_is_one_clear_text_and_exit_code_2(run, mirror, make):

@@ -1,12 +1,16 @@
 """Where a tool is looked for, in what order, and what a failure says."""
 
 import hashlib
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from hashistack.toolchain import ToolError, entries, resolve
+from hashistack.toolchain.build import source
+from hashistack.toolchain.resolution import meanwhile
+from hashistack.toolchain.tool import Wanted
 
 
 def test_sources_are_asked_in_order_and_a_failure_names_them_all(site, monkeypatch):
@@ -185,3 +189,29 @@ def test_the_vendors_language_host_is_kept(mirror, make):
     tool = resolve("pulumi", "3.259.0")
     resolve("pulumi", "3.259.0")
     assert tool.path.with_name("pulumi-language-python").read_bytes() == vendors
+
+
+def test_what_comes_next_is_fetched_meanwhile_and_what_must_be_built_is_prepared(mirror, make, monkeypatch):
+    mirror.nomad(make.zipped("nomad", make.program("x")))
+    prepared: list[Wanted] = []
+    done = threading.Event()
+
+    def download(wanted: Wanted) -> None:
+        prepared.append(wanted)
+        done.set()
+
+    monkeypatch.setattr(source, "download", download)
+    wanted = [Wanted("nomad", "1.11.3", "amd64"), Wanted("vault", "1.21.2", "amd64")]
+    with meanwhile(wanted):
+        assert done.wait(30)
+    assert [entry.tool.name for entry in entries()] == ["nomad"]
+    assert prepared == wanted[1:]
+
+
+def test_what_fails_in_the_background_is_said_by_whoever_asks(site, monkeypatch):
+    monkeypatch.setattr(source, "download", lambda wanted: None)
+    with (
+        meanwhile([Wanted("nomad", "1.11.3", "amd64")]),
+        pytest.raises(ToolError, match="the source build was reached"),
+    ):
+        resolve("nomad", "1.11.3")

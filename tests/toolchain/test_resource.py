@@ -23,7 +23,9 @@ CTX = Context()
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache with every tool that is asked for; arm64 has none."""
 
-    def resolve(name: str, version: str, arch: str, *args: Any, sha256: str | None, static: bool) -> Tool:
+    def resolve(
+        name: str, version: str, arch: str, *args: Any, sha256: str | None, static: bool, build: bool = True
+    ) -> Tool:
         if arch == "arm64":
             raise ToolError(f"{name} {version} linux/{arch} is not to be had")
         place = tmp_path / name / version

@@ -27,7 +27,8 @@ ArchOption = Annotated[str | None, typer.Option(help="amd64 or arm64; this machi
 
 @app.command("list")
 def list_(output: OutputOption = Output.TEXT) -> None:
-    """What is in the cache, and where it came from."""
+    """What is in the cache, where it came from, and what one built from source can't do."""
+    found = entries()
     rows = [
         {
             **_row(entry.tool),
@@ -35,10 +36,15 @@ def list_(output: OutputOption = Output.TEXT) -> None:
             "megabytes": round(entry.size / 1e6),
             "sha256": entry.tool.sha256,
             "path": str(entry.tool.path),
+            "without": list(entry.origin.without),
         }
-        for entry in entries()
+        for entry in found
     ]
-    _show(rows, output, hidden=("sha256", "path"), empty="The cache is empty: `hashistack toolchain fetch`.")
+    _show(rows, output, hidden=("sha256", "path", "without"), empty="The cache is empty: `hashistack toolchain fetch`.")
+    if output is Output.TEXT:
+        for entry in found:
+            for left_out in entry.origin.without:
+                typer.echo(f"{entry.tool.name} {entry.tool.version}, built from source, is without {left_out}")
 
 
 @app.command()

@@ -22,11 +22,16 @@ from hashistack.toolchain.tool import Unavailable
 
 @dataclass(frozen=True)
 class Settings:
-    """Build settings of a tool. ldflags: `{version}` is replaced. cgo: has C code, linked to musl."""
+    """Build settings of a tool.
+
+    ldflags: `{version}` is replaced. cgo: has C code, linked to musl. without: what the vendor's program can do and
+    this one can't, a phrase each.
+    """
 
     ldflags: str = ""
     tags: tuple[str, ...] = ()
     cgo: bool = False
+    without: tuple[str, ...] = ()
 
 
 SETTINGS: Final = {
@@ -34,8 +39,15 @@ SETTINGS: Final = {
     # without "release" Nomad has its mock driver in; the other two keep libc's look-ups out of it
     "nomad": Settings(tags=("release", "osusergo", "netgo"), cgo=True),
     "consul": Settings("-X github.com/hashicorp/consul/version.GitDescribe=v{version}"),
-    # keeps jwt, approle, cert, userpass, kv, pki, ssh and transit, and every kind of seal
-    "vault": Settings(tags=("minimal",)),
+    # it has every kind of seal
+    "vault": Settings(
+        tags=("minimal",),
+        without=(
+            "secrets engines but kv, pki, ssh and transit (no databases)",
+            "auth methods but approle, cert, jwt, oidc and userpass",
+            "storage but raft",
+        ),
+    ),
     "cni": Settings("-X github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion=v{version}"),
 }
 

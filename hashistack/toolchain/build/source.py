@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import tempfile
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from hashistack.toolchain import cache, running
 from hashistack.toolchain.build import compilers, recipe
@@ -10,7 +13,7 @@ from hashistack.toolchain.build.recipe import Recipe
 from hashistack.toolchain.ticker import Ticker
 from hashistack.toolchain.tool import Tool, Unavailable, Wanted
 
-_ROOMY = 8 << 30  # bytes of memory from which on the Go compiler's heap may grow freely: a fifth faster
+_ROOMY: Final = 8 << 30  # bytes of memory from which on the Go compiler's heap may grow freely: a fifth faster
 
 
 def build(wanted: Wanted, ticker: Ticker) -> Tool:
@@ -26,15 +29,36 @@ def build(wanted: Wanted, ticker: Ticker) -> Tool:
     staged = cache.staging(wanted)
     module = staged / ".module"
     module.mkdir()
-    for name, text in plan.files.items():
-        (module / name).write_text(text)
-    log = cache.root() / "logs" / f"build-{wanted.name}-{wanted.version}-{wanted.arch}.log"
+    log = _log("build", wanted)
     try:
+        _lay_out(plan, module)
         running.run([go, "build", *_arguments(plan, staged / wanted.name)], log, cwd=module, env=environment)
     except running.Failed as error:
         raise Unavailable(str(error).rstrip()) from None
     shutil.rmtree(module)
-    return cache.keep(wanted, staged, cache.Origin("source build", f"recipe {wanted.name}-{wanted.version}"))
+    place, without = f"recipe {wanted.name}-{wanted.version}", plan.settings.without
+    return cache.keep(wanted, staged, cache.Origin("source build", place, without=without))
+
+
+def download(wanted: Wanted) -> None:
+    """Bring the compilers and modules of a build, as far as they can be had: the build says what is wrong."""
+    with Ticker(wanted.label, None) as ticker, suppress(Unavailable, running.Failed, OSError):
+        plan = recipe.load(wanted.name, wanted.version)
+        go, environment = compilers.go(plan.go, ticker), _environment(plan, wanted.arch, ticker)
+        log = _log("modules", wanted)
+        with tempfile.TemporaryDirectory() as directory:
+            module = Path(directory)
+            _lay_out(plan, module)
+            running.run([go, "list", "-deps", _tags(plan), *plan.packages], log, cwd=module, env=environment)
+
+
+def _lay_out(plan: Recipe, module: Path) -> None:
+    for name, text in plan.files.items():
+        (module / name).write_text(text)
+
+
+def _log(what: str, wanted: Wanted) -> Path:
+    return cache.root() / "logs" / f"{what}-{wanted.name}-{wanted.version}-{wanted.arch}.log"
 
 
 def _arguments(plan: Recipe, output: Path) -> list[str]:
@@ -44,12 +68,16 @@ def _arguments(plan: Recipe, output: Path) -> list[str]:
     return [
         "-trimpath",
         "-buildvcs=false",
-        f"-tags={','.join(plan.settings.tags)}",
+        _tags(plan),
         f"-ldflags={' '.join(linker)}",
         "-o",
         str(output),
         *plan.packages,
     ]
+
+
+def _tags(plan: Recipe) -> str:
+    return f"-tags={','.join(plan.settings.tags)}"
 
 
 def _environment(plan: Recipe, arch: str, ticker: Ticker) -> dict[str, str]:
