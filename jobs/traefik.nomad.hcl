@@ -70,10 +70,11 @@ job "traefik" {
   node_pool   = var.node_pool
   priority    = 80
 
-  # One machine at a time: the others serve meanwhile.
+  # One machine at a time: the others serve meanwhile. Consul's servers may hear seconds after its machine that the new
+  # one is well: the next one leaves no earlier.
   update {
     max_parallel     = 1
-    min_healthy_time = "2s"
+    min_healthy_time = "10s"
     healthy_deadline = "5m"
     stagger          = "15s"
   }
