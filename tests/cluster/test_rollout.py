@@ -1,4 +1,4 @@
-"""Rolls on real clusters: every machine replaced under load, killed and resumed, stopped at the canary, made larger."""
+"""Rolls on real clusters: two hops under load, killed in between and resumed, stopped at the canary, made larger."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import os
 import random
 import secrets
 import signal
+import subprocess
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -17,15 +20,24 @@ import pytest
 from bench.load import Load
 from bench.web_job import BODY, JOB, job
 from bench.writes import Writes
+from hashistack.local.image.recipe import tag
 from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.rollout.event_log import place, recorded
+from hashistack.ops.rollout.events import ResultEvent, RolloutEvent, StepEvent, read
 from hashistack.ops.rollout.regressions import BROKEN
+from hashistack.ops.snapshots.archive import listed
 
 from .conftest import finish
 from .datacenter import Datacenter, Machine
 from .project import Project, small, until
+from .renumbered import renumbered
 
 OLD = {"nomad": "1.10.5", "consul": "1.21.0", "vault": "1.21.0"}
 NEW = {"nomad": "1.11.3", "consul": "1.22.3", "vault": "1.21.2"}
+FURTHER = {**NEW, "nomad": "1.13.3"}
+"""NEW, with its Nomad under a number that is three series from OLD's: more than one step goes."""
+HOPS = [NEW, {"nomad": FURTHER["nomad"]}]
+TO = [word for product, version in FURTHER.items() for word in ("--to", f"{product}={version}")]
 REQUESTS, PER_SECOND = 20_000, 200
 EVERYWHERE = {
     "ID": "everywhere",
@@ -79,11 +91,14 @@ SEED = "HASHISTACK_TESTS_SEED"
 @pytest.fixture(scope="module")
 def rolled(docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Datacenter]:
     """A cluster of old versions, whose `up` declares machines and leaves the roll to the command."""
-    project = Project.of_program(tmp_path_factory.mktemp("rolled") / "project", "rolled")
+    home = tmp_path_factory.mktemp("rolled")
+    project = Project.of_program(home / "project", "rolled")
     project.configure(cluster=specification(OLD), arguments={"rollout": "command"})
     try:
         project.run("up")
-        yield Datacenter(docker_client, project)
+        static = docker_client.images.get(tag()).labels["hashistack.libc"] == "musl"
+        with renumbered("nomad", NEW["nomad"], FURTHER["nomad"], home / "mirror", static=static):
+            yield Datacenter(docker_client, project)
     finally:
         finish(docker_client, project)
 
@@ -175,12 +190,14 @@ def nothing_to_do(datacenter: Datacenter) -> None:
 
 def test_a_dry_run_says_all_and_changes_nothing(rolled: Datacenter) -> None:
     before = {machine.container.id for machine in rolled.machines()}
-    to = [word for product, version in NEW.items() for word in ("--to", f"{product}={version}")]
-    said = rolled.project.run("upgrade", *to, "--dry-run", code=1)
+    said = rolled.project.run("upgrade", *TO, "--dry-run", code=1)
+    assert "hop 1 of 2: nomad 1.11.3, consul 1.22.3, vault 1.21.2" in said
+    assert "hop 2 of 2: nomad 1.13.3" in said
     assert "server: 3 of 3 outdated" in said
     assert "work: 2 of 2 outdated" in said
     assert "default/smoke.smoke" in said
-    plan = json.loads(rolled.project.run("upgrade", *to, "--dry-run", "-o", "json", code=1).splitlines()[-1])
+    plan = json.loads(rolled.project.run("upgrade", *TO, "--dry-run", "-o", "json", code=1).splitlines()[-1])
+    assert plan["hops"] == HOPS
     assert {pool["pool"]: pool["waves"] for pool in plan["pools"]} == {"server": 3, "work": 2}
     assert plan["snapshot"]
     for refused, why in (
@@ -210,42 +227,77 @@ def test_a_preview_names_each_pool_that_will_roll_and_why(rolled: Datacenter) ->
         project.configure(cluster=declared)
 
 
-def test_all_three_products_on_every_machine_under_load_killed_and_resumed(
+def told(process: subprocess.Popen[str], text: str, project: Project) -> str:
+    """All that a command says until it says this."""
+    assert process.stdout is not None
+    late = threading.Timer(900, project.kill)
+    late.start()
+    said = ""
+    try:
+        while text not in said:
+            line = process.stdout.readline()
+            assert line, f"it ended, or was ended, before it said {text!r}:\n{said}"
+            said += line
+    finally:
+        late.cancel()
+    return said
+
+
+def rolls(project: Path) -> dict[str, tuple[list[bool], list[str]]]:
+    """What servers were to be, by its bundle, in order: how the runs ended (not those killed), and their steps."""
+    found: dict[str, tuple[list[bool], list[str]]] = {}
+    for file in recorded(project):
+        events = read(file.read_text().splitlines(), str(file))
+        begun = next((event for event in events if isinstance(event, RolloutEvent)), None)
+        if begun is None or not begun.changes:
+            continue  # killed before it had looked, or nothing to do
+        ends, steps = found.setdefault(begun.bundles["server"], ([], []))
+        ends += [event.ok for event in events if isinstance(event, ResultEvent)]
+        steps += [event.text for event in events if isinstance(event, StepEvent) and event.state == "done"]
+    return found
+
+
+def test_two_hops_of_every_machine_under_load_interrupted_killed_in_between_and_resumed(
     rolled: Datacenter, docker_client: docker.DockerClient
 ) -> None:
     seed = int(os.environ.get(SEED) or secrets.randbits(32))
     chance = random.Random(seed)  # noqa: S311
     print(f"{SEED}={seed}")
+    project = rolled.project
     deploy(rolled, job(rolled.connection.datacenter, rolled.connection.region))
     rolled.nomad("/v1/jobs", {"Job": EVERYWHERE})
     before = names(rolled)
-    to = [word for product, version in NEW.items() for word in ("--to", f"{product}={version}")]
     load = Load(docker_client, rolled.site, f"{JOB}.service.consul", BODY)
     with Cluster(rolled.connection) as cluster:
         writes = Writes(cluster)
         load.start()
         writes.start()
         try:
-            for end in ("Ctrl-C", "kill"):
-                with rolled.project.start("upgrade", *to) as process:
-                    time.sleep(chance.uniform(5, 30))  # the random moment is the test's subject, not a condition
-                    assert process.poll() is None, f"it was over before the {end}"
-                    if end == "kill":
-                        rolled.project.kill()
-                        process.communicate()
-                        continue
-                    process.send_signal(signal.SIGINT)
-                    said, _ = process.communicate(timeout=180)
-                    assert process.returncode not in (0, -signal.SIGINT)
-                    assert "interrupted" in said
-                    assert "Traceback" not in said
-            print(rolled.project.run("upgrade", *to, seconds=1200))
+            # Each random moment is the test's subject, not a condition.
+            with project.start("upgrade", *TO) as process:
+                time.sleep(chance.uniform(5, 30))
+                assert process.poll() is None, "it was over before the Ctrl-C"
+                process.send_signal(signal.SIGINT)
+                said, _ = process.communicate(timeout=180)
+            assert process.returncode not in (0, -signal.SIGINT)
+            assert "interrupted" in said
+            assert "Traceback" not in said
+            with project.start("upgrade", *TO) as process:
+                # The second hop's `up` says it first, whether this run began with the first hop or within it.
+                print(told(process, f"nomad {NEW['nomad']} → {FURTHER['nomad']}", project))
+                between = names(rolled)
+                time.sleep(chance.uniform(0, 30))
+                assert process.poll() is None, "it was over before the kill"
+                project.kill()
+                process.communicate()
+            said = project.run("upgrade", *TO, seconds=1200)
+            print(said)
             # A roll that is quicker than that is asked on.
             until(lambda: sum(sample.requests for sample in load.samples) >= REQUESTS, 240, f"{REQUESTS} requests")
         finally:
             written = writes.stop()
             totals = load.stop()
-            load.write(rolled.project.directory / "samples.ndjson")
+            load.write(project.directory / "samples.ndjson")
     print(totals)
     print(written)
     assert totals.failed == 0, totals.errors
@@ -253,19 +305,36 @@ def test_all_three_products_on_every_machine_under_load_killed_and_resumed(
     assert totals.lowest >= PER_SECOND
     assert {product: one.lost for product, one in written.items()} == dict.fromkeys(written, ())
     assert all(one.acknowledged for one in written.values())
-    after = Datacenter(docker_client, rolled.project)
+    assert "hop 1" not in said, "the hop that was done is done again"
+    assert "an earlier run has begun" not in said, "the first hop was not done"
+    first, second = rolls(project.directory).values()
+    for ends, steps in (first, second):
+        assert ends[-1]
+        assert any(step.startswith("snapshot of ") for step in steps)
+    archives, bad = listed(place(project.directory, "snapshots"))
+    assert not bad
+    taken = [
+        {part.product: part.version for part in archive.manifest.parts}
+        for archive in archives
+        if not archive.file.name.startswith("scheduled")
+    ]
+    assert OLD in taken
+    assert NEW in taken
+    after = Datacenter(docker_client, project)
     assert len(after.servers) == 3
     assert len(after.clients) == 2
-    assert not names(after) & before
+    assert len(between) == 5
+    assert not between & before
+    assert not names(after) & (before | between)
     after.healthy()
-    nothing_is_left_of(after, before)
+    nothing_is_left_of(after, before | between)
     stops = system_jobs_stop_last(after)
     assert stops
     assert all(stops.values()), stops
-    assert versions(after) == {product: {version} for product, version in NEW.items()}
+    assert versions(after) == {product: {version} for product, version in FURTHER.items()}
     nothing_to_do(rolled)
     # Going back is no plan of ours where the vendor has none.
-    assert "cannot be downgraded" in rolled.project.run("upgrade", "--to", "nomad=1.10.5", code=2)
+    assert "cannot be downgraded" in project.run("upgrade", "--to", "nomad=1.10.5", code=2)
 
 
 def test_work_that_fails_on_new_machines_stops_the_roll_at_the_canary(
