@@ -52,10 +52,10 @@ def follow(
             for event in events:
                 print(json.dumps(event.as_json()), flush=True)
         elif not before:
-            console.print(render(seen))
+            console.print(render(seen), soft_wrap=True)
         else:
             for line in [*(line for event in events for line in lines(event)), *_health(before, seen)]:
-                console.print(f"{_clock(time.time())}  {line}", markup=False)
+                console.print(f"{_clock(time.time())}  {line}", markup=False, soft_wrap=True)
         before = seen
         sleep(SECONDS)
 

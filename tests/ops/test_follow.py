@@ -135,7 +135,8 @@ STATUS: dict[str, Any] = {
     "releases": [],
     "problems": [],
 }
-ILL = {**STATUS, "healthy": False, "problems": ["web-1: no answer"]}
+LONG = f"web-1: no answer {'x' * 200}"
+ILL = {**STATUS, "healthy": False, "problems": [LONG]}
 
 
 class Over(Exception):
@@ -174,7 +175,7 @@ def test_without_a_terminal_it_is_a_line_for_each_change(tmp_path: Path) -> None
     said = shown(tmp_path, Output.TEXT, False, looks=[STATUS, ILL, ILL, STATUS, STATUS])
     assert said.startswith("shop-1f  local  dc1  healthy")
     changes = [line[10:] for line in said.splitlines() if line[2:3] == ":"]
-    assert changes[0] == "! web-1: no answer"
+    assert changes[0] == f"! {LONG}", "a line stays one"
     assert {"web-1 (web) is draining", "web-2 (web) is gone", "the cluster is healthy"} <= {*changes}
     assert len(changes) == len({*changes})
 
