@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 import pulumi
 
 from hashistack.provider import registry
-from hashistack.provider.construct import arguments_of, hints, outputs_of
+from hashistack.provider.component_types import SCHEMA, arguments_of, hints, outputs_of
 from hashistack.spec.schema import schema as specification
 
 _PACKAGE: Final = "hashistack:index"
@@ -212,6 +212,4 @@ def _plain(node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    from hashistack.provider.server import SCHEMA
-
     SCHEMA.write_text(text(), encoding="utf-8")

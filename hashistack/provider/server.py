@@ -12,7 +12,6 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
 import grpc
@@ -29,13 +28,11 @@ from pulumi.runtime.proto import (
 from hashistack import call_log
 from hashistack.errors import expected
 from hashistack.provider import registry, values
+from hashistack.provider.component_types import SCHEMA
 from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed
 from hashistack.version import VERSION
 
 T = TypeVar("T")
-
-SCHEMA: Final = Path(__file__).with_name("schema.json")
-"""The package's schema, written by `component/schema.py` from the types."""
 
 _SEVERITIES: Final = {
     "debug": engine_pb2.DEBUG,

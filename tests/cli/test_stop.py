@@ -122,7 +122,9 @@ def test_other_platforms_say_what_to_do_instead(run: Any, verb: str) -> None:
     from hashistack.aws.ops.driver import AwsDriver
 
     platform = Platform("running", "running", AwsDriver.cannot_stop)
-    with pytest.raises(Refusal, match=r"can't be stopped and started: on AWS an Auto Scaling group .*save and down"):
+    with pytest.raises(
+        Refusal, match=r"can't be stopped and started: on AWS an Auto Scaling group .*no archive of the cluster"
+    ):
         run(verb, platform)
     assert platform.done == []
 
