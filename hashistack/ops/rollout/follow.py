@@ -84,9 +84,8 @@ class Follower:
         for pool in self._fleet.pools:
             wanted = self._bundles.get(pool.name, pool.bundle)
             lives = [(life(pool, machine), machine.bundle == wanted) for machine in pool.machines]
-            current = sum(new and state in ("healthy", "voter") for state, new in lives)
             others = Counter(state for state, new in lives if not (new and state in ("healthy", "voter")))
-            found.append(Progress(pool.name, pool.count, current, others))
+            found.append(Progress(pool.name, pool.count, len(lives) - others.total(), others))
         return found
 
 
