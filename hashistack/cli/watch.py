@@ -23,7 +23,7 @@ from hashistack.ops.rollout.events import (
     RolloutEvent,
     StepEvent,
 )
-from hashistack.ops.rollout.follow import Follower, Progress
+from hashistack.ops.rollout.follow import IN_SERVICE, Follower, Progress
 
 SECONDS = 2.0
 """Between two looks."""
@@ -101,9 +101,7 @@ def lines(event: Event) -> Iterator[str]:
 
 def _bar(one: Progress) -> str:
     full = WIDTH * min(one.current, one.count) // one.count if one.count else WIDTH
-    rest = ", ".join(
-        f"{number} {'older' if state in ('healthy', 'voter') else state}" for state, number in one.others.items()
-    )
+    rest = ", ".join(f"{number} {'older' if state in IN_SERVICE else state}" for state, number in one.others.items())
     return f"{one.pool:<12} [{'#' * full:.<{WIDTH}}] {one.current} of {one.count} as declared" + (rest and f"; {rest}")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from hashistack.ops.api.http import ApiError
 from hashistack.ops.rollout.clock import Clock
@@ -17,6 +18,9 @@ from hashistack.ops.rollout.event_recorder import EventRecorder, life
 from hashistack.ops.rollout.events import Event, EventInvalid, LeaderEvent, Life, MachineEvent, RolloutEvent, parse
 from hashistack.ops.rollout.fleet import Fleet
 from hashistack.ops.rollout.observer import Observation
+
+IN_SERVICE: Final = ("healthy", "voter")
+"""The states of a machine that does its work: a client's and a server's."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class Follower:
         for pool in self._fleet.pools:
             wanted = self._bundles.get(pool.name, pool.bundle)
             lives = [(life(pool, machine), machine.bundle == wanted) for machine in pool.machines]
-            others = Counter(state for state, new in lives if not (new and state in ("healthy", "voter")))
+            others = Counter(state for state, new in lives if not (new and state in IN_SERVICE))
             found.append(Progress(pool.name, pool.count, len(lives) - others.total(), others))
         return found
 
