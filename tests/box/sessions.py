@@ -33,9 +33,14 @@ async def connected(reader, writer):
         pass
     finally:
         writer.close()
+serving = set()
+def kept(reader, writer):
+    task = asyncio.ensure_future(connected(reader, writer))
+    serving.add(task)
+    task.add_done_callback(serving.discard)
 async def main():
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, over.set)
-    async with await asyncio.start_server(connected, "127.0.0.1", int(here)):
+    async with await asyncio.start_server(kept, "127.0.0.1", int(here)):
         print(f"Port {here} opened for sessionId box-0f1e", flush=True)
         note(event="opened")
         await over.wait()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from threading import Event
 
@@ -15,10 +13,8 @@ import pytest
 
 from hashistack.errors import HashistackError
 from hashistack.jobs.deploy import submit, watch
-from hashistack.ops.api import relay
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection
-from hashistack.ops.api.http import tls_context
 
 from .commands import Command
 
@@ -110,41 +106,6 @@ def test_what_can_not_be_meant_is_one_error(name: str, command: Command) -> None
     failed = command(*arguments).exception
     assert isinstance(failed, HashistackError), failed
     assert re.search(said, str(failed)), failed
-
-
-def test_a_browser_reaches_an_api_that_asks_for_a_certificate_without_one(connection: Connection) -> None:
-    context = tls_context(connection.ca_pem, connection.operator_cert_pem, connection.operator_key_pem)
-
-    async def asked() -> tuple[str, str]:
-        server, port = await relay.listen(relay.to(connection.consul.address, context, connection.server_name))
-        other, login = await relay.listen(relay.redirect(lambda: f"http://127.0.0.1:{port}/v1/status/leader"))
-        async with server, other:
-            first = await asyncio.to_thread(_read, f"http://127.0.0.1:{port}/v1/status/leader")
-            return first, await asyncio.to_thread(_read, f"http://127.0.0.1:{login}/")
-
-    first, second = asyncio.run(asked())
-    assert first == second
-    assert first.startswith('"127.0.0.1:')
-    with pytest.raises(OSError, match=r"(?i)certificate required|reset"):
-        urllib.request.urlopen(connection.consul.address, context=tls_context(connection.ca_pem), timeout=5)  # noqa: S310
-
-
-def _read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310
-        return str(answer.read().decode())
-
-
-def test_only_this_users_connections_are_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "getuid", lambda: 12345)
-    monkeypatch.delenv("SUDO_UID", raising=False)
-
-    async def asked() -> None:
-        server, port = await relay.listen(relay.redirect(lambda: "http://127.0.0.1:1/"))
-        async with server:
-            await asyncio.to_thread(_read, f"http://127.0.0.1:{port}/")
-
-    with pytest.raises(OSError, match=r"closed|reset"):
-        asyncio.run(asked())
 
 
 def test_ui_prints_where_and_how_and_no_secret_unless_asked(command: Command, connection: Connection) -> None:

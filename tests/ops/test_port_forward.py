@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -298,6 +299,33 @@ def test_nothing_is_left_of_a_command_that_is_ended(
     until(nothing_left(front.programs), SECONDS, lambda: f"{front.programs.held()}")
     assert [one["event"] for one in front.programs.sessions].count("ended") == 3
     assert tunnel.opened(hidden.name) == {}
+
+
+def test_who_cancels_while_a_session_ends_waits_for_that(
+    hidden: Connection, front: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(port_forward, "OPEN_SECONDS", 0.5)
+    asked, running = tmp_path / "asked", tmp_path / "running"
+    script = f"trap 'echo >>{asked}' INT; echo $$ >>{running}; while :; do sleep 0.1; done"
+
+    class Stubborn(Front):
+        def program(self, machine: str, address: str, port: int) -> Program:
+            return Program(("sh", "-c", script), dict(os.environ))
+
+    async def cancelled() -> None:
+        task = asyncio.ensure_future(forward(hidden, Stubborn(front.programs), lambda _: None, lambda _: None))
+        async with asyncio.timeout(SECONDS):
+            while not asked.exists():
+                await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(cancelled())
+    alive = [Path(f"/proc/{one}/fd") for one in running.read_text().split()]
+    until(lambda: not any(one.exists() for one in alive), SECONDS, "they are gone")
+    # asyncio's own threads hold what waits for a program that still runs.
+    until(lambda: not any("waitpid" in one.name for one in threading.enumerate()), SECONDS, "nobody waits")
+    gc.collect()  # warns of what was left open
 
 
 def test_a_program_that_does_not_end_is_killed(tmp_path: Path) -> None:

@@ -34,7 +34,8 @@ HOLD_SECONDS = 30.0
 PAUSES = (1.0, 2.0, 5.0, 15.0)
 """Between two rounds over the servers of which none led to the API; the last one again and again."""
 _RETRY = 0.2
-_END_SECONDS = 10.0
+_END_SECONDS = 30.0
+"""For the tether to end a session, which takes it 3 s at most, on a machine with nothing else to do."""
 _LINES = 5
 _TETHER = Path(__file__).with_name("tether.py")
 
@@ -163,7 +164,7 @@ class _Way:
             free.bind((relay.HOST, 0))
             port = free.getsockname()[1]
         program = await asyncio.to_thread(self._forwarder.program, machine, self.address, port)
-        session = await _Session.start(program, port)
+        session = _Session(program, port)
         try:
             yield session
         finally:
@@ -219,22 +220,11 @@ def _told(error: OSError) -> str:
 class _Session:
     """One run of a platform's program. over: done when it has ended."""
 
-    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
-        self.port, self._process = port, process
+    def __init__(self, program: Program, port: int) -> None:
+        self.port, self._closed = port, False
         self._lines: deque[str] = deque(maxlen=_LINES)
-        self.over = asyncio.ensure_future(self._read())
-
-    @classmethod
-    async def start(cls, program: Program, port: int) -> _Session:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", str(_TETHER), *program.arguments),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=program.environment,
-            start_new_session=True,
-        )
-        return cls(process, port)
+        self._process: asyncio.subprocess.Process | None = None
+        self.over = asyncio.ensure_future(self._run(program))
 
     @property
     def said(self) -> str:
@@ -246,17 +236,39 @@ class _Session:
         return self._lines[-1] if self._lines else ""
 
     async def close(self) -> None:
-        """Ends it with all that it has started."""
-        if self._process.stdin:
-            self._process.stdin.close()
+        """Ends it with all that it has started, and waits for that; who is cancelled meanwhile waits too."""
+        self._closed = True
+        self._let_go()
+        ending = asyncio.ensure_future(asyncio.wait([self.over], timeout=_END_SECONDS))
         try:
-            await asyncio.wait_for(self._process.wait(), _END_SECONDS)
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await ending
+            raise
         finally:
             self.over.cancel()
 
-    async def _read(self) -> None:
+    async def _run(self, program: Program) -> None:
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", str(_TETHER), *program.arguments),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                env=program.environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._lines.append(_told(error))
+            return
+        if self._closed:
+            self._let_go()
         if self._process.stdout:
             async for line in self._process.stdout:
                 if text := line.decode(errors="replace").strip():
                     self._lines.append(text)
         await self._process.wait()
+
+    def _let_go(self) -> None:
+        if self._process and self._process.stdin:
+            self._process.stdin.close()

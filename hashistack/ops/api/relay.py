@@ -28,8 +28,15 @@ def guarded() -> bool:
 
 async def listen(serve: Connected, wish: int = 0) -> tuple[asyncio.Server, int]:
     """Serves connections of this user on a port of loopback, `wish` if it is free; answers the port too."""
+    serving: set[asyncio.Task[None]] = set()
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The loop knows no connection whose client has said all: without this it is garbage while its answer comes.
+        task = asyncio.ensure_future(served(reader, writer))
+        serving.add(task)
+        task.add_done_callback(serving.discard)
+
+    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             if _ours(writer.get_extra_info("peername")[1], writer.get_extra_info("sockname")[1]):
                 await serve(reader, writer)
@@ -83,8 +90,9 @@ async def _both(
 ) -> None:
     try:
         await asyncio.gather(_pass(reader, back), _pass(there, writer))
-    finally:
-        back.close()
+    except BaseException:
+        back.transport.abort()  # nobody waits any more until the other end agrees
+        raise
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
