@@ -98,7 +98,7 @@ def test_no_route_fails_fast(monkeypatch, site, make):
     site.nomad(make.zipped("nomad", make.program("x")), site="official/")
     started = time.monotonic()
     assert resolve("nomad", "1.11.3").source == "official release"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15  # a connection has 3 s, an answer 20
 
 
 def test_a_cache_that_cannot_be_written_is_said(mirror, make, cache):

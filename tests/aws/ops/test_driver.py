@@ -35,7 +35,7 @@ def cluster(site: Site) -> Site:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_driver, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(group_driver, "LISTED_SECONDS", 0.05)
+    monkeypatch.setattr(group_driver, "LISTED_SECONDS", 0.5)
     monkeypatch.setattr(driver_module, "HOOK_SECONDS", 0.05)
 
 

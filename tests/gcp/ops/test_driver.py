@@ -144,7 +144,7 @@ def test_grow_names_new_machines_of_the_declared_bundle(cluster: Site) -> None:
 def test_grow_after_an_earlier_one_that_is_not_there_yet_asks_for_no_more(
     cluster: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(group_driver, "LISTED_SECONDS", 0.05)
+    monkeypatch.setattr(group_driver, "LISTED_SECONDS", 0.5)
     cluster.project.dry = "The zone does not have enough resources available"
     for _ in range(2):  # a process that died, and the next one
         with pytest.raises(DriverFailed, match="does not have enough resources") as failed:
