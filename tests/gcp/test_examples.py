@@ -62,6 +62,12 @@ def test_the_same_specification_serves_both_clouds() -> None:
     assert any(each.inputs.get("sourceRanges") == ["10.200.0.0/16"] for each in on_google.resources)
 
 
+@pytest.mark.parametrize("provider", ["azrue", "GCP"])
+def test_another_cloud_is_refused(provider: str) -> None:
+    with pytest.raises(pulumi.RunError, match=f"aws or gcp, not {provider}"):
+        run(Aws(), provider=provider)
+
+
 def test_people_reach_machines_by_identity_aware_proxy_where_sessions_are_wanted() -> None:
     for wanted in (False, True):
         made = run(Gcp(), provider="gcp", sessions=wanted)

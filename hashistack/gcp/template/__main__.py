@@ -7,11 +7,13 @@ import pulumi
 import hashistack  # loads the SDK of the one cloud whose names are used
 
 config = pulumi.Config()
-on_gcp = config.get("provider") == "gcp"
+provider = config.get("provider") or "aws"
+if provider not in ("aws", "gcp"):
+    raise pulumi.RunError(f"provider: aws or gcp, not {provider}. Run `pulumi config set provider aws`.")
 
 # Three servers and two pools of clients over three zones, with what the stack's configuration says otherwise.
 on_aws = {"machine_type": "m6i.large", "machine_types": ["m5.large", "m6a.large"], "on_demand_base": 1}
-batch = {"all_spot": True} if on_gcp else on_aws
+batch = {"all_spot": True} if provider == "gcp" else on_aws
 spec = {
     "name": "${PROJECT}",
     "clients": [
@@ -22,13 +24,13 @@ spec = {
 }
 common: dict[str, Any] = {
     "spec": spec,
-    "image": config.get("image") or ("debian" if on_gcp else "alpine"),
+    "image": config.get("image") or ("debian" if provider == "gcp" else "alpine"),
     # Who uses the APIs: networks that are connected to the cluster's. Machines of the cluster always may.
     "api_source_cidrs": config.get_object("operators") or [],
     "protect": config.get_bool("protect") is not False,
 }
 sessions = config.get_bool("sessions") or False
-if on_gcp:
+if provider == "gcp":
     cluster: Any = hashistack.GcpCluster("${PROJECT}", hashistack.GcpClusterArgs(**common, iap=sessions))
 else:
     cluster = hashistack.AwsCluster("${PROJECT}", hashistack.AwsClusterArgs(**common, sessions=sessions))
