@@ -42,7 +42,7 @@ def look(cluster: Cluster, stopped: Sequence[Instance] = ()) -> dict[str, Any]:
         "snapshot": lambda: last_snapshot(cluster),
     }
     problems = [f"{one.name} is stopped. Next: hashistack start" for one in stopped]
-    remedies: dict[str, None] = {}
+    failed: list[ApiError] = []
     seen: dict[str, Any] = {}
     with ThreadPoolExecutor(len(asked)) as workers:
         futures = {name: workers.submit(call) for name, call in asked.items()}
@@ -50,9 +50,8 @@ def look(cluster: Cluster, stopped: Sequence[Instance] = ()) -> dict[str, Any]:
             try:
                 seen[name] = future.result()
             except ApiError as error:
-                problems.append(error.what)
-                if error.remedy:
-                    remedies[error.remedy] = None
+                failed.append(error)
+    problems += _each_once(failed)
     rafts = {name: seen[name] for name in ("nomad", "consul", "vault") if name in seen}
     machines: Mapping[str, str] = seen.get("machines", {})
     health = {one.machine: one for one in seen.get("health", ())}
@@ -91,13 +90,13 @@ def look(cluster: Cluster, stopped: Sequence[Instance] = ()) -> dict[str, Any]:
     if "servers" in seen and heard < expected:
         problems.append(f"vault: {heard} of {expected} servers answer")
     problems += [f"{one.machine}: {one.output or one.status}" for one in health.values() if one.status != "passing"]
-    problems += remedies
+    problems += dict.fromkeys(error.remedy for error in failed if error.remedy)
     problems += [f"{name}: {raft.describe(servers)}" for name, raft in rafts.items() if not raft.has_quorum(servers)]
     snapshot, now = seen.get("snapshot"), datetime.now(UTC)
     if snapshot and (late := snapshot.problem(now)):
         problems.append(late)
     missing = where.machines() - len(rows)
-    if missing > 0:
+    if "machines" in seen and missing > 0:
         problems.append(f"{missing} of {where.machines()} machines are not in Consul's catalog")
     return {
         "cluster": where.name,
@@ -174,6 +173,16 @@ def _releases(connection: Connection) -> list[str]:
     """What is to be said of the releases, and the command that clears it: two lines, or none."""
     told = of_releases(connection.versions)
     return [f"releases: {told.what}", told.remedy] if told else []
+
+
+def _each_once(failed: Sequence[ApiError]) -> list[str]:
+    """What each product answers that can't answer: its first call stands for those that met the same."""
+    alike: dict[tuple[str, int | None], list[ApiError]] = {}
+    for error in failed:
+        alike.setdefault((error.product, error.status), []).append(error)
+    return [
+        f"{first.what}{f'; the same for {len(others)} more' if others else ''}" for first, *others in alike.values()
+    ]
 
 
 def _role(raft: Raft | None, machine: str, leader: str = "leader", follower: str = "follower") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ from rich.console import Console
 
 from hashistack.cli.status import look, render
 from hashistack.ops.api.connection import Pool
-from hashistack.ops.api.http import Answer
+from hashistack.ops.api.http import Answer, ApiError
 from hashistack.ops.api.raft import Peer, Raft
 from hashistack.ops.api.vault import VaultServer
 
@@ -96,6 +96,24 @@ def test_a_server_whose_vault_is_away_is_a_problem_though_autopilot_has_not_miss
 ) -> None:
     seen = look(cluster(3, addresses, answers))
     assert (seen["problems"], seen["healthy"]) == (problems, not problems)
+
+
+def test_a_product_without_a_leader_is_one_problem_however_many_calls_met_it() -> None:
+    asked = cluster(3)
+
+    def leaderless(product: str, path: str) -> Callable[[], Any]:
+        def call(*_: object, **__: object) -> Any:
+            raise ApiError(product, "GET", path, 500, "No cluster leader")
+
+        return call
+
+    for name, path in (("raft", "/v1/operator/raft/configuration"), ("machines", "/v1/catalog/nodes")):
+        setattr(asked.consul, name, leaderless("consul", path))
+    asked.nomad.nodes = leaderless("nomad", "/v1/nodes")
+    assert look(asked)["problems"] == [
+        "consul: GET /v1/operator/raft/configuration answered 500: No cluster leader; the same for 1 more",
+        "nomad: GET /v1/nodes answered 500: No cluster leader",
+    ]
 
 
 def test_when_the_last_snapshot_was_taken_is_told_and_a_late_one_is_a_problem() -> None:
