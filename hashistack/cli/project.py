@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import secrets
@@ -31,6 +32,12 @@ class Project:
     def name(self) -> str:
         """The project's name as Pulumi.yaml says it."""
         return _yaml(self.directory).get("name", self.directory.name)
+
+    @property
+    def settings(self) -> Path:
+        """The stack's own file of settings, where Pulumi looks for it; it need not be there."""
+        folder = self.directory / _yaml(self.directory).get("stackConfigDir", "")
+        return folder / f"Pulumi.{self.stack.rpartition('/')[2]}.yaml"
 
     @property
     def own_state(self) -> bool:
@@ -72,7 +79,7 @@ class Project:
         # The engine hides --event-log, the only stream of its events as they happen, behind the second.
         environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_DEBUG_COMMANDS": "true"}
         # A state notes who changed it. An engine without a C library asks this where no passwd entry names the user.
-        environment.setdefault("USER", str(os.getuid()))
+        environment.setdefault("USER", _user())
         if self.own_state:
             state = self.directory / STATE
             state.mkdir(mode=0o700, exist_ok=True)
@@ -85,7 +92,7 @@ class Project:
 
     def _passphrase(self, state: Path) -> Path:
         """The state's passphrase file, made at first use. It stays beside what it opens: lost, the secrets are lost."""
-        file, settings = state / "passphrase", self.directory / f"Pulumi.{self.stack}.yaml"
+        file, settings = state / "passphrase", self.settings
         if not file.exists() and settings.exists() and "encryptionsalt:" in settings.read_text():
             raise Refusal(
                 f"{settings} has the salt of a passphrase that is gone with its {STATE}",
@@ -174,6 +181,13 @@ def _listed(clusters: Sequence[Running]) -> str:
 def _with_stack(directory: Path, stack: str | None, cluster: str | None = None) -> Project:
     there = [stack] if stack else Project(directory, DEFAULT_STACK).stacks()
     return Project(directory, there[0] if len(there) == 1 else DEFAULT_STACK, cluster)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # the second since Python 3.13
+        return str(os.getuid())
 
 
 def _yaml(directory: Path) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shlex
 import stat
 from pathlib import Path
@@ -135,6 +136,27 @@ def test_settings_of_a_state_that_is_gone_are_refused_by_name(tmp_path: Path) ->
     assert not (project / ".state/passphrase").exists()
 
 
+def test_a_stacks_settings_are_where_pulumi_looks_for_them(tmp_path: Path) -> None:
+    project = Project(made(tmp_path), "acme/shop/prod")
+    assert project.settings == tmp_path / "Pulumi.prod.yaml"
+    with (tmp_path / "Pulumi.yaml").open("a") as file:
+        file.write("\nstackConfigDir: stacks\n")
+    assert project.settings == tmp_path / "stacks" / "Pulumi.prod.yaml"
+
+
+def test_a_state_notes_the_users_name_where_the_environment_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    project = Project(made(tmp_path), "test")
+    assert project.environment()["USER"] == pwd.getpwuid(os.getuid()).pw_name
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    assert project.environment()["USER"] == str(os.getuid())
+    monkeypatch.setenv("USER", "me")
+    assert project.environment()["USER"] == "me"
+
+
 def test_what_is_printed_for_a_shell_names_this_project_and_stack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,13 +184,3 @@ def test_a_project_that_has_moved_here_is_found_by_its_state(tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Refusal, match="holds no Pulumi project any more"):
         resolve(None, None, "shop-1f", lambda: [gone], changes=True)
-
-
-@pytest.mark.parametrize(("said", "told"), [("me", "me"), (None, str(os.getuid()))])
-def test_the_engine_is_told_a_user_where_neither_shell_nor_passwd_names_one(
-    said: str | None, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("USER", raising=False)
-    if said:
-        monkeypatch.setenv("USER", said)
-    assert Project(made(tmp_path / "shop"), "test").environment()["USER"] == told

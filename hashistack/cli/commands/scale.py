@@ -105,9 +105,9 @@ def _agreed(
     for pool, size in wanted.items():
         writes |= _write(project, configuration, before, pool, size)
     with tempfile.TemporaryDirectory(prefix="hashistack-") as private:
-        copy = Path(private, f"Pulumi.{project.stack.rpartition('/')[2]}.yaml")
-        if (settings := project.directory / copy.name).is_file():
-            shutil.copyfile(settings, copy)
+        copy = Path(private, project.settings.name)
+        if project.settings.is_file():
+            shutil.copyfile(project.settings, copy)
         for path, value in writes.items():
             engine.configure(path, value, copy)
         after = _declared(engine, connection, show, copy)

@@ -63,9 +63,7 @@ def _of_project(project: Project) -> dict[str, str]:
     from hashistack.version import VERSION
 
     about = {"hashistack": VERSION, "python": host.python_version(), "host": host.platform(), "stack": project.stack}
-    settings = [
-        file for name in ("Pulumi.yaml", f"Pulumi.{project.stack}.yaml") if (file := project.directory / name).exists()
-    ]
+    settings = [file for file in (project.directory / "Pulumi.yaml", project.settings) if file.exists()]
     texts = {file.name: _settings(_read(file)) for file in settings}
     texts |= {file.name: _read(file) for file in recorded(project.directory)[-ROLLOUTS:]}
     return {"about.json": json.dumps(about), **{f"project/{name}": text for name, text in texts.items()}}
