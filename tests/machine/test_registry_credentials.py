@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from importlib.resources import files
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -61,6 +62,21 @@ def test_it_reads_them_in_vault_each_time_and_says_what_is_missing(machine: Agen
     # Neither the pair nor the token that read it stays.
     left = [path.name for path in machine.machine.path("/run/hashistack/api").iterdir() if "registry" in path.name]
     assert left == []
+
+
+def test_a_pull_waits_for_vaults_next_leader(machine: Agents) -> None:
+    """Its name leads nowhere until then."""
+    machine.vault("kv", "put", PLACE, "username=robot", "password=p", token=machine.operator())
+    hosts = machine.machine.read("/etc/hosts")
+    machine.machine.write("/etc/hosts", "127.0.0.1 localhost\n")
+    command = [*machine.inside(CREDENTIALS), "get"]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True) as process:
+        assert process.stdin and process.stdout and process.stderr
+        process.stdin.write(f"https://{HOST}\n")
+        process.stdin.close()
+        assert "Vault does not answer yet" in process.stderr.readline()
+        machine.machine.write("/etc/hosts", hosts)
+        assert json.loads(process.stdout.read())["Secret"] == "p"
 
 
 def test_that_token_reads_nothing_else(machine: Agents) -> None:
