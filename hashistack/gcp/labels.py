@@ -16,6 +16,8 @@ POOL = "hashistack-pool"
 ROLE = "hashistack-role"
 BUNDLE = "hashistack-bundle"
 """What a machine booted from, as `digest` has it: by it a rollout tells old machines from new ones."""
+GUEST_ATTRIBUTES = "enable-guest-attributes"
+"""Google's key of metadata that lets a machine say something of itself: that it is well."""
 SERVERS = "hashistack-servers"
 """On servers alone, with the cluster's id: by it machines find the servers."""
 

@@ -21,6 +21,9 @@ class GcpOperations(PlatformOperations):
     extra = "gcp"
     component = "hashistack:index:GcpCluster"
     component_class = "hashistack.gcp.cluster:GcpCluster"
+    handlers: ClassVar[Mapping[str, str]] = {
+        "hashistack:index:GcpInService": "hashistack.gcp.ops.in_service:InServiceHandler"
+    }
     functions: ClassVar[Mapping[str, str]] = {"hashistack:index:gcpPreflight": "hashistack.gcp.ops.preflight:answer"}
     archive_scheme = "gs://"
 

@@ -59,7 +59,8 @@ class Gcp(Cloud):
             case "KeyRing":
                 return {"id": f"projects/{self.project}/locations/{inputs['location']}/keyRings/{name}", **named}
             case "RegionInstanceGroupManager":
-                return {"instanceGroup": f"{_COMPUTE}/{place}/instanceGroups/{name}", **named}
+                where = {"project": self.project, "region": self.region}
+                return {"instanceGroup": f"{_COMPUTE}/{place}/instanceGroups/{name}", **where, **named}
             case "Secret":
                 secret = f"projects/{self.project}/secrets/{inputs['secretId']}"
                 return {"id": secret, "name": secret}

@@ -44,6 +44,16 @@ def test_no_machine_has_an_external_address_or_a_key_in_metadata(made: Plan) -> 
         assert template.inputs["metadata"]["block-project-ssh-keys"] == "TRUE"
 
 
+def test_each_new_group_is_waited_for_and_its_machines_can_say_that_they_are_well(made: Plan) -> None:
+    for group in made.of("RegionInstanceGroupManager"):
+        ours = made.one("GcpInService", group.name.removeprefix("prod"))
+        assert ours.inputs["group"] == group.name or ours.inputs["group"] == group.outputs["name"]
+        assert (ours.inputs["project"], ours.inputs["region"]) == (PROJECT, REGION)
+        assert group.urn in ours.depends_on
+    for template in made.of("InstanceTemplate"):
+        assert template.inputs["metadata"]["enable-guest-attributes"] == "TRUE"
+
+
 def test_disks_say_their_type_and_go_with_their_machine(made: Plan, case: str) -> None:
     for template in made.of("InstanceTemplate"):
         for disk in template.inputs["disks"]:

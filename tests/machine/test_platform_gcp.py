@@ -248,7 +248,27 @@ def test_fetch_knows_no_other_scheme(machine: Sandbox, gcp: Gcp) -> None:
     assert gcp.calls == []
 
 
-@pytest.mark.parametrize("verb", ["arrived", "await_service", "images"])
+def test_a_machine_that_is_well_says_so_by_a_guest_attribute(machine: Sandbox, gcp: Gcp) -> None:
+    gcp.change(attributes={"enable-guest-attributes": "TRUE"})
+    assert run(machine, "arrived") == ""
+    assert gcp.instance.guest_attributes == {"hashistack/arrived": "yes"}
+    assert gcp.asked == ["instance/guest-attributes/hashistack/arrived"]
+
+
+def test_a_machine_that_may_say_nothing_says_why_and_does_not_try_again(machine: Sandbox, gcp: Gcp) -> None:
+    done = machine.run(PLATFORM, "arrived")
+    assert done.returncode == 0
+    assert LINE.fullmatch(done.stderr) and "403" in done.stderr, done.stderr
+
+
+def test_while_the_metadata_server_is_down_a_machine_has_not_said_that_it_is_well(machine: Sandbox, gcp: Gcp) -> None:
+    gcp.change(attributes={"enable-guest-attributes": "TRUE"})
+    gcp.outage(lambda path: 503)
+    assert machine.run(PLATFORM, "arrived").returncode == 1
+    assert gcp.instance.guest_attributes == {}
+
+
+@pytest.mark.parametrize("verb", ["await_service", "images"])
 def test_nobody_waits_for_a_machine_here(machine: Sandbox, gcp: Gcp, verb: str) -> None:
     assert run(machine, verb) == ""
     assert gcp.asked == gcp.calls == []

@@ -29,6 +29,7 @@ _PERMISSIONS = {
     "instanceTemplates.insert": "compute.instanceTemplates.create",
     "instances.aggregatedList": "compute.instances.list",
     "instances.delete": "compute.instances.delete",
+    "instances.getGuestAttributes": "compute.instances.getGuestAttributes",
     "instances.getSerialPortOutput": "compute.instances.getSerialPortOutput",
 }
 
@@ -106,7 +107,8 @@ class Compute:
     looks: each list of machines lets a moment pass; else `settle` alone does. dry: no capacity, the reason: nothing
     is made. page: VMs on a page. empty_pages: before each an empty one, as filtered lists may have. silent_zone:
     one that answers nothing. fails: with what the next operation ends. addresses: of new VMs. types: machine type
-    to its zones. quotas: metric to limit and usage. disks: of no VM. console: what a VM has written. frontend: the
+    to its zones. quotas: metric to limit and usage. disks: of no VM. console: what a VM has written. guest: what it
+    has said of itself, `<namespace>/<key>` to value. frontend: the
     address of the next load balancer. kept: collection and name to what is only written down.
     """
 
@@ -125,6 +127,7 @@ class Compute:
     quotas: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     disks: list[dict[str, Any]] = field(default_factory=list)
     console: Callable[[Vm], str] = lambda vm: ""
+    guest: Callable[[Vm], Mapping[str, str]] = lambda vm: {}
     clock: Callable[[], float] = time.monotonic
     frontend: str = "10.0.255.9"
     kept: dict[tuple[str, str], Body] = field(default_factory=dict)
@@ -418,6 +421,15 @@ class Compute:
             self._ends(found, call.query)
 
         return self._operation(call, change)
+
+    def instances_getGuestAttributes(self, call: Call) -> Body:
+        vm = next((vm for vm in self.vms if (vm.zone, vm.name) == (call.path[6], call.path[8])), None)
+        path = call.query["queryPath"]
+        value = self.guest(vm).get(path) if vm else None
+        if value is None:
+            raise Refused(404, "notFound", f"The resource '{path}' of type 'Guest Attribute' was not found.")
+        namespace, _, key = path.partition("/")
+        return {"queryPath": path, "queryValue": {"items": [{"namespace": namespace, "key": key, "value": value}]}}
 
     def instances_getSerialPortOutput(self, call: Call) -> Body:
         assert (call.query["port"], int(call.query["start"]) < 0) == ("1", True)

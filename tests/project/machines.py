@@ -37,6 +37,8 @@ class Machines:
             for id in self._started & wanted.keys():
                 if not running.get(_name(id), False):
                     self._compute.ended(wanted.pop(id))
+            for vm in wanted.values():
+                self.of(vm)  # whoever waits for a change of it hears of it
             list(self._pool.map(self._end, self._started - wanted.keys()))
             list(self._pool.map(self._start, (vm for vm in wanted.values() if vm.id not in self._started)))
 

@@ -43,6 +43,8 @@ class Instance:
     machine_type: str = "n2-standard-2"
     spot: bool = False
     attributes: dict[str, str] = field(default_factory=dict)
+    guest_attributes: dict[str, str] = field(default_factory=dict)
+    """What it has said of itself: `<namespace>/<key>` to its value."""
     preempted: bool = False
     maintenance_event: str = "NONE"
     stop_state: str = ""
@@ -251,6 +253,30 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+
+    def do_PUT(self) -> None:
+        """A guest attribute: what an instance says of itself, where its metadata allows it.
+        https://cloud.google.com/compute/docs/metadata/manage-guest-attributes"""
+        value = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        instance, path = self.metadata.whose(self.client_address[0]), unquote(urlsplit(self.path).path)
+        self.metadata.asked.append(Asked(instance.name if instance else "", path.removeprefix(ROOT)))
+        key = re.fullmatch(f"{ROOT}instance/guest-attributes/([^/]+/[^/]+)", path)
+        if not instance or not key:
+            status, text = 404, "Not Found"
+        elif (outage := self.metadata.outage(instance, path.removeprefix(ROOT))) is not None:
+            status, text = outage, "The server says no"
+        elif self.headers.get("Metadata-Flavor") != "Google":
+            status, text = 403, "Missing Metadata-Flavor:Google header."
+        elif instance.attributes.get("enable-guest-attributes", "").upper() != "TRUE":
+            status, text = 403, "Guest attributes endpoint access is disabled."
+        else:
+            instance.guest_attributes[key[1]] = value
+            status, text = 200, ""
+        self.send_response(status)
+        self.send_header("Metadata-Flavor", "Google")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing to standard error: `asked` has them all."""

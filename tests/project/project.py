@@ -107,6 +107,7 @@ class Project:
         ending.callback(client.close)
         self.machines = Machines(client, self.compute, self.authority.pem)
         self.compute.console = self.machines.console
+        self.compute.guest = lambda vm: self.machines.of(vm).guest_attributes
         ending.callback(self.machines.remove)
         self.metadata = Metadata(self.machines.whose, self.tokens)
         self.metadata.start(METADATA, 80)

@@ -123,7 +123,7 @@ def _compute(google: Google, kind: str, name: str, body: Inputs) -> dict[str, An
     if kind == "RegionInstanceGroupManager":
         where = {"project": PROJECT, "region": REGION, "instanceGroupManager": name}
         found = google.ask("compute.regionInstanceGroupManagers.get", **where)
-        said["instanceGroup"] = found["instanceGroup"]
+        said.update(instanceGroup=found["instanceGroup"], project=PROJECT, region=REGION)
     if kind == "Address":
         found = google.ask("compute.addresses.get", project=PROJECT, region=REGION, address=name)
         said["address"] = found["address"]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 5.0
 PATIENCE_SECONDS = 2 * 900.0 + 120
 """Without progress: a first boot that the launch hook ends after its 15 min, and another one."""
+_REMEDY = "look at the console of one that it ended (aws ec2 get-console-output), mend that, then repeat"
 
 
 class InServiceHandler(Handler):
@@ -61,29 +62,21 @@ class InServiceHandler(Handler):
         from botocore.exceptions import BotoCoreError, ClientError
 
         from hashistack.aws.ops import groups, session
-        from hashistack.ops.readiness.patience import Patience
+        from hashistack.cloud import in_service
 
         name = str(news["group"])
-        patience = Patience(PATIENCE_SECONDS, self._clock())
         try:
             api, _ = self._clients(news)
-            while True:
+
+            def look() -> in_service.Service:
                 group = groups.groups(api, [name]).get(name)
                 if group is None:
                     raise ResourceFailed(f"the Auto Scaling group {name} is not there", "pulumi refresh, then repeat")
                 serving = sum(state == "InService" for state in group.lifecycles.values())
-                if serving >= group.desired:
-                    return
-                said = groups.last_activity(api, name)
-                ctx.progress(f"{serving} of {group.desired} machines in service. {said}".strip())
-                patience.sees(name, serving, self._clock())
-                if patience.is_over(self._clock()):
-                    raise ResourceFailed(
-                        f"{name}: {serving} of {group.desired} machines are in service. It says: {said or 'nothing'}",
-                        "look at the console of one that it ended (aws ec2 get-console-output), mend that, then repeat",
-                    )
-                if ctx.cancelled.wait(POLL_SECONDS):
-                    raise ResourceFailed(f"cancelled while {name} had {serving} of {group.desired} machines in service")
+                said = groups.last_activity(api, name) if serving < group.desired else ""
+                return in_service.Service(serving, group.desired, said, _REMEDY)
+
+            in_service.wait(ctx, name, look, patience=PATIENCE_SECONDS, poll=POLL_SECONDS, clock=self._clock)
         except (BotoCoreError, ClientError) as error:
             failed = session.failure(error)
             raise ResourceFailed(f"{name}: {failed.what}", failed.remedy) from error

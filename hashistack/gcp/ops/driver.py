@@ -24,7 +24,6 @@ from hashistack.ops.rollout.driver import DriverFailed, Instance
 
 WAITS = 20
 """How often an operation is waited for, each time for up to 2 min: it is done when Google has taken the order."""
-_CONSOLE_BYTES = 16384
 _MANAGERS = "compute.regionInstanceGroupManagers"
 
 
@@ -125,7 +124,7 @@ class GcpDriver(group_driver.GroupDriver):
         try:
             found = self._look().named({name})
             with _asking():
-                return "\n".join(group_driver.evidence(self._console(vm)) for vm in found)
+                return "\n".join(group_driver.evidence(groups.console(self._google, self._project, vm)) for vm in found)
         except DriverFailed as error:
             return f"{name}: its console can't be read: {error}"  # a failed rollout has its own reason to tell
 
@@ -227,14 +226,6 @@ class GcpDriver(group_driver.GroupDriver):
         if errors := operation.get("error", {}).get("errors"):
             told = "; ".join(str(one.get("message") or one.get("code")) for one in errors)
             raise GoogleFailed(f"{method}: {told}", "mend what it says, then repeat")
-
-    def _console(self, vm: Vm) -> str:
-        where = {"project": self._project, "zone": vm.zone, "instance": vm.name}
-        return str(
-            self._google.ask("compute.instances.getSerialPortOutput", **where, port=1, start=str(-_CONSOLE_BYTES)).get(
-                "contents", ""
-            )
-        )
 
     def _group(self, pool: str) -> str:
         return self._of_template(pool, "group")

@@ -13,7 +13,10 @@ from hashistack.gcp.ops.session import Google, GoogleFailed
 TERMINATED = ("STOPPED", "SUSPENDED", "SUSPENDING", "TERMINATED")
 """What somebody or something stopped: its group makes it anew, with another id and an empty disk."""
 LEAVING = ("DEPROVISIONING", "PENDING_STOP", "STOPPING")
+ARRIVED = "hashistack/arrived"
+"""The guest attribute by which a machine says that it is well."""
 _BOOTS = ("PENDING", "PROVISIONING", "STAGING")
+_CONSOLE_BYTES = 16384
 _UNKNOWN = {"", "NO_RESULTS_ON_PAGE"}
 """Warnings of a list that leave nothing out."""
 
@@ -22,7 +25,8 @@ _UNKNOWN = {"", "NO_RESULTS_ON_PAGE"}
 class Vm:
     """One VM with our labels. `name` is Google's, which another VM has after a repair; `status` is Google's own word.
 
-    pool: the pool's name as its machines know it. group: the one that made it.
+    pool: the pool's name as its machines know it. group: the one that made it. tells: it can say of itself that it is
+    well (see `arrived`); machines of earlier instance templates can't.
     """
 
     id: str
@@ -33,6 +37,7 @@ class Vm:
     pool: str
     bundle: str
     group: str
+    tells: bool = False
 
     @property
     def machine(self) -> str:
@@ -104,8 +109,8 @@ def look(google: Google, project: str, region: str, site: str, groups: Iterable[
     """
     found = tuple(sorted(vms(google, project, site), key=lambda vm: (vm.started, vm.id)))
     wanted = {*groups, *(vm.group for vm in found)} - {""}
-    known = (_group(google, project, region, name) for name in sorted(wanted))
-    return Seen({group.name: group for group in known if group}, found)
+    known = (group(google, project, region, name) for name in sorted(wanted))
+    return Seen({one.name: one for one in known if one}, found)
 
 
 def vms(google: Google, project: str, site: str) -> Iterator[Vm]:
@@ -135,10 +140,31 @@ def _vm(said: Mapping[str, Any]) -> Vm:
         pool=metadata.get(labels.POOL) or own.get(labels.POOL, ""),
         bundle=labels.sha256(own.get(labels.BUNDLE, "")),
         group=metadata.get("created-by", "").rpartition("/")[2],
+        tells=metadata.get(labels.GUEST_ATTRIBUTES, "").upper() == "TRUE",
     )
 
 
-def _group(google: Google, project: str, region: str, name: str) -> Group | None:
+def arrived(google: Google, project: str, vm: Vm) -> bool:
+    """Whether the machine has said that it is well, by a guest attribute (`platform-gcp arrived`)."""
+    where = {"project": project, "zone": vm.zone, "instance": vm.name}
+    try:
+        google.ask("compute.instances.getGuestAttributes", **where, queryPath=ARRIVED)
+    except GoogleFailed as failed:
+        if failed.status == 404:  # it has said nothing, or is gone
+            return False
+        raise
+    return True
+
+
+def console(google: Google, project: str, vm: Vm) -> str:
+    """The end of what the machine has written to its console."""
+    where = {"project": project, "zone": vm.zone, "instance": vm.name}
+    said = google.ask("compute.instances.getSerialPortOutput", **where, port=1, start=str(-_CONSOLE_BYTES))
+    return str(said.get("contents", ""))
+
+
+def group(google: Google, project: str, region: str, name: str) -> Group | None:
+    """The group of that name, None where there is none."""
     where = {"project": project, "region": region, "instanceGroupManager": name}
     try:
         said = google.ask("compute.regionInstanceGroupManagers.get", **where)

@@ -33,7 +33,7 @@ class GoogleFailed(HashistackError):
     """Google refused or did not answer; the text says what and what to do next.
 
     status: HTTP's, 0 where there was no answer. reason: Google's own word, as `resourceNotReady`. denied: for want of a
-    permission alone.
+    permission, or of any credentials, alone.
     """
 
     def __init__(self, what: str, remedy: str, status: int = 0, reason: str = "", denied: bool = False) -> None:
@@ -122,7 +122,7 @@ def unanswered(error: Exception) -> GoogleFailed:
     """What it means that there was no answer. Shows no credential."""
     match error:
         case DefaultCredentialsError():
-            return GoogleFailed("no Google credentials are found", _LOGIN)
+            return GoogleFailed("no Google credentials are found", _LOGIN, denied=True)
         case RefreshError():
             return GoogleFailed(f"the Google credentials can't be renewed ({_line(str(error))})", _LOGIN)
         case TransportError() | httplib2.HttpLib2Error() | OSError():

@@ -9,6 +9,7 @@ import pulumi
 from pulumi_gcp import compute
 
 from hashistack.gcp import labels
+from hashistack.gcp.pools.in_service import GcpInService
 from hashistack.gcp.pools.launch import Disk, Launch, group, instance_template, of_type
 from hashistack.spec import ClientPool
 
@@ -53,5 +54,6 @@ class GcpClientPool(pulumi.ComponentResource):
         flexible = tuple(dict.fromkeys((of_type(pool), *pool.machine_types))) if pool.machine_types else ()
         after = [args.servers] if args.servers else []
         made = group(name, pool.name, template, launch, pool.desired, flexible, self, after)
+        GcpInService(name, made, launch.site, self)
         self.group, self.template = made.name, template.self_link_unique
         self.register_outputs({"group": self.group})

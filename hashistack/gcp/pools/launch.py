@@ -112,6 +112,7 @@ def instance_template(
             "startup-script": launch.first_script,
             "user-data": launch.first_script,
             labels.POOL: pool.name if isinstance(pool, ClientPool) else SERVER,
+            labels.GUEST_ATTRIBUTES: "TRUE",
             "enable-oslogin": "TRUE",
             "block-project-ssh-keys": "TRUE",
         },

@@ -8,6 +8,7 @@ import pulumi
 from pulumi_gcp import compute
 
 from hashistack.gcp import labels
+from hashistack.gcp.pools.in_service import GcpInService
 from hashistack.gcp.pools.launch import Launch, group, instance_template
 from hashistack.machine.roles import SERVER
 from hashistack.spec import ServerPool
@@ -39,6 +40,7 @@ class GcpServerPool(pulumi.ComponentResource):
         own = labels.of_pool(args.launch.site, SERVER, "server", args.launch.labels)
         template = instance_template(name, args.launch, own, args.pool, (), self)
         self.made = group(name, SERVER, template, args.launch, args.pool.count, (), self)
+        GcpInService(name, self.made, args.launch.site, self)
         self.group, self.instance_group = self.made.name, self.made.instance_group
         self.template = template.self_link_unique
         self.register_outputs({"group": self.group})

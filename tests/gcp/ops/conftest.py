@@ -27,6 +27,7 @@ class Site:
     project: Compute = field(default_factory=Compute)
     usage: ServiceUsage = field(default_factory=ServiceUsage)
     pools: list[dict[str, Any]] = field(default_factory=list)
+    well: set[str] = field(default_factory=set)
 
     def pool(self, name: str, count: int, *, role: str = "client", most: int = 3, bundle: str = OLD) -> None:
         """A pool as declared, with its group and its machines."""
