@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from collections.abc import Callable, Mapping
@@ -13,6 +14,9 @@ from hypothesis import settings
 
 settings.register_profile("any-host", deadline=None)  # how busy the host is says nothing about the code
 settings.load_profile("any-host")
+
+# Of its own, moto makes 1285 images anew in each region that a test asks: most of the time that such a test took.
+os.environ["MOTO_AMIS_PATH"] = str(Path(__file__).with_name("images.json"))
 
 # Whoever runs the tests in the background has them ignore Ctrl-C, and all that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

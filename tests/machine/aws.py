@@ -21,6 +21,8 @@ from ..region.signatures import Keyring, Refused, Request
 REGION = "eu-central-1"
 BUCKET, ASG, ID = "x-bundles", "x-web-asg", "i-0123456789abcdef0"
 """What the region of a test has: a bucket, a group, and the instance that is this machine."""
+IMAGE = "ami-12c6146b"
+"""The one that there is: tests/images.json."""
 HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "date", "server")
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from .aws import ASG, BUCKET, ID, REGION, Aws, Fault
+from .aws import ASG, BUCKET, ID, IMAGE, REGION, Aws, Fault
 from .cases import CASES
 from .conftest import Start, wait_for
 from .sandbox import Sandbox
@@ -59,19 +59,17 @@ def write(aws: Aws, name: str, text: str) -> None:
 def launch(aws: Aws, tags: dict[str, str]) -> dict[str, str]:
     """An instance in moto: its id and private address."""
     ec2 = aws.client("ec2")
-    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
     marks = [{"Key": key, "Value": value} for key, value in tags.items()]
     made = ec2.run_instances(
-        ImageId=image, MinCount=1, MaxCount=1, TagSpecifications=[{"ResourceType": "instance", "Tags": marks}]
+        ImageId=IMAGE, MinCount=1, MaxCount=1, TagSpecifications=[{"ResourceType": "instance", "Tags": marks}]
     )["Instances"][0]
     return {"id": made["InstanceId"], "ip": made["PrivateIpAddress"]}
 
 
 def test_a_disk_is_found_by_its_volume_whatever_the_kernel_calls_it(machine: Sandbox, aws: Aws) -> None:
     ec2 = aws.client("ec2")
-    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
     disks = [{"DeviceName": f"/dev/sd{letter}", "Ebs": {"VolumeSize": 8}} for letter in "gf"]
-    (made,) = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, BlockDeviceMappings=disks)["Instances"]
+    (made,) = ec2.run_instances(ImageId=IMAGE, MinCount=1, MaxCount=1, BlockDeviceMappings=disks)["Instances"]
     launch(aws, {"a": "b"})  # another instance, whose disks are not ours
     aws.instances["127.0.0.1"].id = made["InstanceId"]
     (found,) = ec2.describe_instances(InstanceIds=[made["InstanceId"]])["Reservations"][0]["Instances"]
@@ -270,8 +268,7 @@ def test_the_group_that_waits_is_told_to_go_on(machine: Sandbox, aws: Aws, verb:
 def _member(aws: Aws) -> str:
     """An instance that moto has in the group."""
     autoscaling = aws.client("autoscaling")
-    image = aws.client("ec2").describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
-    autoscaling.create_launch_configuration(LaunchConfigurationName="l", ImageId=image, InstanceType="t3.small")
+    autoscaling.create_launch_configuration(LaunchConfigurationName="l", ImageId=IMAGE, InstanceType="t3.small")
     autoscaling.create_auto_scaling_group(
         AutoScalingGroupName=ASG,
         LaunchConfigurationName="l",
@@ -293,15 +290,17 @@ def test_a_machine_tells_its_group_until_the_group_waits(
     machine: Sandbox, aws: Aws, start: Start, verb: str, state: str
 ) -> None:
     """A group drains its load balancers before it comes to its hook."""
+    machine.stand_in("sleep", "exec /usr/bin/sleep 0.1")
     instance = aws.instances["127.0.0.1"]
     instance.lifecycle_state = state
     process = start(PLATFORM, verb)
     wait_for(lambda: "CompleteLifecycleAction" in aws.operations)
     aws.waiting.add((ASG, HOOKS["let_go"], instance.id))
     wait_for(lambda: not aws.waiting)
+    told = list(aws.operations)
     instance.lifecycle_state = None
     assert process.wait(timeout=20) == 0
-    assert aws.operations == ["CompleteLifecycleAction"] * 2
+    assert aws.operations == told == ["CompleteLifecycleAction"] * len(told)
 
 
 def test_a_machine_that_leaves_says_so_again_and_again(machine: Sandbox, aws: Aws, start: Start) -> None:
@@ -378,14 +377,15 @@ def test_an_instance_in_no_group_asks_nobody_to_go_on(machine: Sandbox, aws: Aws
 
 
 def test_in_a_warm_pool_a_machine_waits_to_be_wanted(machine: Sandbox, aws: Aws, start: Start) -> None:
+    machine.stand_in("sleep", "exec /usr/bin/sleep 0.1")
     instance = aws.instances["127.0.0.1"]
     instance.lifecycle_state = "Warmed:Stopped"
     aws.waiting.add((ASG, HOOKS["arrived"], instance.id))
     process = start(PLATFORM, "await_service")
     wait_for(lambda: not aws.waiting)
     assert process.poll() is None, "its pool may stop it now"
-    instance.lifecycle_state = "Warmed:Terminated"
     aws.waiting.add((ASG, HOOKS["let_go"], instance.id))
+    instance.lifecycle_state = "Warmed:Terminated"
     wait_for(lambda: not aws.waiting)
     assert process.poll() is None
     instance.lifecycle_state = "InService"
@@ -466,6 +466,7 @@ def test_a_metadata_service_that_fails_takes_no_machine_away(machine: Sandbox, a
 
 
 def test_waiting_for_the_end_returns_when_it_is_announced(machine: Sandbox, aws: Aws, start: Start) -> None:
+    machine.stand_in("sleep", "exec /usr/bin/sleep 0.1")
     process = start(PLATFORM, "await_terminating")
     wait_for(lambda: any(path.endswith("instance-action") for _, _, path, _ in aws.metadata.requests))
     assert process.poll() is None
@@ -485,6 +486,7 @@ BUSY = {
 
 @pytest.mark.parametrize("fault", BUSY)
 def test_what_may_heal_is_tried_again_and_said_in_a_line(machine: Sandbox, aws: Aws, fault: str) -> None:
+    machine.stand_in("sleep", "exec /usr/bin/sleep 0.1")
     _, status, body = BUSY[fault]
     write(aws, "server", "here")
     aws.faults += [Fault("GetSecretValue", status, body)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 from moto import mock_aws
 from moto.autoscaling.models import autoscaling_backends
@@ -18,17 +19,27 @@ from hashistack.ops.api.connection import Connection
 from .lifecycle import Lifecycle
 
 REGION, SITE = "eu-central-1", "prod-1a2b"
+IMAGE = "ami-12c6146b"
+"""The one that there is: tests/images.json."""
 OLD, NEW = "a" * 64, "b" * 64
 
 
+@pytest.fixture(scope="session")
+def descriptions() -> Any:
+    """What botocore knows of AWS's calls: each session reads it anew, unless it is given."""
+    return botocore.session.Session().get_component("data_loader")
+
+
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
+def aws(monkeypatch: pytest.MonkeyPatch, descriptions: Any) -> Iterator[boto3.Session]:
     for name in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     with mock_aws(config={"core": {"mock_credentials": False}}):
-        yield boto3.Session(region_name=REGION)
+        session = botocore.session.Session()
+        session.register_component("data_loader", descriptions)
+        yield boto3.Session(region_name=REGION, botocore_session=session)
 
 
 @pytest.fixture
@@ -49,7 +60,7 @@ class Site:
         self.ec2, self.autoscaling = self.session.client("ec2"), self.session.client("autoscaling")
         vpc = self.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         self.subnet = self.ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
-        self.image = "ami-12c6146b"  # one of those that moto knows
+        self.image = IMAGE
 
     def template(self, pool: str, bundle: str, **tags: str) -> dict[str, Any]:
         """A launch template, or the next version of it, that tags what it makes."""
