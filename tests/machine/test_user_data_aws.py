@@ -94,6 +94,7 @@ def test_credentials_are_in_no_file_and_in_no_argument(bare: Sandbox, aws: Aws) 
 
 @pytest.mark.parametrize("down", ["metadata", "S3", "no role"])
 def test_what_is_down_at_boot_is_tried_again_until_it_answers(bare: Sandbox, aws: Aws, start: Start, down: str) -> None:
+    bare.stand_in("sleep", "exec /usr/bin/sleep 0.1")
     offer(aws)
     own = aws.instances["127.0.0.1"]
     if down == "metadata":

@@ -85,6 +85,7 @@ def test_the_token_is_in_no_file_and_in_no_argument(bare: Sandbox, gcp: Gcp) -> 
 
 @pytest.mark.parametrize("down", ["metadata", "storage", "its rights"])
 def test_what_is_down_at_boot_is_tried_again_until_it_answers(bare: Sandbox, gcp: Gcp, start: Start, down: str) -> None:
+    bare.stand_in("sleep", "exec /usr/bin/sleep 0.1")
     gcp.put(KEY, ARCHIVE)
     if down == "metadata":
         gcp.outage(lambda path: 503)
