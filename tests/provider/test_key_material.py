@@ -26,6 +26,20 @@ def program(rotate: str = "", more: str = "") -> str:
     return PROGRAM.format(more=more, rotate=rotate)
 
 
+def check_documents(made: dict[str, Any]) -> None:
+    """A role may read its own keys alone."""
+    server, client = (json.loads(made[name]) for name in DOCUMENTS)
+    for role, document in (("server", server), ("client", client)):
+        assert document["ca"] == made["certificates"]["ca"]
+        assert (document["cert"], document["key"]) == (made["certificates"][role], made["keys"][role])
+        assert document["consul_gossip"] == made["gossip_keys"]["consul"]
+        assert made["keys"]["ca"] not in document.values()
+    assert server["nomad_gossip"] == made["gossip_keys"]["nomad"]
+    assert set(made["ids"].values()) <= set(server.values())
+    shared = {"ca", "consul_gossip", "consul_client_agent", "consul_dns", "consul_nomad_client"}
+    assert {name for name, value in client.items() if value in server.values()} == shared
+
+
 def test_it_is_secret_from_birth_and_rotates_on_request(project: Any) -> None:
     project.write(program())
     printed = project.up()
@@ -41,6 +55,8 @@ def test_it_is_secret_from_birth_and_rotates_on_request(project: Any) -> None:
     for text in (printed, exported, shown):
         assert "PRIVATE KEY" not in text
     assert "BEGIN CERTIFICATE" in exported  # certificates are public, and plain
+
+    check_documents(first)
 
     leaf = x509.load_pem_x509_certificate(first["certificates"]["server"].encode())
     leaf.verify_directly_issued_by(x509.load_pem_x509_certificate(first["certificates"]["ca"].encode()))
@@ -58,22 +74,6 @@ def test_it_is_secret_from_birth_and_rotates_on_request(project: Any) -> None:
 
     project.run("refresh", "--yes", "--skip-preview")
     assert "- 2 deleted" in project.run("destroy", "--yes", "--skip-preview")
-
-
-def test_a_role_may_read_its_own_keys_alone(project: Any) -> None:
-    project.write(program())
-    project.up()
-    made = project.outputs()
-    server, client = (json.loads(made[name]) for name in DOCUMENTS)
-    for role, document in (("server", server), ("client", client)):
-        assert document["ca"] == made["certificates"]["ca"]
-        assert (document["cert"], document["key"]) == (made["certificates"][role], made["keys"][role])
-        assert document["consul_gossip"] == made["gossip_keys"]["consul"]
-        assert made["keys"]["ca"] not in document.values()
-    assert server["nomad_gossip"] == made["gossip_keys"]["nomad"]
-    assert set(made["ids"].values()) <= set(server.values())
-    shared = {"ca", "consul_gossip", "consul_client_agent", "consul_dns", "consul_nomad_client"}
-    assert {name for name, value in client.items() if value in server.values()} == shared
 
 
 def test_it_is_renewed_by_the_next_up_when_its_time_has_come(project: Any) -> None:
