@@ -1,6 +1,7 @@
-# Caddy on each machine of the pools that it is for, in front of every service that has a tag `ingress=<host>`:
+# Caddy on each machine of the pools that it is for, in front of every service that has the tags `ingress` and
+# `ingress=<host>`:
 #
-#     tags = ["ingress=web.example.com"]
+#     tags = ["ingress", "ingress=web.example.com"]
 #
 # docs/ingress.md says how it is reached, and by which ways no request is lost.
 
@@ -20,6 +21,12 @@ variable "node_pool" {
   description = "The node pool whose machines have one; \"all\": each client."
   type        = string
   default     = "default"
+}
+
+variable "domain" {
+  description = "The domain of Consul's names: the specification's `dns.domain`."
+  type        = string
+  default     = "consul"
 }
 
 variable "http_port" {
@@ -77,11 +84,10 @@ job "caddy" {
   node_pool   = var.node_pool
   priority    = 80
 
-  # One machine at a time: the others serve meanwhile. Consul's servers may hear seconds after its machine that the new
-  # one is well: the next one leaves no earlier.
+  # One machine at a time: the others serve meanwhile.
   update {
     max_parallel     = 1
-    min_healthy_time = "10s"
+    min_healthy_time = "5s"
     healthy_deadline = "5m"
     stagger          = "15s"
   }
@@ -89,9 +95,13 @@ job "caddy" {
   group "caddy" {
     shutdown_delay = var.shutdown_delay
 
+    # Nomad counts the ports of a machine's old one until that has ended. Without `ignore_collision` it places nothing on
+    # the machine meanwhile, of whatever job; and another ingress that is to move there leaves without a successor, and the
+    # next machine's with it: https://github.com/hashicorp/nomad/issues/18509
     network {
       port "http" {
-        static = var.http_port
+        static           = var.http_port
+        ignore_collision = true
       }
       port "admin" {}
 
@@ -99,7 +109,8 @@ job "caddy" {
         for_each = var.tls ? ["https"] : []
         labels   = [port.value]
         content {
-          static = var.https_port
+          static           = var.https_port
+          ignore_collision = true
         }
       }
     }
@@ -156,7 +167,8 @@ job "caddy" {
         XDG_DATA_HOME   = "/alloc/data"
       }
 
-      # Caddy reads it again, with its listeners open: no request is lost by that. What it can't read changes nothing.
+      # It changes with the hosts alone. For each reading Caddy opens new listeners and drops what waits at the old ones:
+      # as rarely as can be. What it can't read changes nothing.
       template {
         destination   = "secrets/Caddyfile"
         change_mode   = "signal"
@@ -186,24 +198,26 @@ job "caddy" {
 
           (services) {
           {{- range $pattern := "${join(" ", local.hosts)}" | split " " }}{{ range services }}{{ $name := .Name }}
-          {{- range .Tags }}{{ $tag := . }}{{ if $tag | regexMatch $pattern }}
+          {{- if .Tags | contains "ingress" }}{{ range .Tags }}{{ $tag := . }}{{ if $tag | regexMatch $pattern }}
           {{- $host := $tag | replaceAll "ingress=" "" }}
             @{{ $name }}/{{ $host }} host {{ $host }}
             handle @{{ $name }}/{{ $host }} {
               reverse_proxy {
-          {{- range service $name }}{{ if .Tags | contains $tag }}
-                to {{ .Address }}:{{ .Port }}
-          {{- end }}{{ end }}
-                # Who takes no connection is passed over. Nothing that was sent is sent again, but GET.
-                lb_try_duration 5s
-                lb_try_interval 50ms
+                # Those of them that are well. It is here long before a service's `shutdown_delay` is over.
+                dynamic srv ingress.{{ $name }}.service.${var.domain} {
+                  refresh 1s
+                }
+                # Who takes no connection is passed over. Nothing that was sent is sent again, but GET. At once: who waits
+                # while the file is read again gets 502.
+                lb_retries 4
+                lb_try_interval 0s
                 fail_duration 2s
                 transport http {
                   dial_timeout 1s
                 }
               }
             }
-          {{- end }}{{ end }}{{ end }}{{ end }}
+          {{- end }}{{ end }}{{ end }}{{ end }}{{ end }}
             handle {
               respond 404
             }
@@ -220,12 +234,6 @@ job "caddy" {
           }
           %{~endif}
         EOT
-
-        # What changes in Consul is here long before a service's `shutdown_delay` is over. Nomad's own wait is 5 s.
-        wait {
-          min = "200ms"
-          max = "1s"
-        }
       }
 
       dynamic "template" {

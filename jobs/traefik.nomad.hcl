@@ -70,11 +70,10 @@ job "traefik" {
   node_pool   = var.node_pool
   priority    = 80
 
-  # One machine at a time: the others serve meanwhile. Consul's servers may hear seconds after its machine that the new
-  # one is well: the next one leaves no earlier.
+  # One machine at a time: the others serve meanwhile.
   update {
     max_parallel     = 1
-    min_healthy_time = "10s"
+    min_healthy_time = "5s"
     healthy_deadline = "5m"
     stagger          = "15s"
   }
@@ -82,9 +81,13 @@ job "traefik" {
   group "traefik" {
     shutdown_delay = var.shutdown_delay
 
+    # Nomad counts the ports of a machine's old one until that has ended. Without `ignore_collision` it places nothing on
+    # the machine meanwhile, of whatever job; and another ingress that is to move there leaves without a successor, and the
+    # next machine's with it: https://github.com/hashicorp/nomad/issues/18509
     network {
       port "http" {
-        static = var.http_port
+        static           = var.http_port
+        ignore_collision = true
       }
       port "admin" {}
 
@@ -92,7 +95,8 @@ job "traefik" {
         for_each = var.tls ? ["https"] : []
         labels   = [port.value]
         content {
-          static = var.https_port
+          static           = var.https_port
+          ignore_collision = true
         }
       }
     }

@@ -57,3 +57,18 @@ def test_an_ingress_asks_vault_for_a_certificate_only_where_it_serves_https(name
     assert ports == ({"http", "https"} if tls == "true" else {"http"})
     assert bool(task["Vault"]) is (tls == "true")
     assert any("with secret" in one["EmbeddedTmpl"] for one in task["Templates"]) is (tls == "true")
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_the_port_of_one_that_ends_keeps_nothing_off_its_machine(name: str) -> None:
+    (group,) = read(JOBS / f"{name}.nomad.hcl")["TaskGroups"]
+    ports = group["Networks"][0]["ReservedPorts"]
+    assert ports and all(port["IgnoreCollision"] for port in ports)
+
+
+def test_caddy_reads_no_other_file_for_a_deploy() -> None:
+    """It drops connections whenever it does."""
+    (group,) = read(JOBS / "caddy.nomad.hcl")["TaskGroups"]
+    (template,) = group["Tasks"][0]["Templates"]
+    assert "range services" in template["EmbeddedTmpl"]
+    assert not re.search(r"\bservice \$|\.Address|\.Port", template["EmbeddedTmpl"])
