@@ -65,6 +65,7 @@ class Ingresses:
             "traefik.http.routers.web.rule=Host(`traefik.service.consul`)",
             "ingress",
             "ingress=caddy.service.consul",
+            "ingress=evil.example { respond evil }",  # Caddy must start with it, and lead nobody there
         ]
         web["TaskGroups"][0]["Tasks"][0]["Env"] = {"VERSION": version}
         self.datacenter.nomad("/v1/jobs", {"Job": web})

@@ -15,8 +15,9 @@ from hashistack.toolchain import resolve
 
 JOBS = Path(__file__).parents[2] / "jobs"
 FILES = sorted(JOBS.glob("*.nomad.hcl"))
-USUAL = ("caddy", "traefik")
-"""Jobs that anybody may run as they are."""
+INGRESSES = ("caddy", "traefik")
+USUAL = (*INGRESSES, "prometheus")
+"""Jobs that run without a value of one's own."""
 _VARIABLE = re.compile(r'variable "(\w+)" {\n(.*?)\n}', re.DOTALL)
 
 
@@ -48,7 +49,7 @@ def test_a_job_file_is_formatted(file: Path) -> None:
     nomad("fmt", "-check", str(file))
 
 
-@pytest.mark.parametrize("name", USUAL)
+@pytest.mark.parametrize("name", INGRESSES)
 @pytest.mark.parametrize("tls", ("false", "true"))
 def test_an_ingress_asks_vault_for_a_certificate_only_where_it_serves_https(name: str, tls: str) -> None:
     (group,) = read(JOBS / f"{name}.nomad.hcl", tls=tls)["TaskGroups"]
