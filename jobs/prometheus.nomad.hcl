@@ -93,7 +93,8 @@ job "prometheus" {
 
     network {
       port "http" {
-        static = var.port
+        static           = var.port
+        ignore_collision = true # as in caddy.nomad.hcl
       }
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from hashistack.ops.api.http import ApiError
 
+from ..jobs.test_alerts import rules
 from .datacenter import Datacenter
 from .project import until
 
@@ -194,11 +196,17 @@ def test_metrics_of_all_three_by_the_tokens_that_are_documented(datacenter: Data
         "nomad": ("/v1/metrics", {}, "# TYPE nomad_"),
         "vault": ("/v1/sys/metrics", {"X-Vault-Token": lent}, "# TYPE vault_core_"),
     }
+    told: list[str] = []
     try:
         for product, (path, header, expected) in asked.items():
             scraped = partial(metrics, datacenter, product, path, header)
             # A new token is at each server as soon as that server has the leader's last write.
-            assert all(expected in text for text in until(scraped, 30, f"{product} answers")), product
+            told += (texts := until(scraped, 30, f"{product} answers"))
+            assert all(expected in text for text in texts), product
+        told.append(datacenter.clients[0].get("https://localhost:4646/v1/metrics?format=prometheus")[1])
+        # Without its series an alert of jobs/prometheus.nomad.hcl is silent for good.
+        wanted = set(re.findall(r"\b(?:consul|nomad|vault)_\w+", " ".join(rule["expr"] for rule in rules())))
+        assert wanted and not [one for one in wanted if not any(f"# TYPE {one} " in text for text in told)]
     finally:
         datacenter.vendor("consul", "acl", "token", "delete", f"-accessor-id={made['AccessorID']}")
         datacenter.vendor("vault", "token", "revoke", lent)

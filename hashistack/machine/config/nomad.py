@@ -65,7 +65,12 @@ def nomad(spec: ClusterSpec, pool: str, platform: Platform, cni: str) -> Fragmen
             "create_from_role": "nomad-workloads",
             "default_identity": {"aud": ["vault.io"], "ttl": "1h"},
         },
-        "telemetry": {"prometheus_metrics": True, "publish_allocation_metrics": client is not None},
+        # Of its tasks, and of its disks.
+        "telemetry": {
+            "prometheus_metrics": True,
+            "publish_allocation_metrics": client is not None,
+            "publish_node_metrics": client is not None,
+        },
     }
     join: Json = {"retry_join": list(platform.join), "retry_interval": "500ms", "retry_max": 0}
     if client is None:
