@@ -11,7 +11,9 @@ import httpx
 
 from bench.writes import Written
 from hashistack.ops.api.cluster import Cluster
+from hashistack.ops.api.consul import Consul
 from hashistack.ops.api.http import ApiError
+from hashistack.ops.api.nomad import Nomad
 
 from .datacenter import ANSWER_SECONDS, Datacenter, Machine
 from .project import until
@@ -60,6 +62,27 @@ def leader(datacenter: Datacenter, product: str) -> Machine:
 
         name = until(named, ANSWER_SECONDS, f"{product} has a leader")
     return next(server for server in datacenter.servers if server.name == name)
+
+
+def leader_of_all(datacenter: Datacenter) -> Machine:
+    """The server that leads Vault, once it leads Consul and Nomad too: Vault lets nobody choose."""
+    chosen = leader(datacenter, "vault")
+    with Cluster(datacenter.connection) as cluster:
+        for api in (cluster.consul, cluster.nomad):
+
+            def leads(api: Consul | Nomad = api) -> bool:
+                try:
+                    raft = api.raft()
+                    if raft.leader == chosen.name:
+                        return True
+                    if raft.leader:
+                        api.transfer_leadership(next(peer for peer in raft.peers if peer.name == chosen.name))
+                except ApiError:
+                    pass  # an election is under way
+                return False
+
+            until(leads, 2 * ANSWER_SECONDS, lambda api=api: f"{chosen.name} leads: {api.raft().describe(3)}")
+    return chosen
 
 
 def ghosts(machine: Machine, asked: Machine) -> list[str]:
