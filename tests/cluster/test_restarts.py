@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from .datacenter import Datacenter
 from .project import until
-from .raft import leader
 from .service import Service
 
 
@@ -86,23 +84,4 @@ def test_a_machine_that_is_gone_is_replaced_under_a_new_name(datacenter: Datacen
     (fresh,) = now - names
     nodes = {node["Name"]: node["Status"] for node in datacenter.nomad("/v1/nodes")}
     assert nodes[fresh] == "ready"
-    assert "nothing to change" in datacenter.project.run("up")
-
-
-def test_an_apis_address_outlives_its_servers_and_is_healed(datacenter: Datacenter, tmp_path: Path) -> None:
-    set_before = {name: datacenter.environment[name] for name in ("NOMAD_ADDR", "CONSUL_HTTP_ADDR", "VAULT_ADDR")}
-    lost = leader(datacenter, "vault")
-    filters = {"label": [f"hashistack.cluster={datacenter.site}", "hashistack.role=api"]}
-    (proxy,) = datacenter.client.containers.list(filters=filters)
-    for container in (lost.container, proxy):
-        container.remove(force=True, v=True)
-    datacenter.project.run("heal")
-    datacenter.healthy()
-    assert lost.name not in {server.name for server in datacenter.servers}
-    # A shell that was set before: its Vault is the active one, so a snapshot is whole.
-    saved = str(tmp_path / "vault.snap")
-    datacenter.vendor("vault", "operator", "raft", "snapshot", "save", saved, **set_before)
-    datacenter.vendor("vault", "operator", "raft", "snapshot", "inspect", saved)
-    for product in ("nomad", "consul", "vault"):
-        assert lost.name not in datacenter.vendor(product, "operator", "raft", "list-peers", **set_before)
     assert "nothing to change" in datacenter.project.run("up")
