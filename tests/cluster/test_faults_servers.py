@@ -98,6 +98,7 @@ def test_f2_a_server_that_is_lost_for_good_is_replaced_by_heal(datacenter: Datac
 def test_a_server_and_a_client_that_are_lost_are_replaced_by_up(datacenter: Datacenter) -> None:
     """Both killed outright: the leader of Nomad and, since its job runs there, a client with work."""
     datacenter.healthy()
+    before = datacenter.machines()
     lost = [leader(datacenter, "nomad"), datacenter.clients[0]]
     with Cluster(datacenter.connection) as cluster:
         writes = Writes(cluster)
@@ -106,6 +107,7 @@ def test_a_server_and_a_client_that_are_lost_are_replaced_by_up(datacenter: Data
             for machine in lost:
                 machine.container.remove(force=True, v=True)
             print(datacenter.project.run("up"))
+            nodes = {node["Name"]: node["Status"] for node in datacenter.nomad("/v1/nodes")}
         finally:
             written = writes.stop()
     nothing_lost(written)
@@ -115,9 +117,13 @@ def test_a_server_and_a_client_that_are_lost_are_replaced_by_up(datacenter: Data
     assert not {machine.name for machine in lost} & {machine.name for machine in datacenter.machines()}
     for server in datacenter.servers:
         assert peers(server) == {product: [(name, True) for name in names] for product in PRODUCTS}
+    # New names, ready as soon as it ends.
+    (client,) = {machine.name for machine in datacenter.clients} - {machine.name for machine in before}
+    assert nodes[client] == "ready"
     until(
         lambda: {node["Name"] for node in datacenter.nomad("/v1/nodes")} == {one.name for one in datacenter.clients},
         90,
         "Nomad has forgotten the client that was lost",
     )
     datacenter.healthy()
+    assert "nothing to change" in datacenter.project.run("up")
