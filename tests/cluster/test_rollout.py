@@ -421,36 +421,25 @@ def test_at_their_pace_applications_move_by_their_own_deploys(
     rolled.healthy()
 
 
-def test_a_pool_of_clients_grows_and_shrinks_under_load(rolled: Datacenter, docker_client: docker.DockerClient) -> None:
+def test_pools_grow_and_shrink_under_load(rolled: Datacenter, docker_client: docker.DockerClient) -> None:
+    """From three servers to five, from two clients to three, and back."""
     pool = rolled.project.configuration()["cluster"]["clients"][0]
     pool["upgrade"] = {**pool.get("upgrade", {}), "pace": "drain"}
-    before = names(rolled)
+    before = {machine.container.id: machine.name for machine in rolled.machines()}
     load = Load(docker_client, rolled.site, f"{JOB}.service.consul", BODY)
     load.start()
     try:
-        declare(rolled, clients=[{**pool, "desired": 3}])
-        assert len(rolled.clients) == 3
-        assert before <= names(rolled), "a new count replaces nobody"
-        declare(rolled, clients=[pool])
+        declare(rolled, servers={"count": 5}, clients=[{**pool, "desired": 3}])
+        grown = Datacenter(docker_client, rolled.project)
+        assert (len(grown.servers), len(grown.clients)) == (5, 3)
+        there = names(grown)
+        assert before.keys() <= {machine.container.id for machine in grown.machines()}, "a new count replaces nobody"
+        assert grown.healthy()["can_lose"] == {"nomad": 2, "consul": 2, "vault": 2}
+        declare(rolled, servers={"count": 3}, clients=[pool])
     finally:
         totals = load.stop()
     assert totals.failed == 0, totals.errors
-    two = Datacenter(docker_client, rolled.project)
-    assert len(two.clients) == 2
-    assert {machine.name for machine in two.servers} <= before
-    nothing_is_left_of(two, (before | names(rolled)) - names(two))
-    two.healthy()
-
-
-def test_from_three_servers_to_five_and_back(rolled: Datacenter, docker_client: docker.DockerClient) -> None:
-    before = {machine.container.id: machine.name for machine in rolled.machines()}
-    declare(rolled, servers={"count": 5})
-    assert len(rolled.servers) == 5
-    assert before.keys() <= {machine.container.id for machine in rolled.machines()}, "a new count replaces nobody"
-    five = Datacenter(docker_client, rolled.project)
-    assert five.healthy()["can_lose"] == {"nomad": 2, "consul": 2, "vault": 2}
-    declare(rolled, servers={"count": 3})
-    three = Datacenter(docker_client, rolled.project)
-    assert len(three.servers) == 3
-    assert three.healthy()["can_lose"] == {"nomad": 1, "consul": 1, "vault": 1}
-    nothing_is_left_of(three, {machine.name for machine in five.servers} - names(three))
+    shrunk = Datacenter(docker_client, rolled.project)
+    assert (len(shrunk.servers), len(shrunk.clients)) == (3, 2)
+    assert shrunk.healthy()["can_lose"] == {"nomad": 1, "consul": 1, "vault": 1}
+    nothing_is_left_of(shrunk, there - names(shrunk))
