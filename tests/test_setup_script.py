@@ -122,7 +122,8 @@ def test_a_docker_that_is_missing_is_named_with_its_remedy(checkout: Path, tmp_p
 def test_what_only_the_tests_need_is_installed_for_them_alone(checkout: Path, tmp_path: Path) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("sh", "dirname", "cksum", "cat", "mktemp", "rm", "uname", "curl", "ip", "unshare"):
+    host = ("sh", "dirname", "cksum", "cat", "mktemp", "rm", "uname", "curl", "ip", "unshare", "chmod", "cp", "mkdir")
+    for name in host:
         (programs / name).symlink_to(shutil.which(name) or name)
     program(programs / "id", "echo 1000")
     assert setup(checkout, PATH=str(programs)).returncode == 0
@@ -130,10 +131,18 @@ def test_what_only_the_tests_need_is_installed_for_them_alone(checkout: Path, tm
     assert refused.returncode == 2
     assert "the tests need busybox dash dhclient dhcpcd jq. Install them" in refused.stderr
     program(programs / "id", "echo 0")
-    program(programs / "apt-get", f'echo "$*" >>"{tmp_path}/apt"')
-    assert setup(checkout, "test", PATH=str(programs)).returncode == 0
+    program(programs / "apt-get", f'echo "$*" >>"{tmp_path}/apt"; case "$*" in *download*) : >prometheus_1.deb ;; esac')
+    program(
+        programs / "dpkg",
+        '[ "$*" = "-x prometheus_1.deb ." ] && mkdir -p usr/bin && : >usr/bin/promtool >usr/bin/prometheus',
+    )
+    done = setup(checkout, "test", PATH=str(programs))
+    assert done.returncode == 0, done.stderr
     packages = "busybox curl dash dhcpcd-base iproute2 isc-dhcp-client jq udhcpc util-linux"
-    assert (tmp_path / "apt").read_text().splitlines()[-1].endswith(f" {packages}")
+    asked = (tmp_path / "apt").read_text().splitlines()
+    assert any(line.endswith(f" {packages}") for line in asked)
+    assert asked[-1] == "download -q prometheus", "the package starts a server: it is not installed"
+    assert {"promtool", "prometheus"} <= {path.name for path in (checkout / ".venv/bin").iterdir()}
 
 
 @pytest.mark.parametrize("path", SH_PROGRAMS, ids=lambda path: str(path.relative_to(CHECKOUT)))
