@@ -9,9 +9,19 @@ import pytest
 
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.lock import Lock, Locked, release
+from hashistack.ops.readiness.checks import Result
 from hashistack.ops.snapshots.archive import Archive, look
 from hashistack.ops.snapshots.inventory import Contents, contents
-from hashistack.ops.snapshots.restore import _ghosts_removed, refuse_unfit
+from hashistack.ops.snapshots.restore import (
+    TAKEN_SECONDS,
+    UPLOADS,
+    NotTaken,
+    VaultOpen,
+    _ghosts_removed,
+    _marked,
+    _until_taken,
+    refuse_unfit,
+)
 from hashistack.ops.snapshots.save import SnapshotFailed, save
 
 
@@ -87,3 +97,36 @@ def test_the_lock_of_a_run_of_the_past_is_let_go(cluster: Cluster) -> None:
         with Lock(api, "another"):
             pass
     release(api)  # nobody holds it: nothing to do
+
+
+def test_a_vault_that_took_a_snapshot_and_goes_on_without_it_is_told(cluster: Cluster) -> None:
+    """As after an election between the two: what it held before is there still."""
+    now = [0.0]
+    cluster.vault.login()
+    opens = VaultOpen("", lambda _: None, _marked(cluster), lambda: now[0])
+    assert opens(cluster) == Result(False, "it has not begun yet")
+    now[0] = TAKEN_SECONDS + 1
+    with pytest.raises(NotTaken, match="repeat the same command"):
+        opens(cluster)
+    assert VaultOpen("", lambda _: None, "another-mark", lambda: now[0])(cluster).done
+
+
+def test_vault_gets_its_snapshot_again_where_it_did_not_begin_with_it() -> None:
+    tried: list[int] = []
+
+    def put_back() -> None:
+        tried.append(1)
+        if len(tried) < UPLOADS:
+            raise NotTaken("vault: did not begin")
+
+    _until_taken(put_back)
+    assert len(tried) == UPLOADS
+    tried.clear()
+
+    def never() -> None:
+        tried.append(1)
+        raise NotTaken("vault: did not begin")
+
+    with pytest.raises(NotTaken):
+        _until_taken(never)
+    assert len(tried) == UPLOADS

@@ -33,6 +33,11 @@ from hashistack.ops.snapshots.save import ACTIVE_SECONDS, SnapshotFailed, versio
 WAIT_SECONDS = 180.0
 """For each product to answer again, and at last for the whole cluster to be ready."""
 
+TAKEN_SECONDS = 30.0
+"""For Vault's active server to begin with a snapshot that it has taken: it begins at once, unless it loses the lead."""
+UPLOADS = 3
+"""How often Vault is given its snapshot: one election after another is no accident."""
+
 _PATHS: dict[Product, str] = {
     "consul": "/v1/snapshot",
     # "force", because the key of a brand-new Vault is not the one that the snapshot is sealed with.
@@ -42,6 +47,10 @@ _PATHS: dict[Product, str] = {
 
 _ALIVE, _FAILED = 1, 4
 """Consul's numbers for members that are part of the cluster; those that left are not."""
+
+
+class NotTaken(SnapshotFailed):
+    """Vault answered that it took its snapshot, and then went on with what it had."""
 
 
 def refuse_unfit(cluster: Cluster, archive: Archive, key: str = "") -> None:
@@ -91,7 +100,7 @@ def restore(
 
     Raises:
         Closed: the archive's unseal key is not this stack's.
-        SnapshotFailed: a product refused its part.
+        SnapshotFailed: a product refused its part, or Vault did not begin with it (NotTaken).
         Locked: the cluster's machines are being changed now.
         NotReady: the cluster did not come back in time; says what is missing. Repeating goes on.
     """
@@ -117,24 +126,48 @@ def restore(
         wait(cluster, after, seconds, told)
         told(Update(True, f"{product} {part.version} is restored", f"index {part.index}", 0.0))
 
+    def put_back_vault() -> None:
+        mark = _marked(cluster)
+        put_back("vault", Check("Vault opens with the snapshot's key", VaultOpen(key, keep_key, mark)))
+
     # A run that was killed may have left Vault sealed, with the archive's key.
     wait(cluster, [*consul, *nomad, Check("Vault is open", VaultOpen(key, keep_key))], seconds, told)
     with Lock(cluster.nomad.api, "a restore"):
         put_back("consul", *consul)
-        mark = _marked(cluster)
-        put_back("vault", Check("Vault opens with the snapshot's key", VaultOpen(key, keep_key, mark)))
+        _until_taken(put_back_vault)
     # The lock lives in Nomad: what comes back is the one of then, if a rollout held it.
     put_back("nomad", *nomad, Check("no machine of the past is listed", _ghosts_removed))
     release(cluster.nomad.api)
     wait(cluster, ready, seconds, told)
 
 
-class VaultOpen:
-    """A probe: Vault is active, and holds no policy called `mark`. Opens servers that are sealed with the old key."""
+def _until_taken(put_back: Callable[[], None]) -> None:
+    """Vault restores behind our back, and forgets it where an election comes between: then it is put back once more."""
+    for _ in range(UPLOADS - 1):
+        try:
+            put_back()
+        except NotTaken:
+            continue
+        return
+    put_back()
 
-    def __init__(self, key: str, keep_key: Callable[[str], None], mark: str = "") -> None:
-        self._document, self._keep_key, self._mark = key, keep_key, mark
+
+class VaultOpen:
+    """A probe: Vault is active, and holds no policy called `mark`. Opens servers that are sealed with the old key.
+
+    Raises NotTaken where Vault is active and has held the mark for TAKEN_SECONDS.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        keep_key: Callable[[str], None],
+        mark: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._document, self._keep_key, self._mark, self._clock = key, keep_key, mark, clock
         self._kept = False
+        self._held: float | None = None
 
     def __call__(self, cluster: Cluster) -> Result:
         seen = cluster.vault.health()
@@ -147,13 +180,15 @@ class VaultOpen:
         if not any(server.state in ("active", "standby") for server in seen):
             return Result(False, states)
         cluster.vault.login()  # where none is active it fails; the restored Vault knows no token of the one before
-        path = f"/v1/sys/policies/acl/{self._mark}"
-        if (
-            self._mark
-            and cluster.vault.api.call("GET", path, token=cluster.vault.header(), accept=(404,)).status != 404
-        ):
-            return Result(False, "it has not begun yet")
-        return Result(True, states)
+        if not self._mark or not _has_policy(cluster, self._mark):
+            return Result(True, states)
+        now = self._clock()
+        self._held = now if self._held is None else self._held
+        if now - self._held > TAKEN_SECONDS:
+            raise NotTaken(
+                "vault: took its snapshot and did not begin with it", "repeat the same command, which is safe"
+            )
+        return Result(False, "it has not begun yet")
 
     def _opens(self, cluster: Cluster, address: str) -> bool:
         key = json.loads(self._document)["keys_base64"][0]
