@@ -145,6 +145,18 @@ def test_what_only_the_tests_need_is_installed_for_them_alone(checkout: Path, tm
     assert {"promtool", "prometheus"} <= {path.name for path in (checkout / ".venv/bin").iterdir()}
 
 
+def test_prometheus_programs_of_this_machine_are_taken_before_any_package(checkout: Path, tmp_path: Path) -> None:
+    programs = tmp_path / "own"
+    programs.mkdir()
+    for name in ("promtool", "prometheus"):
+        program(programs / name, "")
+    program(programs / "apt-get", "exit 1")
+    done = setup(checkout, "test", PATH=f"{programs}:{os.environ['PATH']}")
+    assert done.returncode == 0, done.stderr
+    assert (checkout / ".venv/bin/promtool").resolve() == programs / "promtool"
+    assert (checkout / ".venv/bin/prometheus").resolve() == programs / "prometheus"
+
+
 @pytest.mark.parametrize("path", SH_PROGRAMS, ids=lambda path: str(path.relative_to(CHECKOUT)))
 def test_shellcheck_finds_nothing(path: Path) -> None:
     shellcheck = Path(sys.executable).with_name("shellcheck")
