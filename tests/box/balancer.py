@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hashistack.ops.api import relay
+
 CONNECT_SECONDS = 1.0
 HOSTS = Path("/etc/hosts")
 Done = TypeVar("Done")
@@ -43,12 +45,6 @@ class Ports:
 
     async def _listen(self, place: tuple[str, int], targets: Targets) -> asyncio.Server:
         turn = 0
-        forwarding: set[asyncio.Task[None]] = set()
-
-        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.ensure_future(forward(reader, writer))
-            forwarding.add(task)  # the loop itself forgets one whose client has said all
-            task.add_done_callback(forwarding.discard)
 
         async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             nonlocal turn
@@ -62,7 +58,7 @@ class Ports:
                     return
             writer.close()
 
-        return await asyncio.start_server(connected, *place)
+        return await asyncio.start_server(relay.kept(forward), *place)
 
     async def _shut(self, server: asyncio.Server) -> None:
         server.close()

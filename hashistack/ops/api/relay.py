@@ -28,13 +28,6 @@ def guarded() -> bool:
 
 async def listen(serve: Connected, wish: int = 0) -> tuple[asyncio.Server, int]:
     """Serves connections of this user on a port of loopback, `wish` if it is free; answers the port too."""
-    serving: set[asyncio.Task[None]] = set()
-
-    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # The loop knows no connection whose client has said all: without this it is garbage while its answer comes.
-        task = asyncio.ensure_future(served(reader, writer))
-        serving.add(task)
-        task.add_done_callback(serving.discard)
 
     async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -45,11 +38,27 @@ async def listen(serve: Connected, wish: int = 0) -> tuple[asyncio.Server, int]:
         finally:
             writer.close()
 
+    connected = kept(served)
     try:
         server = await asyncio.start_server(connected, HOST, wish)
     except OSError:  # somebody else's, or only root may have it
         server = await asyncio.start_server(connected, HOST, 0)
     return server, server.sockets[0].getsockname()[1]
+
+
+def kept(serve: Connected) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]:
+    """What a server calls for each connection, so that `serve` comes to its end.
+
+    The loop knows no connection whose client has said all: without this it is garbage while its answer comes.
+    """
+    serving: set[asyncio.Task[None]] = set()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(serve(reader, writer))
+        serving.add(task)
+        task.add_done_callback(serving.discard)
+
+    return connected
 
 
 def to(address: str, context: SSLContext, server_name: str) -> Connected:
