@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from hashistack.ops.readiness.patience import Patience
-from hashistack.provider.handler import Context, ResourceFailed
+from hashistack.provider.handler import Context, Handler, Props, ResourceFailed
+
+
+class InService(Handler, ABC):
+    """What the clouds' handlers of the wait have in common. Inputs: group, its name, by which the resource is known."""
+
+    def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
+        self._wait(ctx, news)
+        return str(news["group"]), {}
+
+    def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
+        self._wait(ctx, news)
+        return {}
+
+    @abstractmethod
+    def _wait(self, ctx: Context, news: Props) -> None:
+        """Returns when the group has what it wants. Raises ResourceFailed."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed, changed
+from hashistack.cloud import in_service
+from hashistack.provider.handler import Context, Diff, Props, ResourceFailed, changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,7 @@ PATIENCE_SECONDS = 2 * 900.0 + 120
 _REMEDY = "look at the console of one that it ended (aws ec2 get-console-output), mend that, then repeat"
 
 
-class InServiceHandler(Handler):
+class InServiceHandler(in_service.InService):
     """Inputs: group (its name), region, access (`session.session`), sizes (least and most, as declared). No outputs.
 
     The provider's own wait asks for exactly as many machines as the state has, which knows nothing of what rollouts and
@@ -35,14 +36,6 @@ class InServiceHandler(Handler):
 
     def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
         return Diff(update=changed(olds, news, among=("group", "sizes")))
-
-    def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
-        self._wait(ctx, news)
-        return str(news["group"]), {}
-
-    def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
-        self._wait(ctx, news)
-        return {}
 
     def delete(self, ctx: Context, id: str, olds: Props) -> None:
         """The group goes next, and its deletion waits for its machines: not for those that can't say that they left."""
@@ -62,7 +55,6 @@ class InServiceHandler(Handler):
         from botocore.exceptions import BotoCoreError, ClientError
 
         from hashistack.aws.ops import groups, session
-        from hashistack.cloud import in_service
 
         name = str(news["group"])
         try:

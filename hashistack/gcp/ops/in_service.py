@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hashistack.provider.handler import Context, Diff, Handler, Props, ResourceFailed, changed
+from hashistack.cloud import in_service
+from hashistack.provider.handler import Context, Diff, Props, ResourceFailed, changed
 
 if TYPE_CHECKING:
-    from hashistack.cloud.in_service import Service
     from hashistack.gcp.ops.groups import Vm
     from hashistack.gcp.ops.session import Google
 
@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 900.0
 """Without one more machine: an official image installs packages first, and a slow mirror takes minutes."""
 
 
-class InServiceHandler(Handler):
+class InServiceHandler(in_service.InService):
     """Inputs: group (its name), project, region, site. No outputs.
 
     Google's own word for it (`isStable`) is that machines run. Here each says itself that it is well, as it does to the
@@ -33,16 +33,7 @@ class InServiceHandler(Handler):
     def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
         return Diff(update=changed(olds, news, among=("group",)))
 
-    def create(self, ctx: Context, news: Props) -> tuple[str, Props]:
-        self._wait(ctx, news)
-        return str(news["group"]), {}
-
-    def update(self, ctx: Context, id: str, olds: Props, news: Props) -> Props:
-        self._wait(ctx, news)
-        return {}
-
     def _wait(self, ctx: Context, news: Props) -> None:
-        from hashistack.cloud import in_service
         from hashistack.gcp.ops.session import GoogleFailed
 
         name, known = str(news["group"]), set[str]()
@@ -63,9 +54,8 @@ class InServiceHandler(Handler):
             ctx.warn(f"{name}: nobody waits until its machines are in service: {failed.what}")
 
 
-def _look(google: Google, news: Props, known: set[str]) -> Service:
+def _look(google: Google, news: Props, known: set[str]) -> in_service.Service:
     """known: ids of machines that have said that they are well."""
-    from hashistack.cloud.in_service import Service
     from hashistack.gcp.ops import groups
 
     name, project = str(news["group"]), str(news["project"])
@@ -83,7 +73,7 @@ def _look(google: Google, news: Props, known: set[str]) -> Service:
             f"look at its console (gcloud compute instances get-serial-port-output {late[0].name} --zone "
             f"{late[0].zone} --project {project}), mend that, then repeat"
         )
-    return Service(len(held) - len(late), group.target, said, remedy)
+    return in_service.Service(len(held) - len(late), group.target, said, remedy)
 
 
 def _last_line(google: Google, project: str, vm: Vm) -> str:
