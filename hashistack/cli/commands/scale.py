@@ -105,9 +105,10 @@ def _agreed(
     for pool, size in wanted.items():
         writes |= _write(project, configuration, before, pool, size)
     with tempfile.TemporaryDirectory(prefix="hashistack-") as private:
-        copy = Path(private, project.settings.name)
-        if project.settings.is_file():
-            shutil.copyfile(project.settings, copy)
+        settings = project.settings
+        copy = Path(private, settings.name)
+        if settings.is_file():
+            shutil.copyfile(settings, copy)
         for path, value in writes.items():
             engine.configure(path, value, copy)
         after = _declared(engine, connection, show, copy)
