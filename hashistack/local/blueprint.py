@@ -52,6 +52,11 @@ class Blueprint:
         return f"{self.site}-{self.pool}-secrets"
 
     @property
+    def introductions(self) -> str:
+        """The cluster's volume of introductions: its servers write it, all its clients read it."""
+        return f"{self.site}-introductions"
+
+    @property
     def images(self) -> str:
         """The cluster's volume of container images (see `local/images.py`)."""
         return f"{self.site}-images"

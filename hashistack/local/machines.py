@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from hashistack.local.blueprint import Blueprint
 
 SECRETS = "/platform/secrets"
+INTRODUCTIONS = "/platform/introductions"
+"""What servers write and clients read before they register with Nomad, in a volume of the cluster."""
 SNAPSHOTS = "/platform/snapshots"
 DOCKER = "/var/lib/docker"
 """What the machine's own Docker keeps: a volume of the container's own, as overlay2 can't be on a container's disk."""
@@ -211,6 +213,7 @@ def _make(
         binds=[
             *(f"{source}:{target}:ro" for source, target in mounts.items()),
             f"{plan.volume}:{SECRETS}",
+            f"{plan.introductions}:{INTRODUCTIONS}{':ro' if client_role else ''}",
             *([f"{plan.snapshots}:{SNAPSHOTS}"] if plan.snapshots else []),
         ],
         # Without a name: it goes with its container.
@@ -228,7 +231,8 @@ def _make(
     endpoint = client.api.create_endpoint_config(
         aliases=aliases(name, plan.role, plan.pool, slot), ipv4_address=address
     )
-    client.api.create_volume(plan.volume, labels=plan.labels)
+    for volume in (plan.volume, plan.introductions):
+        client.api.create_volume(volume, labels=plan.labels)
     if plan.docker:
         client.api.create_volume(plan.images, labels=plan.labels)
     container: str = client.api.create_container(

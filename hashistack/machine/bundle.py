@@ -15,6 +15,7 @@ from hashistack.machine.config.agents import agents
 from hashistack.machine.config.bootstrap import bootstrap
 from hashistack.machine.config.docker import AUTH, CREDENTIALS, docker, registry_files
 from hashistack.machine.config.fragments import Fragments
+from hashistack.machine.config.nomad import introduces
 from hashistack.machine.config.services import services
 from hashistack.machine.config.unbound import stub, unbound
 from hashistack.machine.platform import Platform
@@ -28,6 +29,8 @@ _PROGRAMS = (
     *("rotate/ensure-tokens", "rotate/restart-nomad", "rotate/rotate-gossip", "rotate/secrets-watch"),
 )
 """Programs of every machine, by their place in `node/`; on the machine they all lie in one directory, `bin`."""
+_INTRODUCTION = {"client": "boot/introduction", SERVER: "bootstrap/introduce-clients"}
+"""Where Nomad asks new clients for an introduction: how a client gets it, and how the servers give it."""
 _DOCKER_PROGRAMS = ("boot/load-images", "boot/start-docker")
 _ROLE_PROGRAMS = {
     "client": ("boot/wait-for-leader", "leave/leave-client.sh"),
@@ -119,6 +122,8 @@ def render(spec: ClusterSpec, pool: str, platform: Platform, binaries: tuple[Bin
     if role == SERVER:
         contents["bootstrap.json"] = _json({**bootstrap(spec), "seal": platform.seal})
     programs = (*_PROGRAMS, *_ROLE_PROGRAMS[role], *platform.programs, *(_DOCKER_PROGRAMS if has_docker else ()))
+    if introduces(spec.versions.of("nomad")):
+        programs += (_INTRODUCTION[role],)
     if platform.disks:
         programs += ("boot/mount-volumes",)
         contents["volumes"] = "".join(f"{device} {path}\n" for device, path in platform.disks.items()).encode()

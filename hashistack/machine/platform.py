@@ -11,7 +11,8 @@ class Platform:
     """The facts of one provider, as plain values that end in the bundle.
 
     The verbs that go with them (``identity``, ``secret``, ``fetch``, ``await_service``, ``arrived``,
-    ``terminating``, ``let_go`` and the secret store's ``store`` and ``claim``) are the POSIX sh program
+    ``terminating``, ``let_go``, the secret store's ``store`` and ``claim``, and ``client-pools``, ``introduce`` and
+    ``introduction`` for Nomad's new clients) are the POSIX sh program
     ``node/platform-<name>``.
     """
 

@@ -21,6 +21,7 @@ _ADDRESS = "other machines, certificates and the firewall rely on it"
 _DATA = "the machine's own programs rely on where data lie"
 _GOSSIP = "the cluster makes and rotates the gossip key itself"
 _IDENTITY = "jobs and agents get their tokens by it"
+_INTRODUCTION = "a client's certificate alone must not make a machine a node"
 _JOIN = "machines find the cluster by it"
 _LEAVE = "a restart must not make a machine leave the cluster"
 _NAME = "the cluster gives it, and other machines rely on it"
@@ -42,6 +43,7 @@ _BY_REASON: Final[dict[str, dict[str, str]]] = {
         " client.meta.hashistack_pool client.meta.hashistack_bundle server.enabled server.authoritative_region"
         " client.no_host_uuid",
         _GOSSIP: "server.encrypt",
+        _INTRODUCTION: "server.client_introduction",
         _JOIN: "server.bootstrap_expect server.server_join server.retry_join server.start_join client.server_join"
         " client.servers",
         _LEAVE: "leave_on_interrupt leave_on_terminate client.drain_on_shutdown",

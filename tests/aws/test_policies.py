@@ -195,6 +195,26 @@ def test_a_machine_fetches_its_own_pools_bundle_alone(made: Plan) -> None:
         assert bundle.endswith(f"/bundles/{pool}.tar.gz")
 
 
+def test_a_machine_reads_its_own_pools_introduction_alone_and_servers_write_them(made: Plan) -> None:
+    for pool in _pools(made):
+        allowed = _allowed(made, pool)
+        if pool == "server":
+            (written,) = allowed["Introduce"]["Resource"]
+            assert (allowed["Introduce"]["Action"], "Introduction" in allowed) == (["s3:PutObject"], False)
+            assert written.endswith("/introductions/*")
+            assert allowed["ReadPools"]["Resource"] == [written.replace("introductions/*", "client-pools")]
+        else:
+            (read,) = allowed["Introduction"]["Resource"]
+            assert (allowed["Introduction"]["Action"], "Introduce" in allowed) == (["s3:GetObject"], False)
+            assert read.endswith(f"/introductions/{pool}.jwt")
+
+
+def test_the_servers_are_told_each_pool(made: Plan) -> None:
+    told = made.one("BucketObjectv2", "-client-pools").inputs
+    assert told["key"] == "client-pools"
+    assert {line.split()[0] for line in told["content"].splitlines()} == set(_pools(made)) - {"server"}
+
+
 def test_a_shell_by_session_manager_is_on_request_and_reads_no_parameters() -> None:
     assert "Sessions" not in _allowed(planned("minimal"), "server")
     asked = _allowed(planned("own-vpc"), "workers")["Sessions"]["Action"]

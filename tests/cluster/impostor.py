@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from docker.models.containers import Container
+
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.http import ApiError
 from hashistack.secrets import pki
@@ -72,28 +74,12 @@ class Impostor:
     def __init__(self, datacenter: Datacenter) -> None:
         self.datacenter = datacenter
         self.name = f"impostor-{secrets.token_hex(2)}"
-        server, client = datacenter.servers[0], datacenter.clients[0]
-        document = client.role_document()
-        binaries = {
-            tool: client.sh(f"ls -d /opt/hashistack/bin/{tool}/*/{tool}").strip() for tool in ("consul", "nomad")
-        }
-        mounts = [mount for mount in client.container.attrs["HostConfig"]["Binds"] if "/opt/hashistack/bin/" in mount]
+        server, document = datacenter.servers[0], datacenter.clients[0].role_document()
         files = {
             "consul.json": json.dumps(self._consul(server.ip, document)),
             "nomad.json": json.dumps(self._nomad(server.ip, server.role_document()["nomad_gossip"])),
-            **{f"{kind}.pem": document[kind] for kind in ("ca", "cert", "key")},
         }
-        self.container = datacenter.client.containers.create(
-            client.container.image,
-            ["-c", _BOTH],
-            entrypoint="sh",
-            name=self.name,
-            network=datacenter.site,
-            volumes=mounts,
-            environment={tool.upper(): path for tool, path in binaries.items()},
-        )
-        self.container.put_archive("/", _tar(files))
-        self.container.start()
+        self.container = _intruder(datacenter, self.name, _BOTH, files)
 
     def certificate(self, *names: str) -> pki.Issued:
         """A certificate of the cluster's CA for other names, as if somebody had mis-issued one."""
@@ -187,15 +173,93 @@ class Impostor:
                 "server_join": {"retry_join": [server], "retry_interval": "1s"},
             },
             "acl": {"enabled": True},
-            "tls": {
-                "http": True,
-                "rpc": True,
-                "ca_file": "/impostor/ca.pem",
-                "cert_file": "/impostor/cert.pem",
-                "key_file": "/impostor/key.pem",
-                "verify_https_client": False,
-            },
+            "tls": _NOMAD_TLS,
         }
+
+
+class Stranger:
+    """A container in the cluster's network, no machine of it: a Nomad client with a client's certificate."""
+
+    def __init__(self, datacenter: Datacenter) -> None:
+        self.datacenter = datacenter
+        self.name = f"stranger-{secrets.token_hex(2)}"
+        self.container = _intruder(datacenter, self.name, "sleep 600", {})
+
+    def begins(self, introduction: str, node_pool: str) -> None:
+        """Its Nomad starts, with an introduction or without ("")."""
+        files = {"nomad.json": json.dumps(self._nomad(node_pool)), "nomad/client/intro_token.jwt": introduction}
+        self.run("pkill -x nomad; while pgrep -x nomad; do sleep 0.1; done; rm -rf /impostor/nomad /impostor/nomad.log")
+        self.container.put_archive("/", _tar(files))
+        start = 'exec "$NOMAD" agent -config=/impostor/nomad.json >/impostor/nomad.log 2>&1'
+        self.container.exec_run(["sh", "-c", start], detach=True)
+
+    def is_refused(self) -> None:
+        until(lambda: "error registering: error=" in self.log(), 60, lambda: f"{self.name} is refused: {self.log()}")
+        assert "Permission denied" in self.log()
+        assert self.nodes() == []
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """What Nomad lists of it."""
+        return [node for node in self.datacenter.nomad("/v1/nodes") if node["Name"] == self.name]
+
+    def run(self, script: str) -> tuple[int, str]:
+        return Machine(self.container).run(script)
+
+    def log(self) -> str:
+        return self.run("cat /impostor/nomad.log")[1]
+
+    def leave(self) -> None:
+        self.container.remove(force=True, v=True)
+        for node in self.nodes():
+            self.datacenter.nomad(f"/v1/node/{node['ID']}/purge", body={})
+
+    def _nomad(self, node_pool: str) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "region": self.datacenter.connection.region,
+            "datacenter": self.datacenter.connection.datacenter,
+            "data_dir": "/impostor/nomad",
+            "consul": {"client_auto_join": False, "auto_advertise": False},
+            "client": {
+                "enabled": True,
+                "node_pool": node_pool,
+                "servers": [server.ip for server in self.datacenter.servers],
+                # It does no work, and no cloud's metadata service is looked for.
+                "options": {"driver.allowlist": "none", "fingerprint.allowlist": "cpu,memory,network,storage"},
+            },
+            "acl": {"enabled": True},
+            "tls": _NOMAD_TLS,
+        }
+
+
+_NOMAD_TLS = {
+    "http": True,
+    "rpc": True,
+    "ca_file": "/impostor/ca.pem",
+    "cert_file": "/impostor/cert.pem",
+    "key_file": "/impostor/key.pem",
+    "verify_server_hostname": True,
+    "verify_https_client": False,
+}
+
+
+def _intruder(datacenter: Datacenter, name: str, script: str, files: Mapping[str, str]) -> Container:
+    """A container in the cluster's network with a client's programs and certificate, in /impostor beside `files`."""
+    client = datacenter.clients[0]
+    document = client.role_document()
+    binaries = {tool: client.sh(f"ls -d /opt/hashistack/bin/{tool}/*/{tool}").strip() for tool in ("consul", "nomad")}
+    container: Container = datacenter.client.containers.create(
+        client.container.image,
+        ["-c", script],
+        entrypoint="sh",
+        name=name,
+        network=datacenter.site,
+        volumes=[mount for mount in client.container.attrs["HostConfig"]["Binds"] if "/opt/hashistack/bin/" in mount],
+        environment={tool.upper(): path for tool, path in binaries.items()},
+    )
+    container.put_archive("/", _tar({**files, **{f"{kind}.pem": document[kind] for kind in ("ca", "cert", "key")}}))
+    container.start()
+    return container
 
 
 _STALE = {

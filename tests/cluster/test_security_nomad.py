@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
+import time
 
 import pytest
 
 from .datacenter import Datacenter
-from .impostor import REFUSAL_SECONDS
+from .impostor import REFUSAL_SECONDS, Stranger
+from .project import until
 
 
 def test_n1_plain_tcp_is_refused(datacenter: Datacenter) -> None:
@@ -101,3 +104,37 @@ def test_n10_tokens_come_by_workload_identity_alone(datacenter: Datacenter) -> N
         assert configuration["consul"]["task_identity"]["aud"] == ["consul.io"]
     client = datacenter.clients[0].role_document()
     assert not [name for name in client if "management" in name or "vault" in name or "server" in name]
+
+
+def test_n15_a_clients_certificate_alone_makes_no_node(datacenter: Datacenter) -> None:
+    honest = datacenter.clients[0]
+    pool = honest.container.labels["hashistack.pool"]
+    introduction = honest.sh(f"cat /platform/introductions/{pool}")
+    stranger = Stranger(datacenter)
+    try:
+        stranger.begins(introduction="", node_pool="default")
+        stranger.is_refused()
+        stranger.begins(introduction, node_pool="elsewhere")
+        stranger.is_refused()
+        said = "".join(server.log("nomad") for server in datacenter.servers)
+        for why in ("node registration without introduction token", "node registration introduction claims mismatch"):
+            assert [line for line in said.splitlines() if why in line and stranger.name in line], why
+        assert not [line for line in said.splitlines() if "without introduction" in line and stranger.name not in line]
+        # The same machine, as one of the pool would come.
+        stranger.begins(introduction, node_pool="default")
+        until(stranger.nodes, 60, lambda: f"{stranger.name} is a node: {stranger.log()}")
+    finally:
+        stranger.leave()
+    datacenter.healthy()
+
+
+def test_n15_introductions_are_written_by_servers_and_good_for_an_hour(datacenter: Datacenter) -> None:
+    for server in datacenter.servers:
+        assert server.configuration("nomad")["server"]["client_introduction"]["enforcement"] == "strict"
+    client = datacenter.clients[0]
+    assert client.run("touch /platform/introductions/mine")[0] != 0
+    (written,) = client.sh("ls /platform/introductions").split()
+    payload = client.sh(f"cat /platform/introductions/{written}").split(".")[1]
+    said = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    assert (said["nomad_node_pool"], said["exp"] - said["iat"]) == ("default", 3600)
+    assert said["exp"] > time.time() + 1800

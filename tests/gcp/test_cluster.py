@@ -96,8 +96,21 @@ def test_a_machine_fetches_its_pools_bundle_and_tools_alone(made: Plan) -> None:
         pool = next(pool for pool in made.outputs["bundles"] if f"-{pool}-" in each.name)
         allowed = {f"bundles/{pool}.tar.gz.base64", "tools/"}
         if pool == "server":
-            allowed |= {"claims/", "snapshots/"}
+            allowed |= {"claims/", "snapshots/", "introductions/", "client-pools"}
+        else:
+            allowed |= {f"introductions/{pool}.jwt"}
         assert {part.partition('"')[0] for part in expression.split("/objects/")[1:]} <= allowed
+
+
+def test_servers_introduce_and_are_told_each_pool(made: Plan) -> None:
+    writes = made.one("BucketIAMMember", "-introduces").inputs
+    assert "server" in writes["member"] and writes["condition"]["expression"].endswith('/objects/introductions/")')
+    introducer = made.one("IAMCustomRole", "introducer").inputs
+    assert introducer["permissions"] == ["storage.objects.create", "storage.objects.delete"]
+    told = made.one("BucketObject", "-client-pools").inputs
+    pools = {pool for pool in made.outputs["bundles"] if pool != "server"}
+    assert told["name"] == "client-pools"
+    assert {line.split()[0] for line in told["content"].splitlines()} == pools
 
 
 def test_the_first_script_is_short_and_holds_no_secret(made: Plan) -> None:

@@ -66,6 +66,9 @@ fetch)
   if [ -s /standin/failures ]; then sed -i 1d /standin/failures; exit 1; fi
   cp "/standin/store/${2##*/}" "$3"
   ;;
+client-pools) cat /standin/pools ;;
+introduce) cat >"/standin/introduced.$2" ;;
+introduction) cat /standin/introduction ;;
 disk) grep "^$2 " /standin/disks | cut -d " " -f 2- | grep . ;;
 prepare | await_service | arrived | let_go) ;;
 hold) exec sleep 1000 ;;

@@ -169,6 +169,22 @@ def test_a_name_is_claimed_once(machine: Sandbox, aws: Aws, name: str) -> None:
         assert claim == b"first"
 
 
+def test_what_introduces_a_pool_is_for_its_own_machines(machine: Sandbox, aws: Aws) -> None:
+    done = machine.run(PLATFORM, "introduction")
+    assert (done.returncode, done.stdout) == (1, "")
+    for text in ("first", "second"):
+        run(machine, "introduce", "web", stdin=text)
+    run(machine, "introduce", "batch", stdin="another")
+    assert run(machine, "introduction") == "second\n"
+    listed = aws.client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]
+    assert [each["Key"] for each in listed] == ["introductions/batch.jwt", "introductions/web.jwt"]
+
+
+def test_the_pools_are_what_up_says(machine: Sandbox, aws: Aws) -> None:
+    aws.client("s3").put_object(Bucket=BUCKET, Key="client-pools", Body=b"web default\nbatch heavy\n")
+    assert run(machine, "client-pools").splitlines()[:2] == ["web default", "batch heavy"]
+
+
 RACE = """
 for racer in 1 2 3 4 5 6 7 8; do
   { until [ -e /tmp/go ]; do :; done; echo "$racer" | PLATFORM claim NAME && echo "$racer"; } &
@@ -566,9 +582,11 @@ def test_no_secret_is_seen_among_the_arguments_of_a_process(machine: Sandbox, aw
     run(machine, "store", "vault-init", stdin="the-secret")
     run(machine, "secret", "vault-init")
     run(machine, "claim", "vault-claim", stdin="who")
+    run(machine, "introduce", "web", stdin="the-secret")
+    run(machine, "introduction")
     machine.run(PLATFORM, "terminating")
     seen = machine.read("/tmp/arguments")
-    assert seen.count("--connect-timeout") == 3
+    assert seen.count("--connect-timeout") == 5
     keys = aws.metadata.credentials(aws.instances["127.0.0.1"])
     token = machine.read(f"{KEPT}/imds-token").split()[1]
     for secret in ("the-secret", keys.secret_key, keys.token, token):

@@ -148,6 +148,22 @@ def test_what_has_been_claimed_can_be_stored_anew(machine: Sandbox) -> None:
     assert run(machine, "secret", "vault-init") == "keys"
 
 
+def test_what_introduces_a_pool_is_for_its_own_machines(machine: Sandbox, gcp: Gcp) -> None:
+    done = machine.run(PLATFORM, "introduction")
+    assert (done.returncode, done.stdout) == (1, "")
+    for text in ("first", "second"):
+        run(machine, "introduce", "web", stdin=text)
+    run(machine, "introduce", "batch", stdin="another")
+    assert run(machine, "introduction") == "second\n"
+    assert gcp.objects["introductions/web.jwt"][-1] == b"second"
+    assert gcp.objects["introductions/batch.jwt"] == [b"another"]
+
+
+def test_the_pools_are_what_up_says(machine: Sandbox, gcp: Gcp) -> None:
+    gcp.put("client-pools", b"web default\nbatch heavy\n")
+    assert run(machine, "client-pools").splitlines()[:2] == ["web default", "batch heavy"]
+
+
 RACE = """
 for racer in 1 2 3 4 5 6; do
   { until [ -e /tmp/go ]; do :; done; echo "$racer" | PLATFORM claim NAME && echo "$racer"; } &

@@ -55,6 +55,22 @@ def test_storing_again_replaces(container: Sandbox) -> None:
     assert container.tree(SECRETS) == {"name": "two"}
 
 
+def test_what_introduces_a_pool_is_for_its_machines(container: Sandbox) -> None:
+    container.path("/platform/introductions").mkdir()
+    container.write("/etc/hashistack/metadata", "HS_POOL=web\n")
+    assert container.run(PLATFORM, "introduction").returncode == 1
+    for pool, text in (("web", "first"), ("web", "second"), ("batch", "another")):
+        assert container.run(PLATFORM, "introduce", pool, stdin=text).returncode == 0
+    assert container.run(PLATFORM, "introduction").stdout == "second"
+    assert container.tree("/platform/introductions") == {"web": "second", "batch": "another"}
+    assert container.path("/platform/introductions/web").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_pools_are_what_up_says(container: Sandbox) -> None:
+    container.write(f"{SECRETS}/client-pools", "web default\n")
+    assert container.run(PLATFORM, "client-pools").stdout == "web default\n"
+
+
 def test_the_newest_archives_are_kept_as_the_directorys_owner_and_what_others_put_there(container: Sandbox) -> None:
     place = container.path("/platform/snapshots")
     place.mkdir()

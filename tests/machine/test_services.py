@@ -10,6 +10,7 @@ import pytest
 from .cases import CASES
 from .conftest import Start, wait_for
 from .documents import DOCUMENTS, SERVER
+from .introductions import token
 from .sandbox import ADDRESS, CURL, PLATFORM, Sandbox, file_of
 
 BIN = "/opt/hashistack/current/bin"
@@ -480,8 +481,13 @@ LEADER = "localhost:4646/v1/status/leader"
 VAULT = "active.vault.service.consul:8200/v1/sys/health"
 
 
+def introduced(machine: Sandbox) -> None:
+    machine.write("/standin/introduction", token())
+
+
 def test_a_client_starts_as_soon_as_there_are_a_leader_and_vault(machine: Sandbox, start: Start) -> None:
     rendered(machine, "client")
+    introduced(machine)
     machine.write("/standin/peers", "10.0.0.1\n10.0.0.2\n")
     machine.answer(LEADER, '""')
     process = start(f"{BIN}/wait-for-leader")
@@ -505,17 +511,19 @@ def test_a_client_that_was_here_before_waits_for_no_vault(machine: Sandbox) -> N
     rendered(machine, "client")
     machine.write("/standin/peers", "10.0.0.1\n")
     machine.answer(LEADER, '"10.0.0.1:4647"')
-    machine.path("/var/lib/hashistack/nomad/client").mkdir(parents=True)
+    machine.write("/var/lib/hashistack/nomad/client/client-id", "node-1")
     machine.answer(DOCKER, "")
     machine.write("/run/hashistack/images-loaded", "")
     assert machine.run(f"{BIN}/wait-for-leader").returncode == 0
     assert not [line for line in lines(machine, "asked") if VAULT in line]
+    assert "introduction" not in lines(machine, "verbs")
 
 
 @only_dash
 @pytest.mark.parametrize("missing", ["leader", "docker", "its images", "vault"])
 def test_a_client_starts_without_servers_too(machine: Sandbox, missing: str) -> None:
     rendered(machine, "client")
+    introduced(machine)
     machine.stand_in("sleep", 'echo "$1" >>/standin/slept')
     machine.write("/standin/peers", "10.0.0.1\n10.0.0.2\n")
     if missing != "leader":
@@ -531,3 +539,29 @@ def test_a_client_starts_without_servers_too(machine: Sandbox, missing: str) -> 
     )
     assert sum(map(float, lines(machine, "slept"))) == pytest.approx(30, abs=0.5)
     assert (missing == "leader") == ("localhost:4646:10.0.0.2:4646" in "".join(lines(machine, "asked")))
+
+
+@only_dash
+def test_a_new_client_waits_a_minute_for_its_introduction_and_says_that_it_has_none(machine: Sandbox) -> None:
+    rendered(machine, "client")
+    machine.stand_in("sleep", 'echo "$1" >>/standin/slept')
+    machine.write("/standin/peers", "10.0.0.1\n")
+    machine.answer(LEADER, '"10.0.0.1:4647"')
+    machine.answer(DOCKER, "")
+    machine.answer(VAULT, "{}")
+    machine.write("/run/hashistack/images-loaded", "")
+    done = machine.run(f"{BIN}/wait-for-leader")
+    assert done.returncode == 0
+    assert done.stdout == "hashistack: no introduction in sight: starting the client all the same\n"
+    assert sum(map(float, lines(machine, "slept"))) == pytest.approx(60, abs=0.5)
+    assert machine.path(f"{RUN}/refused").exists()
+
+
+@pytest.mark.parametrize("role", ["server", "client"])
+def test_introductions_are_looked_after_all_the_time(machine: Sandbox, start: Start, role: str) -> None:
+    rendered(machine, role)
+    program = {"server": "introduce-clients", "client": "introduction"}[role]
+    machine.write(f"{BIN}/{program}", '#!/bin/sh\necho "$*" >>/standin/looked\nexit 1\n', 0o755)
+    start(f"{BIN}/secrets-watch")
+    pass_by(machine, "looked", 2)
+    assert set(lines(machine, "looked")) == {{"server": "", "client": "renew"}[role]}

@@ -14,10 +14,14 @@ import pulumi_aws as aws
 from hashistack.aws.names import BUCKET, prefix
 from hashistack.aws.tags import named
 from hashistack.cloud.tool_upload import ToolUpload
+from hashistack.machine.config.nomad import client_pools
 from hashistack.spec.durations import seconds
 
 if TYPE_CHECKING:
     from hashistack.spec import ClusterSpec
+
+
+_A_DAY = aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(noncurrent_days=1)
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ class AwsArtifactsArgs:
 
 
 class AwsArtifacts(pulumi.ComponentResource):
-    """A versioned, encrypted, private bucket that speaks TLS only, with the cluster's binaries, bundles and snapshots.
+    """A versioned, encrypted, private bucket that speaks TLS only, with the cluster's binaries, bundles and snapshots,
+    and what lets new clients in (`node/bootstrap/introduce-clients`).
 
     Binaries and bundles never expire while the bucket is there: machines that still run an older bundle fetch its
     binaries, and an Auto Scaling group may start one more of those at any time. Snapshots go when they are as old as
@@ -63,6 +68,14 @@ class AwsArtifacts(pulumi.ComponentResource):
         # What is put there must find all of this: an object keeps the encryption that it was put with.
         self._object = pulumi.ResourceOptions(
             parent=self, retain_on_delete=True, depends_on=self._protected(bucket, args)
+        )
+        aws.s3.BucketObjectv2(
+            f"{name}-client-pools",
+            bucket=self.bucket,
+            key="client-pools",
+            content=client_pools(args.spec),
+            content_type="text/plain",
+            opts=self._object,
         )
         self._tools = ToolUpload(name, args.spec, args.static, self._put, self._child)
         self.register_outputs({"bucket": self.bucket, "bucket_arn": self.bucket_arn})
@@ -136,6 +149,12 @@ class AwsArtifacts(pulumi.ComponentResource):
                     ),
                 ),
                 _kept(args.spec),
+                aws.s3.BucketLifecycleConfigurationRuleArgs(
+                    id="introductions",
+                    status="Enabled",
+                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix="introductions/"),
+                    noncurrent_version_expiration=_A_DAY,
+                ),
             ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
         )
@@ -175,9 +194,7 @@ def _kept(spec: ClusterSpec) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
         status="Enabled",
         filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix="snapshots/"),
         expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=ceil(kept / 86400)),
-        noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
-            noncurrent_days=1
-        ),
+        noncurrent_version_expiration=_A_DAY,
     )
 
 

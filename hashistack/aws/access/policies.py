@@ -109,6 +109,11 @@ def machine(scope: Scope, pool: str, role: str, reach: Reach, sessions: bool = F
         # Who initialises Vault is settled by who writes first: `If-None-Match` makes that atomic.
         found.append(_allow("Claim", ["s3:GetObject", "s3:PutObject"], [f"{reach.bucket}/claims/*"]))
         found.append(_allow("Snapshot", ["s3:PutObject"], [f"{reach.bucket}/snapshots/*"]))
+        # Which machines may become clients: the servers say it, and a pool's machines read their own pool's alone.
+        found.append(_allow("ReadPools", ["s3:GetObject"], [f"{reach.bucket}/client-pools"]))
+        found.append(_allow("Introduce", ["s3:PutObject"], [f"{reach.bucket}/introductions/*"]))
+    else:
+        found.append(_allow("Introduction", ["s3:GetObject"], [f"{reach.bucket}/introductions/{pool}.jwt"]))
     if reach.kept:
         found.append(_allow("KeepSecrets", ["secretsmanager:PutSecretValue"], reach.kept))
     if reach.seal:

@@ -12,6 +12,7 @@ from pulumi_gcp import storage
 from hashistack.cloud.tool_upload import ToolUpload
 from hashistack.gcp import labels
 from hashistack.gcp.cluster_id import Scope
+from hashistack.machine.config.nomad import client_pools
 from hashistack.spec import ClusterSpec
 from hashistack.spec.durations import seconds
 
@@ -38,7 +39,8 @@ class GcpArtifactsArgs:
 
 
 class GcpArtifacts(pulumi.ComponentResource):
-    """A versioned, encrypted, private bucket in the cluster's region, with its binaries, bundles and snapshots.
+    """A versioned, encrypted, private bucket in the cluster's region, with its binaries, bundles and snapshots, and
+    what lets new clients in (`node/bootstrap/introduce-clients`).
 
     Binaries and bundles never expire while the bucket is there: machines that still run an older bundle fetch its
     binaries, and a group may start one more of those at any time. Snapshots go when they are as old as the
@@ -62,7 +64,7 @@ class GcpArtifacts(pulumi.ComponentResource):
             else storage.BucketEncryptionArgs(default_kms_key_name=args.kms_key),
             lifecycle_rules=[
                 _delete(age=ceil(kept / 86400), matches_prefixes=["snapshots/"]),
-                _delete(days_since_noncurrent_time=1, matches_prefixes=["snapshots/"]),
+                _delete(days_since_noncurrent_time=1, matches_prefixes=["snapshots/", "introductions/"]),
                 storage.BucketLifecycleRuleArgs(
                     action=storage.BucketLifecycleRuleActionArgs(type="AbortIncompleteMultipartUpload"),
                     condition=storage.BucketLifecycleRuleConditionArgs(age=7),
@@ -73,6 +75,14 @@ class GcpArtifacts(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         ).name
         self._object = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
+        storage.BucketObject(
+            f"{name}-client-pools",
+            bucket=self.bucket,
+            name="client-pools",
+            content=client_pools(args.spec),
+            content_type="text/plain",
+            opts=self._object,
+        )
         self._tools = ToolUpload(name, args.spec, args.static, self._put, self._child)
         self.register_outputs({"bucket": self.bucket})
 

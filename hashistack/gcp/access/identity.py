@@ -15,6 +15,9 @@ from hashistack.machine.roles import SERVER
 
 DISCOVERER: Final = ("compute.instances.list",)
 """What finds the servers: it is the project's to give, and shows no more than that there are instances."""
+INTRODUCER: Final = ("storage.objects.create", "storage.objects.delete")
+"""What writes an object anew: an introduction of clients lives an hour."""
+_VIEWER: Final = "roles/storage.objectViewer"
 KEEPER: Final = (
     *("secretmanager.secrets.get", "secretmanager.secrets.update"),
     *("secretmanager.versions.access", "secretmanager.versions.add", "secretmanager.versions.destroy"),
@@ -81,14 +84,18 @@ class GcpIdentity(pulumi.ComponentResource):
         """Lets the accounts do their work on the cluster's resources. Machines that start before ask again."""
         made: list[pulumi.Resource] = []
         for pool in self.emails:
+            own = "client-pools" if pool == SERVER else f"introductions/{pool}.jwt"
             made.append(
-                self._on_bucket(pool, "fetches", reach, "objectViewer", f"bundles/{pool}.tar.gz.base64", "tools/")
+                self._on_bucket(pool, "fetches", reach, _VIEWER, f"bundles/{pool}.tar.gz.base64", "tools/", own)
             )
             secret = reach.server_secret if pool == SERVER else reach.client_secret
             made.append(self._on_secret(pool, "reads", secret, "roles/secretmanager.secretAccessor"))
-        made.append(self._on_bucket(SERVER, "sees-claims", reach, "objectViewer", "claims/"))
+        made.append(self._on_bucket(SERVER, "sees-claims", reach, _VIEWER, "claims/"))
         # Who may make objects and not delete them can overwrite none.
-        made.append(self._on_bucket(SERVER, "keeps", reach, "objectCreator", "claims/", "snapshots/"))
+        creator = "roles/storage.objectCreator"
+        made.append(self._on_bucket(SERVER, "keeps", reach, creator, "claims/", "snapshots/"))
+        introducer = self._role("introducer", INTRODUCER)
+        made.append(self._on_bucket(SERVER, "introduces", reach, introducer, "introductions/"))
         made.append(self._on_secret(SERVER, "keeps", reach.vault_init, self._role("keeper", KEEPER)))
         # The first lacks cryptoKeys.get, which Vault's seal asks for.
         for role in ("cryptoKeyEncrypterDecrypter", "viewer"):
@@ -116,7 +123,9 @@ class GcpIdentity(pulumi.ComponentResource):
             opts=self._child,
         ).name
 
-    def _on_bucket(self, pool: str, verb: str, reach: Reach, role: str, *prefixes: str) -> pulumi.Resource:
+    def _on_bucket(
+        self, pool: str, verb: str, reach: Reach, role: pulumi.Input[str], *prefixes: str
+    ) -> pulumi.Resource:
         place = pulumi.Output.concat("projects/_/buckets/", reach.bucket, "/objects/")
         expression = place.apply(
             lambda it: " || ".join(f'resource.name.startsWith("{it}{prefix}")' for prefix in prefixes)
@@ -124,7 +133,7 @@ class GcpIdentity(pulumi.ComponentResource):
         return storage.BucketIAMMember(
             f"{self._name}-{pool}-{verb}",
             bucket=reach.bucket,
-            role=f"roles/storage.{role}",
+            role=role,
             member=self._member(pool),
             condition=storage.BucketIAMMemberConditionArgs(title=f"{pool} {verb}"[:100], expression=expression),
             opts=self._child,

@@ -152,7 +152,13 @@ def _rendered_from(news: Props | None) -> Props:
 
 
 def _documents(news: Props) -> dict[str, bytes]:
-    return {SERVER if news["pool"] == SERVER else "client": news["secrets"].encode()}
+    if news["pool"] != SERVER:
+        return {"client": news["secrets"].encode()}
+    from hashistack.machine.config.nomad import client_pools
+    from hashistack.spec import ClusterSpec
+
+    pools = client_pools(ClusterSpec.parse(json.loads(news["spec"])))
+    return {SERVER: news["secrets"].encode(), "client-pools": pools.encode()}
 
 
 def _outputs(news: Props, started: Sequence[str]) -> Props:

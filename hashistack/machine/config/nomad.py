@@ -84,6 +84,7 @@ def nomad(spec: ClusterSpec, pool: str, platform: Platform, cni: str) -> Fragmen
                     "server_join": join,
                     "heartbeat_grace": spec.servers.heartbeat_grace,
                     **_log_store(spec.versions.of("nomad")),
+                    **_client_introduction(spec.versions.of("nomad")),
                     # Of a new cluster. A task's `memory_max` is ignored unless this is on. The rest is Nomad's default,
                     # which is gone where anything is said here.
                     "default_scheduler_config": {
@@ -116,6 +117,30 @@ def _log_store(version: str) -> Json:
     https://developer.hashicorp.com/nomad/docs/configuration/server#raft_logstore
     """
     return {"raft_logstore": {"backend": "wal"}} if parse(version) >= (2, 0, 0) else {}
+
+
+def client_pools(spec: ClusterSpec) -> str:
+    """The pools of clients, a line each: its name, its node pool in Nomad.
+
+    Servers read it where the platform keeps it, and not in their bundle: a new pool is no reason for new servers.
+    """
+    return "".join(f"{pool.name} {pool.node_pool}\n" for pool in spec.clients)
+
+
+def introduces(version: str) -> bool:
+    """Whether a client of this release needs an introduction by the servers before it may register."""
+    return parse(version) >= (1, 11, 0)
+
+
+def _client_introduction(version: str) -> Json:
+    """Nomad's default only warns. `bootstrap/introduce-clients` asks for tokens of the longest life.
+
+    An hour is also what a key that was rotated out still counts for at least (`root_key_gc_threshold`).
+    https://developer.hashicorp.com/nomad/docs/configuration/server#client_introduction
+    """
+    if not introduces(version):
+        return {}
+    return {"client_introduction": {"enforcement": "strict", "default_identity_ttl": "5m", "max_identity_ttl": "1h"}}
 
 
 def _client(spec: ClusterSpec, pool: ClientPool, platform: Platform, cni: str, join: Json) -> Json:
