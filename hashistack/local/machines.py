@@ -34,7 +34,7 @@ IMAGES = "/platform/images"
 CAPABILITIES = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "IPC_LOCK", "DAC_READ_SEARCH"]
 """What Nomad's exec driver and bridge networking need of a container; servers get none of them."""
 
-_UNCONFINED = ["seccomp=unconfined", "apparmor=unconfined"]
+UNCONFINED = ["seccomp=unconfined", "apparmor=unconfined"]
 
 STAY: Any = {"Name": "no", "MaximumRetryCount": 0}
 """Docker's restart policy for a machine that was told to go: it must not come back when it has stopped."""
@@ -222,7 +222,7 @@ def _make(
         cap_add=CAPABILITIES if client_role else [],
         # A privileged container of the machine's own Docker gets every device, and so the machine must have them.
         device_cgroup_rules=["a *:* rwm"] if plan.csi else [],
-        security_opt=["label=disable", *(_UNCONFINED if client_role else ["no-new-privileges"])],
+        security_opt=["label=disable", *(UNCONFINED if client_role else ["no-new-privileges"])],
         userns_mode="host",
         port_bindings={API_PORTS[product]: ("127.0.0.1", port) for product, port in published.items()},
         network_mode=plan.network,

@@ -12,10 +12,12 @@ import tempfile
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files as files_of
 from typing import Any
 
 from docker.models.containers import Container
 
+from hashistack.local.machines import CAPABILITIES, UNCONFINED
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.http import ApiError
 from hashistack.secrets import pki
@@ -30,6 +32,10 @@ PATIENCE_SECONDS = 1.5
 REFUSAL_SECONDS = 30.0
 """How long a busy server may take to close one."""
 
+_MACHINE = """\
+mkdir -p /etc/hashistack && echo HS_ROLE=client >/etc/hashistack/metadata && sh /impostor/platform prepare
+exec sleep 900
+"""
 _BOTH = """\
 cd /impostor && mkdir -p consul nomad
 "$CONSUL" agent -config-file=consul.json >consul.log 2>&1 &
@@ -183,7 +189,10 @@ class Stranger:
     def __init__(self, datacenter: Datacenter) -> None:
         self.datacenter = datacenter
         self.name = f"stranger-{secrets.token_hex(2)}"
-        self.container = _intruder(datacenter, self.name, "sleep 600", {})
+        files = {"platform": (files_of("hashistack.machine") / "node/platform/platform-local").read_text()}
+        # Nomad's client makes cgroups when it starts, as on a machine.
+        rights = {"cap_add": CAPABILITIES, "security_opt": UNCONFINED, "userns_mode": "host"}
+        self.container = _intruder(datacenter, self.name, _MACHINE, files, **rights)
 
     def begins(self, introduction: str, node_pool: str) -> None:
         """Its Nomad starts, with an introduction or without ("")."""
@@ -243,7 +252,7 @@ _NOMAD_TLS = {
 }
 
 
-def _intruder(datacenter: Datacenter, name: str, script: str, files: Mapping[str, str]) -> Container:
+def _intruder(datacenter: Datacenter, name: str, script: str, files: Mapping[str, str], **rights: Any) -> Container:
     """A container in the cluster's network with a client's programs and certificate, in /impostor beside `files`."""
     client = datacenter.clients[0]
     document = client.role_document()
@@ -256,6 +265,7 @@ def _intruder(datacenter: Datacenter, name: str, script: str, files: Mapping[str
         network=datacenter.site,
         volumes=[mount for mount in client.container.attrs["HostConfig"]["Binds"] if "/opt/hashistack/bin/" in mount],
         environment={tool.upper(): path for tool, path in binaries.items()},
+        **rights,
     )
     container.put_archive("/", _tar({**files, **{f"{kind}.pem": document[kind] for kind in ("ca", "cert", "key")}}))
     container.start()
