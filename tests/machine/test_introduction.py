@@ -167,10 +167,17 @@ def test_a_node_that_the_servers_know_needs_none(node: Sandbox) -> None:
     node.write(f"{RUN}/refused", "")
     node.answer(NODE, "{}")
     assert renewed(node) == (False, False, False)
-    assert node.read("/standin/verbs").split() == ["peers"], "the store is not even asked"
-    assert "--connect-to localhost:4646:10.0.0.1:4646" in node.read("/standin/asked"), (
-        "an agent answers for none before"
+    assert not node.path("/standin/verbs").exists(), "neither the store nor the cloud is asked"
+
+
+def test_an_agent_that_passes_nothing_on_is_passed_by(node: Sandbox) -> None:
+    silent = (
+        'case "$*" in *--connect-to*10.0.0.2*) ;; *) echo "$*" >>/standin/asked; printf "\\n000"; exit 28 ;; esac\n'
     )
+    node.stand_in("curl", silent + CURL)
+    node.answer(NODE, "Permission denied", code=403)
+    assert renewed(node) == (True, True, True)
+    assert "--connect-to localhost:4646:10.0.0.1:4646" in node.read("/standin/asked"), "one server after another"
 
 
 def test_a_node_that_is_refused_introduces_itself_and_else_forgets_what_it_was(node: Sandbox) -> None:
