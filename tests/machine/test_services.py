@@ -29,8 +29,10 @@ def rendered(machine: Sandbox, role: str, case: str = "minimal") -> Sandbox:
     machine.stand_in("curl", CURL)
     machine.stand_in("sv", 'echo "$*" >>/standin/sv')
     machine.stand_in("sleep", 'echo "$1" >>/standin/slept; exec /usr/bin/sleep 0.1')
-    # Both are tested in test_rotation.py. Whatever a document holds is known to the cluster, unless it is `unknown`.
-    for program, text in {"ensure-tokens": "[ ! -e /standin/unknown ] || exit 1", "rotate-gossip": ""}.items():
+    # Tested in test_rotation.py and test_introduction.py. Whatever a document holds is known to the cluster, unless it
+    # is `unknown`.
+    stand_ins = {"ensure-tokens": "[ ! -e /standin/unknown ] || exit 1", "rotate-gossip": ""}
+    for program, text in {**stand_ins, **({"introduce-clients": ""} if role == "server" else {})}.items():
         machine.write(f"{BIN}/{program}", f'#!/bin/sh\necho "$*" >>/standin/{program}\n{text}\n', 0o755)
     for service in ("consul", "nomad", "unbound", *(["vault"] if role == "server" else [])):
         machine.path(f"/etc/service/{service}").mkdir(parents=True)
