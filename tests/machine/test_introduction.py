@@ -176,20 +176,43 @@ def test_an_agent_that_passes_nothing_on_is_passed_by(node: Sandbox) -> None:
     )
     node.stand_in("curl", silent + CURL)
     node.answer(NODE, "Permission denied", code=403)
-    assert renewed(node) == (True, True, True)
+    assert renewed(node) == (False, True, True)
     assert "--connect-to localhost:4646:10.0.0.1:4646" in node.read("/standin/asked"), "one server after another"
 
 
-def test_a_node_that_is_refused_introduces_itself_and_else_forgets_what_it_was(node: Sandbox) -> None:
+def test_a_node_that_was_registered_forgets_that_before_it_introduces_itself(node: Sandbox) -> None:
     node.answer(NODE, "Permission denied", code=403)
-    assert renewed(node) == (True, True, True)
     assert renewed(node) == (False, True, True)
+    assert renewed(node) == (True, True, True)
+    assert renewed(node) == (False, True, True), "what it took does not help, or not yet"
     assert renewed(node) == (True, True, True)
     node.answer(NODE, "{}")
     assert renewed(node) == (False, False, False)
+    assert node.read("/standin/asked").count(NODE) == 4 + 4 + 9 + 4 + 1, "one that has just begun has longer"
+
+
+def test_a_node_that_began_without_one_introduces_itself_at_once(node: Sandbox) -> None:
+    node.write(f"{RUN}/refused", "")
+    node.answer(NODE, "Permission denied", code=403)
+    assert renewed(node) == (True, True, True)
+
+
+@pytest.mark.parametrize("status", ["down", "disconnected"])
+def test_a_node_that_is_known_and_not_heard_for_two_looks_registers_anew(node: Sandbox, status: str) -> None:
+    deaf, well = ({"ID": "node-1", "Status": said} for said in (status, "ready"))
+    for answer, restarts in ((deaf, False), (well, False), (deaf, False), (deaf, True), (deaf, False)):
+        node.answer(NODE, json.dumps(answer, separators=(",", ":")))
+        assert renewed(node) == (False, restarts, False)
+
+
+def test_one_that_is_told_to_leave_meanwhile_is_not_started_again(node: Sandbox) -> None:
+    node.answer(NODE, "Permission denied", code=403)
+    node.stand_in("sleep", f": >{RUN}/leaving")
+    assert renewed(node)[1] is False
 
 
 def test_without_an_introduction_nothing_starts_again(node: Sandbox) -> None:
+    node.write(f"{RUN}/refused", "")
     node.answer(NODE, "Permission denied", code=403)
     node.path("/standin/introduction").unlink()
     assert renewed(node) == (False, False, True)
