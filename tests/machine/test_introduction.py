@@ -14,7 +14,7 @@ from hashistack.spec.versions import Versions
 from .cases import CASES, binaries
 from .documents import DOCUMENTS
 from .introductions import token
-from .sandbox import ADDRESS, CURL, Sandbox
+from .sandbox import ADDRESS, CURL, Sandbox, file_of
 
 BIN = "/opt/hashistack/current/bin"
 RUN = "/run/hashistack"
@@ -57,9 +57,9 @@ def given(machine: Sandbox) -> dict[str, str]:
     return found
 
 
-def introduce(machine: Sandbox) -> str:
+def introduce(machine: Sandbox, code: int = 0) -> str:
     done = machine.run(f"{BIN}/introduce-clients")
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == code, done.stdout
     assert ".c2ln" not in done.stdout + machine.read("/standin/asked"), "the token is nobody's business"
     assert DOCUMENTS["server"]["nomad_management"] not in machine.read("/standin/asked")
     return done.stdout
@@ -110,16 +110,27 @@ def test_one_whose_key_nomad_knows_no_more_is_replaced_at_once(leader: Sandbox) 
 
 def test_while_an_older_server_is_there_nomad_gives_none_and_it_is_asked_again(leader: Sandbox) -> None:
     leader.answer(GIVE, "all servers should be running version 1.11.0 or later to use client intro tokens", code=500)
-    assert "hashistack: no introduction for web: 500 all servers" in introduce(leader)
+    assert "hashistack: no introduction for web: 500 all servers" in introduce(leader, code=1)
     assert given(leader) == {}
     leader.answer(GIVE, json.dumps({"JWT": token()}))
     introduce(leader)
     assert set(given(leader)) == {"web", "batch"}
 
 
+def test_a_new_cluster_gives_them_as_soon_as_nomad_has_a_key(leader: Sandbox) -> None:
+    leader.answer(f"{NOMAD}/v1/acl/bootstrap", "{}")
+    answer = f"/standin/answers/{file_of(GIVE)}"
+    leader.write("/standin/made", leader.read(answer))
+    leader.answer(GIVE, "failed to sign: keyring has not been initialized yet", code=500)
+    leader.stand_in("sleep", f'cp /standin/made "{answer}"')
+    done = leader.run(f"{BIN}/bootstrap-nomad")
+    assert done.returncode == 0, done.stdout
+    assert set(given(leader)) == {"web", "batch"}
+
+
 def test_what_the_store_did_not_take_is_given_again(leader: Sandbox) -> None:
     leader.path("/standin/introduced.web").mkdir()
-    introduce(leader)
+    introduce(leader, code=1)
     leader.path("/standin/introduced.web").rmdir()
     given(leader)
     introduce(leader)
