@@ -196,6 +196,13 @@ def test_a_client_with_one_ill_is_unwell_and_names_it(client: Sandbox, ill: str)
     assert (code, found["checks"]) == (1, {**WELL["client"], check: words})
 
 
+def test_a_client_that_is_not_introduced_is_unwell_and_one_that_leaves_says_that_alone(client: Sandbox) -> None:
+    for mark, words in (("refused", "not introduced"), ("leaving", "leaving")):
+        client.write(f"/run/hashistack/{mark}", "")
+        code, found = said(client)
+        assert (code, found["checks"]) == (1, {**WELL["client"], "nomad": words})
+
+
 def test_a_client_whose_docker_is_silent_is_unwell(client: Sandbox) -> None:
     client.path("/standin/answers/docker__ping").unlink()
     code, found = said(client)

@@ -42,7 +42,7 @@ def leader(machine: Sandbox) -> Sandbox:
     machine.answer(f"{NOMAD}/v1/status/leader", f'"{ADDRESS}:4647"')
     machine.answer(KEYS, json.dumps({"keys": [{"kid": "key-1"}, {"kid": "key-2"}]}))
     machine.answer(GIVE, json.dumps({"JWT": token()}))
-    machine.write("/standin/pools", "web default\nbatch heavy\n")
+    machine.write("/standin/pools", "web default\nbatch heavy\n\n")  # a cloud's answer ends in an empty line
     return machine
 
 
@@ -115,6 +115,12 @@ def test_while_an_older_server_is_there_nomad_gives_none_and_it_is_asked_again(l
     leader.answer(GIVE, json.dumps({"JWT": token()}))
     introduce(leader)
     assert set(given(leader)) == {"web", "batch"}
+
+
+def test_who_cannot_read_which_pools_there_are_looks_again(leader: Sandbox) -> None:
+    leader.path("/standin/pools").unlink()
+    introduce(leader, code=1)
+    assert given(leader) == {}
 
 
 def test_a_new_cluster_gives_them_as_soon_as_nomad_has_a_key(leader: Sandbox) -> None:
