@@ -119,7 +119,6 @@ def test_n15_a_clients_certificate_alone_makes_no_node(datacenter: Datacenter) -
         said = "".join(server.log("nomad") for server in datacenter.servers)
         for why in ("node registration without introduction token", "node registration introduction claims mismatch"):
             assert [line for line in said.splitlines() if why in line and stranger.name in line], why
-        assert not [line for line in said.splitlines() if "without introduction" in line and stranger.name not in line]
         # The same machine, as one of the pool would come.
         stranger.begins(introduction, node_pool="default")
         until(stranger.nodes, 60, lambda: f"{stranger.name} is a node: {stranger.log()}")
