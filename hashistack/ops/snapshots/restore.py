@@ -8,8 +8,7 @@ The order is Consul, Vault, Nomad, because jobs need the first two when they sta
   the other machines unseal themselves with what is there.
 - Machines of the past come back as entries. Nomad would wait 5 minutes for their heartbeats before it moves their
   work. Who is unknown to Consul's gossip, which no snapshot carries, is taken out at once.
-- Clients find their node unknown at their next heartbeat and register again by themselves. From Nomad 1.11 on they are
-  refused, and introduce themselves anew (`machine/node/boot/introduction`), which takes a minute or two.
+- Clients find their node unknown at their next heartbeat and register again by themselves.
 
 Nothing is remembered between two runs: repeated after a crash anywhere, all of it is done again.
 """
