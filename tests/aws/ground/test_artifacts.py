@@ -42,6 +42,7 @@ def test_tools_are_under_their_digests_bundles_under_their_pools_and_all_stay(mi
     pushed = {each.name: each for each in minimal.of(OBJECT)}
     assert sorted(pushed) == [
         "prod-artifacts-bundle-server",
+        "prod-artifacts-client-pools",
         *(f"prod-artifacts-{tool}-amd64" for tool in ("cni", "consul", "nomad", "vault")),
     ]
     assert pushed["prod-artifacts-bundle-server"].inputs["key"] == "bundles/server.tar.gz"
@@ -53,9 +54,11 @@ def test_tools_are_under_their_digests_bundles_under_their_pools_and_all_stay(mi
     # An older bundle's machines, and those that a group starts from an older template, still fetch.
     assert all(each.retain_on_delete for each in pushed.values())
     (lifecycle,) = minimal.of("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration")
-    (ending,) = [rule for rule in lifecycle.inputs["rules"] if any("xpiration" in key for key in rule)]
-    assert ending["filter"] == {"prefix": "snapshots/"}, "nothing else ends"
+    ending, written_over = [rule for rule in lifecycle.inputs["rules"] if any("xpiration" in key for key in rule)]
+    assert ending["filter"] == {"prefix": "snapshots/"}
     assert ending["expiration"] == {"days": 3}, "72 of one an hour"
+    assert written_over["filter"] == {"prefix": "introductions/"}, "nothing else ends"
+    assert "expiration" not in written_over, "what lets clients in stays"
 
 
 def test_machines_are_told_where_everything_is(minimal: Recording) -> None:
