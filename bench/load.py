@@ -1,4 +1,8 @@
-"""Constant load from inside a local cluster: a prober on each client machine, on machines that come later too."""
+"""Constant load from inside a local cluster: a prober on each client machine in service, on those that come later too.
+
+A machine is in service once it has said that it is well. Before that its Consul may have asked a new server, which
+answers from its copy of the log while it still reads it: names of machines that are long gone. Nothing runs there yet.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from pathlib import Path
 
 import docker
 
-from bench.load_client import PATIENCE
+from bench.load_client import PATIENCE, there
 from hashistack.local import labels
 from hashistack.ops.report.samples import Sample, Totals, totals
 
@@ -23,6 +27,9 @@ START_SECONDS = 60.0
 
 STOP_SECONDS = 3 * PATIENCE + 5
 """A prober waits for what is under way: for a name, a connection and an answer."""
+
+ARRIVED = "run/hashistack/arrived"
+"""What a machine writes when it is well for the first time (`node/watch/health`)."""
 
 LOOK_SECONDS = 0.25
 """Between two looks at Docker for machines that are new."""
@@ -95,13 +102,15 @@ class Load:
         """Start a prober on every client machine; returns once each has told of a second.
 
         Raises:
-            LoadFailed: there is no client machine, or the name is not answered on one.
+            LoadFailed: there is no client machine in service, or the name is not answered on one.
         """
         machines = self._machines()
         if not machines:
             raise LoadFailed(f"no client machine of {self._site} runs")
         self._rate = math.ceil(self.per_second / len(machines))
         self._begin(machines)
+        if not self._probers:
+            raise LoadFailed(f"no client machine of {self._site} has said that it is well")
         deadline = time.monotonic() + START_SECONDS
         while silent := [prober for prober in self._probers if not prober.samples]:
             if time.monotonic() > deadline or any(prober.process.poll() for prober in silent):
@@ -149,7 +158,7 @@ class Load:
         return {c["Id"]: c["Labels"]["hashistack.machine"] for c in self._docker.api.containers(filters=filters)}
 
     def _begin(self, machines: dict[str, str]) -> None:
-        """Start a prober on machines that have none. One that was restarted is another machine to it."""
+        """Start a prober on machines in service that have none. One that was restarted is another machine to it."""
         alive = {prober.machine for prober in self._probers if prober.process.poll() is None}
         for identity, machine in machines.items():
             if machine in alive:
@@ -158,7 +167,8 @@ class Load:
                 pid = int(self._docker.api.inspect_container(identity)["State"]["Pid"])
             except docker.errors.NotFound:
                 continue
-            if pid and all(pid != prober.pid for prober in self._probers):
+            new = pid and all(pid != prober.pid for prober in self._probers)
+            if new and there(Path(f"/proc/{pid}/root", ARRIVED)):
                 self._probers.append(Prober(machine, pid, [*self._target, str(self._rate)]))
 
     def _watch(self) -> None:
