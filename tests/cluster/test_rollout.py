@@ -423,6 +423,7 @@ def test_at_their_pace_applications_move_by_their_own_deploys(
 
 def test_pools_grow_and_shrink_under_load(rolled: Datacenter, docker_client: docker.DockerClient) -> None:
     """From three servers to five, from two clients to three, and back."""
+    deploy(rolled, job(rolled.connection.datacenter, rolled.connection.region))
     pool = rolled.project.configuration()["cluster"]["clients"][0]
     pool["upgrade"] = {**pool.get("upgrade", {}), "pace": "drain"}
     before = {machine.container.id: machine.name for machine in rolled.machines()}
