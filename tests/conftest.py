@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import shutil
 import signal
 from collections.abc import Callable, Mapping
 from difflib import unified_diff
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from hashistack import cli
 
 settings.register_profile("any-host", deadline=None)  # how busy the host is says nothing about the code
 settings.load_profile("any-host")
@@ -23,6 +27,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _whole_command_line() -> None:
+    """Commands import what they need when they run: a module first imported beside a stand-in would keep it."""
+    for module in pkgutil.walk_packages(cli.__path__, f"{cli.__name__}."):
+        import_module(module.name)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
