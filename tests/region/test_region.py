@@ -43,10 +43,11 @@ def whole(prod: Datacenter) -> Iterator[Datacenter]:
 
 @pytest.fixture
 def serve(whole: Datacenter) -> Iterator[Callable[[str], Service]]:
+    """Starts a service whose instances are containers."""
     started: list[Service] = []
 
     def start(name: str) -> Service:
-        started.append(Service(whole, name).start())  # type: ignore[arg-type]
+        started.append(Service(whole, name, container=True).start())  # type: ignore[arg-type]
         return started[-1]
 
     yield start
