@@ -1,7 +1,6 @@
 """Constant load from inside a local cluster: a prober on each client machine in service, on those that come later too.
 
-A machine is in service once it has said that it is well. Before that its Consul may have asked a new server, which
-answers from its copy of the log while it still reads it: names of machines that are long gone. Nothing runs there yet.
+A machine is in service once it has said that it is well: before that no work of anybody runs there.
 """
 
 from __future__ import annotations

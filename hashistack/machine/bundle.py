@@ -38,7 +38,7 @@ _ROLE_PROGRAMS = {
         *("bootstrap/bootstrap", "bootstrap/bootstrap-consul", "bootstrap/bootstrap-nomad"),
         *("bootstrap/bootstrap-vault", "bootstrap/finish-bootstrap", "bootstrap/join-vault", "lib/vault.sh"),
         *("leave/leave-server.sh", "leave/prune-members"),
-        *("snapshots/snapshots", "snapshots/take-snapshot"),
+        *("snapshots/snapshots", "snapshots/take-snapshot", "watch/catch-up"),
     ),
 }
 

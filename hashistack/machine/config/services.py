@@ -29,6 +29,7 @@ def services(role: str, tools: dict[str, str], snapshots: Snapshots, docker: boo
         "termination-watch": f"exec {_NODE}/termination-watch\n",
     }
     if server:
+        found["consul"] = f"{_NODE}/catch-up\n{found['consul'].rstrip()} -config-dir={_RUN}/consul-behind\n"
         # Each standby needs the audit file's directory, or it can't take over: hashicorp/vault#2083.
         audit = "/var/log/hashistack/vault-audit"
         found["vault"] = (
