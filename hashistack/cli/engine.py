@@ -21,6 +21,7 @@ from hashistack import platforms
 from hashistack.cli.errors import Refusal
 from hashistack.cli.events import clean
 from hashistack.cli.lock import drop_half_written, release_stale
+from hashistack.cli.output import sparing
 from hashistack.cli.project import Project
 from hashistack.ops.api.connection import Connection
 
@@ -45,7 +46,7 @@ class Engine:
 
         self.project = project
         self._say = say
-        tool = resolve("pulumi", newest_proven("pulumi"), host_arch(), progress=say)
+        tool = resolve("pulumi", newest_proven("pulumi"), host_arch(), progress=sparing(say))
         self._pulumi = str(tool.path)
         environment = activated(project.environment())
         # The engine looks for its language host beside itself on PATH.

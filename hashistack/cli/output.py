@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from enum import StrEnum
@@ -22,7 +23,25 @@ SILENCE_SECONDS = 30.0
 """Without a terminal, a sign of life this often between the lines of steps; a terminal has a live line."""
 TICK_SECONDS = 0.2
 
+_NUMBERS = re.compile(r"[\d.]+")
 _MARKS = {"done": "✓", "warning": "!", "error": "✗"}
+
+
+def sparing(say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> Callable[[str], None]:
+    """`say` for work that tells every two seconds how far it is: what begins at once, and then each SILENCE_SECONDS.
+
+    Texts that differ in their numbers alone tell of the same work.
+    """
+    told, at = "", 0.0
+
+    def progress(text: str) -> None:
+        nonlocal told, at
+        work = _NUMBERS.sub("", text)
+        if work != told or clock() - at >= SILENCE_SECONDS:
+            told, at = work, clock()
+            say(text)
+
+    return progress
 
 
 class Output(StrEnum):

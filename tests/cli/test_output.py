@@ -10,7 +10,7 @@ import pytest
 from hashistack.cli import output as module
 from hashistack.cli.commands.rollout import _show
 from hashistack.cli.events import Line
-from hashistack.cli.output import SILENCE_SECONDS, Output, Show
+from hashistack.cli.output import SILENCE_SECONDS, Output, Show, sparing
 from hashistack.ops.rollout.events import StepEvent
 
 
@@ -32,6 +32,16 @@ def test_without_a_terminal_a_line_a_step_and_one_each_half_minute(
         assert [(one["event"], one["seconds"]) for one in told] == [("now", 30.0), ("done", 50.0), ("now", 80.0)]
     else:
         assert lines[0] == "   … machine image: package 300 30s"
+
+
+def test_a_tool_that_is_built_for_minutes_is_told_of_each_half_minute() -> None:
+    said: list[str] = []
+    now = 0
+    progress = sparing(said.append, lambda: now)
+    for now in range(0, 100, 2):
+        doing = "downloading, 3.1 MB" if now < 20 else "compiling"
+        progress(f"pulumi 3.259.0: {doing}, {now} s")
+    assert [text.rpartition(" ")[0].rpartition(" ")[2] for text in said] == ["0", "20", "50", "80"]
 
 
 @pytest.mark.parametrize("output", list(Output))
