@@ -14,11 +14,12 @@ import pytest
 
 from hashistack.spec import catalog
 from hashistack.toolchain import elf, running, verify
-from hashistack.toolchain.build import compilers, recipe
+from hashistack.toolchain.build import compilers, recipe, thinning
 from hashistack.toolchain.resolution import build
 from hashistack.toolchain.ticker import Ticker
 from hashistack.toolchain.tool import ToolError, Unavailable, host_arch
 
+ZIG = {"amd64": "x86_64", "arm64": "aarch64"}
 MODULES = {
     "pulumi": "github.com/pulumi/pulumi/pkg/v3",
     "nomad": "github.com/hashicorp/nomad",
@@ -71,6 +72,46 @@ def test_the_oldest_go_that_will_do_is_taken_from_path(monkeypatch):
         assert compilers.go((1, 26), ticker) == "/wheels/go/bin/go"
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_a_c_compiler_of_the_machine_comes_before_the_wheel_where_it_links_static(tmp_path, monkeypatch, links):
+    said = tmp_path / "cc"
+    said.write_text(
+        f"#!/bin/sh\nfor out; do :; done\nprintf '#!/bin/sh\\n' > $out; chmod +x $out; {str(links).lower()}\n"
+    )
+    said.chmod(0o755)
+    monkeypatch.setattr("shutil.which", {"cc": str(said)}.get)
+    monkeypatch.setattr(compilers, "_wheels", lambda _: Path("/wheels"))
+    other = {"amd64": "arm64", "arm64": "amd64"}[host_arch()]
+    with Ticker("nomad", None) as ticker:
+        assert compilers.c(host_arch(), ticker) == (
+            f"'{said}'" if links else f"'/wheels/ziglang/zig' cc -target {ZIG[host_arch()]}-linux-musl"
+        )
+        assert compilers.c(other, ticker) == f"'/wheels/ziglang/zig' cc -target {ZIG[other]}-linux-musl"
+
+
+DISCOVER = """\
+import (
+\t"log"
+
+\t"github.com/hashicorp/go-discover/provider/aws"
+\t"github.com/hashicorp/go-discover/provider/mdns"
+)
+
+var Providers = map[string]Provider{
+\t"aws":          &aws.Provider{},
+\t"mdns":         &mdns.Provider{},
+}
+"""
+
+
+def test_a_build_without_clouds_imports_none():
+    assert thinning.without_clouds(DISCOVER) == "".join(
+        line for line in DISCOVER.splitlines(keepends=True) if "aws" not in line
+    )
+    with pytest.raises(running.Failed, match="would still bring aws"):
+        thinning.without_clouds(DISCOVER.replace("\t", "    "))
+
+
 def test_a_failed_command_shows_the_end_of_its_output(tmp_path):
     with pytest.raises(running.Failed) as caught:
         running.run(["sh", "-c", "seq 100; exit 3"], tmp_path / "logs/x.log")
@@ -121,7 +162,7 @@ def test_failing_compilers_are_a_reason_with_a_remedy(monkeypatch):
     monkeypatch.setattr(running, "run", fail)
     with (
         Ticker("nomad", None) as ticker,
-        pytest.raises(Unavailable, match=r"no compilers: .*install Go and musl-gcc"),
+        pytest.raises(Unavailable, match=r"no compilers: .*install Go and a C compiler"),
     ):
         compilers.go((1, 26), ticker)
 

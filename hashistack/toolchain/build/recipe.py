@@ -24,28 +24,37 @@ from hashistack.toolchain.tool import Unavailable
 class Settings:
     """Build settings of a tool.
 
-    ldflags: `{version}` is replaced. cgo: has C code, linked to musl. without: what the vendor's program can do and
-    this one can't, a phrase each.
+    ldflags: `{version}` is replaced. cgo: has C code. thin: `thinning.py` has something to leave out.
+    without: what the vendor's program can do and this one can't, a phrase each.
     """
 
     ldflags: str = ""
     tags: tuple[str, ...] = ()
     cgo: bool = False
+    thin: bool = False
     without: tuple[str, ...] = ()
 
 
+_NO_CLOUD_JOIN: Final = "joining by a cloud's list of machines (`provider=aws` and the like in retry_join)"
+
 SETTINGS: Final = {
     "pulumi": Settings("-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{version}"),
-    # without "release" Nomad has its mock driver in; the other two keep libc's look-ups out of it
-    "nomad": Settings(tags=("release", "osusergo", "netgo"), cgo=True),
-    "consul": Settings("-X github.com/hashicorp/consul/version.GitDescribe=v{version}"),
+    # without "release" Nomad has its mock driver in
+    "nomad": Settings(tags=("release",), cgo=True, thin=True, without=(_NO_CLOUD_JOIN,)),
+    "consul": Settings(
+        "-X github.com/hashicorp/consul/version.GitDescribe=v{version}",
+        thin=True,
+        without=(_NO_CLOUD_JOIN,),
+    ),
     # it has every kind of seal
     "vault": Settings(
         tags=("minimal",),
+        thin=True,
         without=(
             "secrets engines but kv, pki, ssh and transit (no databases)",
             "auth methods but approle, cert, jwt, oidc and userpass",
             "storage but raft",
+            _NO_CLOUD_JOIN.replace("retry_join", "auto_join"),
         ),
     ),
     "cni": Settings("-X github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion=v{version}"),

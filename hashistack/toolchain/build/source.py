@@ -3,17 +3,21 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from hashistack.toolchain import cache, running
-from hashistack.toolchain.build import compilers, recipe
+from hashistack.toolchain.build import compilers, recipe, thinning
 from hashistack.toolchain.build.recipe import Recipe
 from hashistack.toolchain.ticker import Ticker
 from hashistack.toolchain.tool import Tool, Unavailable, Wanted
 
 _ROOMY: Final = 8 << 30  # bytes of memory from which on the Go compiler's heap may grow freely: a fifth faster
+_TAGS: Final = ("netgo", "osusergo")
+"""Nomad needs them, so that a static program asks the C library for nothing. The others need none and get them too:
+what two tools have in common is then compiled once."""
 
 
 def build(wanted: Wanted, ticker: Ticker) -> Tool:
@@ -31,7 +35,7 @@ def build(wanted: Wanted, ticker: Ticker) -> Tool:
     module.mkdir()
     log = _log("build", wanted)
     try:
-        _lay_out(plan, module)
+        _lay_out(plan, go, module, environment, log)
         running.run([go, "build", *_arguments(plan, staged / wanted.name)], log, cwd=module, env=environment)
     except running.Failed as error:
         raise Unavailable(str(error).rstrip()) from None
@@ -48,13 +52,15 @@ def download(wanted: Wanted) -> None:
         log = _log("modules", wanted)
         with tempfile.TemporaryDirectory() as directory:
             module = Path(directory)
-            _lay_out(plan, module)
+            _lay_out(plan, go, module, environment, log)
             running.run([go, "list", "-deps", _tags(plan), *plan.packages], log, cwd=module, env=environment)
 
 
-def _lay_out(plan: Recipe, module: Path) -> None:
+def _lay_out(plan: Recipe, go: str, module: Path, environment: Mapping[str, str], log: Path) -> None:
     for name, text in plan.files.items():
         (module / name).write_text(text)
+    if plan.settings.thin:
+        thinning.thin(go, module, environment, log)
 
 
 def _log(what: str, wanted: Wanted) -> Path:
@@ -77,7 +83,7 @@ def _arguments(plan: Recipe, output: Path) -> list[str]:
 
 
 def _tags(plan: Recipe) -> str:
-    return f"-tags={','.join(plan.settings.tags)}"
+    return f"-tags={','.join((*_TAGS, *plan.settings.tags))}"
 
 
 def _environment(plan: Recipe, arch: str, ticker: Ticker) -> dict[str, str]:
