@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from . import introductions
 from .aws import ASG, BUCKET, ID, IMAGE, REGION, Aws, Fault
 from .cases import CASES
 from .conftest import Start, wait_for
@@ -170,12 +171,7 @@ def test_a_name_is_claimed_once(machine: Sandbox, aws: Aws, name: str) -> None:
 
 
 def test_what_introduces_a_pool_is_for_its_own_machines(machine: Sandbox, aws: Aws) -> None:
-    done = machine.run(PLATFORM, "introduction")
-    assert (done.returncode, done.stdout) == (1, "")
-    for text in ("first", "second"):
-        run(machine, "introduce", "web", stdin=text)
-    run(machine, "introduce", "batch", stdin="another")
-    assert run(machine, "introduction") == "second\n"
+    introductions.reach_their_pool(machine, PLATFORM)
     listed = aws.client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]
     assert [each["Key"] for each in listed] == ["introductions/batch.jwt", "introductions/web.jwt"]
 

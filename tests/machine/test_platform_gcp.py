@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from . import introductions
 from .cases import CASES
 from .conftest import Start, wait_for
 from .gcp import BUCKET, FIRST, ID, PROJECT, Fault, Gcp, Secret, error
@@ -149,12 +150,7 @@ def test_what_has_been_claimed_can_be_stored_anew(machine: Sandbox) -> None:
 
 
 def test_what_introduces_a_pool_is_for_its_own_machines(machine: Sandbox, gcp: Gcp) -> None:
-    done = machine.run(PLATFORM, "introduction")
-    assert (done.returncode, done.stdout) == (1, "")
-    for text in ("first", "second"):
-        run(machine, "introduce", "web", stdin=text)
-    run(machine, "introduce", "batch", stdin="another")
-    assert run(machine, "introduction") == "second\n"
+    introductions.reach_their_pool(machine, PLATFORM)
     assert gcp.objects["introductions/web.jwt"][-1] == b"second"
     assert gcp.objects["introductions/batch.jwt"] == [b"another"]
 
