@@ -1,8 +1,10 @@
-"""The job under load: four small web servers on two machines, which move as the vendor recommends."""
+"""The job under load: four containers on two machines, small web servers that move as the vendor recommends."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from hashistack.machine.config.docker import PAUSE
 
 JOB = "web"
 BODY = "web "
@@ -13,8 +15,25 @@ SHUTDOWN_DELAY_SECONDS = 4
 
 _NANOSECONDS = 10**9
 
+PORT = {"Label": "http", "To": 8080}
+
 # Alpine keeps busybox's httpd in a program of its own.
 _WEB = 'exec "$(command -v busybox-extras || command -v busybox)" httpd -f -p "$NOMAD_PORT_http" -h local/www'
+
+
+def container(page: str) -> dict[str, Any]:
+    """A task, but for its name and its limits: a container behind `PORT` that serves the template `page`.
+
+    Its image is there on each client, and on each that comes later, where no registry is.
+    """
+    config = {"image": PAUSE, "entrypoint": ["busybox", "sh"], "args": ["-c", _WEB], "ports": [PORT["Label"]]}
+    return {
+        "Driver": "docker",
+        "Config": config,
+        "Templates": [{"EmbeddedTmpl": page, "DestPath": "local/www/index.html"}],
+        # It is PID 1 of its namespace and handles no signal, so only this one ends it.
+        "KillSignal": "SIGKILL",
+    }
 
 
 def job(datacenter: str, region: str, count: int = 4) -> dict[str, Any]:
@@ -41,20 +60,14 @@ def job(datacenter: str, region: str, count: int = 4) -> dict[str, Any]:
                 "Count": count,
                 "Migrate": {"MaxParallel": 2, **healthy},
                 "ShutdownDelay": SHUTDOWN_DELAY_SECONDS * _NANOSECONDS,
-                "Networks": [{"Mode": "host", "DynamicPorts": [{"Label": "http"}]}],
+                "Networks": [{"DynamicPorts": [PORT]}],
                 "Services": [{"Name": JOB, "Provider": "consul", "PortLabel": "http", "Checks": [check]}],
                 "Tasks": [
                     {
                         "Name": "web",
-                        "Driver": "exec",
-                        "Config": {"command": "/bin/sh", "args": ["-c", _WEB]},
-                        "Templates": [
-                            {"EmbeddedTmpl": BODY + '{{ env "NOMAD_ALLOC_ID" }}', "DestPath": "local/www/index.html"}
-                        ],
+                        **container(BODY + '{{ env "NOMAD_ALLOC_ID" }}'),
                         "Resources": {"CPU": 50, "MemoryMB": 32},
                         "LogConfig": {"MaxFiles": 1, "MaxFileSizeMB": 1},
-                        # It is PID 1 of its namespace and handles no signal, so only this one ends it.
-                        "KillSignal": "SIGKILL",
                     }
                 ],
             }

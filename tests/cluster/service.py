@@ -8,6 +8,7 @@ import urllib.request
 from types import TracebackType
 from typing import Any
 
+from bench.web_job import PORT, container
 from hashistack.ops.api.cluster import Cluster
 
 from .datacenter import Datacenter
@@ -16,13 +17,12 @@ from .project import until
 SECOND = 10**9
 _WEB = 'mkdir -p local/www && echo up >local/www/index.html; exec "$(command -v busybox-extras || command -v busybox)" '
 _WEB += 'httpd -f -p "$NOMAD_PORT_http" -h local/www'
-_IMAGE, _HTTPD = "hashistack/pause:1", ["httpd", "-f", "-p", "8080", "-h", "/local"]
 _PAUSE_SECONDS = 0.02
 
 
 class Service:
-    """Runs on the first pool's clients, spread over them, or on one `node`; `stop` purges it. container: by Docker,
-    with the image that each client makes of its own busybox."""
+    """Runs on the first pool's clients, spread over them, or on one `node`; `stop` purges it. contained: by the
+    docker driver."""
 
     shutdown_delay = 4
     """Seconds between leaving Consul and being told to stop."""
@@ -35,27 +35,24 @@ class Service:
         command: str = _WEB,
         count: int = 2,
         node: str = "",
-        container: bool = False,
+        contained: bool = False,
     ) -> None:
         self.datacenter, self.name, self.count = datacenter, name, count
         first = next(pool.name for pool in datacenter.connection.pools if pool.role == "client")
         where, value = ("${node.unique.name}", node) if node else ("${meta.pool}", first)
         # One late answer of a busy machine takes no instance out of DNS; a stopped one leaves Consul at once anyway.
         check = {"Type": "http", "Path": "/", "Interval": SECOND, "Timeout": 2 * SECOND, "FailuresBeforeCritical": 2}
-        network: dict[str, Any] = {"DynamicPorts": [{"Label": "http"}]}
+        port: dict[str, Any] = {"Label": "http"}
         program: dict[str, Any] = {"Driver": "exec", "Config": {"command": "/bin/sh", "args": ["-c", command]}}
-        if container:
-            network["DynamicPorts"][0]["To"] = 8080
-            config = {"image": _IMAGE, "entrypoint": ["busybox"], "args": _HTTPD, "ports": ["http"]}
-            page = {"DestPath": "local/index.html", "EmbeddedTmpl": "up\n"}
-            program = {"Driver": "docker", "Config": config, "Templates": [page]}
+        if contained:
+            port, program = PORT, container("up\n")
         self._group = {
             "Name": name,
             "Count": count,
             "Constraints": [{"LTarget": where, "Operand": "=", "RTarget": value}],
             "ShutdownDelay": self.shutdown_delay * SECOND,
             "Spreads": [{"Attribute": "${node.unique.id}", "Weight": 100}],
-            "Networks": [network],
+            "Networks": [{"DynamicPorts": [port]}],
             "Services": [{"Name": name, "Provider": "consul", "PortLabel": "http", "Checks": [check]}],
             "Migrate": {
                 "MaxParallel": 1,

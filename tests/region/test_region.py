@@ -47,7 +47,7 @@ def serve(whole: Datacenter) -> Iterator[Callable[[str], Service]]:
     started: list[Service] = []
 
     def start(name: str) -> Service:
-        started.append(Service(whole, name, container=True).start())  # type: ignore[arg-type]
+        started.append(Service(whole, name, contained=True).start())  # type: ignore[arg-type]
         return started[-1]
 
     yield start
