@@ -14,6 +14,8 @@ import json
 import ssl
 import tarfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -51,6 +53,8 @@ class Registry:
         self.asked: list[str] = []
         self._expected = f"Basic {base64.b64encode(credentials.encode()).decode()}" if credentials else ""
         self._served: dict[str, tuple[str, bytes]] = {}
+        self._answers = threading.Event()
+        self._answers.set()
         registry = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -83,6 +87,15 @@ class Registry:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """It takes requests meanwhile, and answers them in the end."""
+        self._answers.clear()
+        try:
+            yield
+        finally:
+            self._answers.set()
 
     def serve(self, name: str, tag: str, saved: bytes) -> None:
         """Serve the image of `docker save` as `name:tag`."""
@@ -124,6 +137,7 @@ class Registry:
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         path = request.path.partition("?")[0]
         self.asked.append(path)
+        self._answers.wait()
         kind, body = self._served.get(path, ("application/json", b"{}"))
         status = 200 if path == "/v2/" or path in self._served else 404
         if self._expected and request.headers.get("Authorization") != self._expected:

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.web_job import JOB as WEB
+from bench.web_job import job
+from hashistack.ops.api.cluster import Cluster
+
 from .conftest import Registries
 from .datacenter import Datacenter, Machine
 from .project import until
@@ -147,3 +151,38 @@ def test_a_registry_with_another_ca_or_away_is_named_in_the_tasks_events(
     assert status == "failed"
     assert f"Failed to pull `{away}/shop/web:1`" in events
     assert "connection refused" in events
+
+
+def test_a_pull_that_hangs_does_not_keep_a_drain_from_its_deadline(
+    datacenter: Datacenter, registries: Registries, saved: bytes
+) -> None:
+    registries.mirror.serve("library/slow", "1", saved)
+    web = job(datacenter.connection.datacenter, datacenter.connection.region, count=2)
+    (group,) = web["TaskGroups"]
+    group["Migrate"]["MaxParallel"] = 1  # the second one waits for the first one's successor
+    group["Tasks"][0]["Config"]["image"] = "slow:1"
+
+    def where() -> list[str]:
+        found = datacenter.nomad(f"/v1/job/{WEB}/allocations")
+        return [one["NodeName"] for one in found if one["ClientStatus"] == "running"]
+
+    with Cluster(datacenter.connection) as cluster:
+        here = {client.name for client in datacenter.clients}
+        old, new = (node for node in cluster.nomad.nodes() if node.name in here)
+        try:
+            cluster.nomad.set_eligible(new, False)
+            cluster.nomad.register(web)
+            until(lambda: where() == [old.name] * 2, 120, lambda: str(where()))
+            cluster.nomad.set_eligible(new, True)
+            asked = len(registries.mirror.asked)
+            with registries.mirror.silent():
+                cluster.nomad.drain(old, 10)
+                until(lambda: registries.mirror.asked[asked:], 60, "the other machine pulls")
+                assert where() == [old.name]
+                until(lambda: not datacenter.nomad(f"/v1/node/{old.id}")["DrainStrategy"], 60, "the drain is over")
+                assert where() == []
+            until(lambda: where() == [new.name] * 2, 120, lambda: str(where()))
+        finally:
+            for node in (old, new):
+                cluster.nomad.undrain(node)
+            datacenter.vendor("nomad", "job", "stop", "-purge", "-detach", WEB)
