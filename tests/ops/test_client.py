@@ -6,6 +6,7 @@ import ssl
 import threading
 import time
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +23,27 @@ if TYPE_CHECKING:
 def test_a_dead_address_is_passed_over_and_the_living_one_is_remembered(cluster: Cluster) -> None:
     assert cluster.consul.raft().has_quorum(1)
     assert cluster.consul.api._order()[0] == cluster.connection.consul.addresses[1]
+
+
+def test_a_server_that_refuses_for_now_is_passed_over(cluster: Cluster) -> None:
+    class Behind(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(429, "rate limit exceeded, try again later or against a different server")
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Behind) as behind:
+        threading.Thread(target=behind.serve_forever).start()
+        try:
+            api = cluster.consul.api
+            api.addresses = (f"http://127.0.0.1:{behind.server_port}", api.addresses[-1])
+            assert cluster.consul.raft().has_quorum(1)
+            api.addresses = api.addresses[:1]
+            with pytest.raises(ApiError, match="answered 429"):
+                cluster.consul.raft()
+        finally:
+            behind.shutdown()
 
 
 def test_nomad_and_vault_tell_who_votes(cluster: Cluster) -> None:

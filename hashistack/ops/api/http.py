@@ -215,8 +215,9 @@ class Api:
                 try:
                     answer = ask(base)
                 except ApiError as failure:
-                    # 3xx: another server does this, at an address that may be good inside the cluster alone.
-                    if failure.status is not None and 400 <= failure.status < 500:
+                    # 3xx: another server does this, at an address that may be good inside the cluster alone. 429: so
+                    # says a Consul that still reads its log (`node/watch/catch-up`).
+                    if failure.status is not None and 400 <= failure.status < 500 and failure.status != 429:
                         raise
                     # What a server answers says more than the silence of another one.
                     error = error if error and error.status and not failure.status else failure
