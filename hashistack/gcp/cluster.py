@@ -55,9 +55,11 @@ class GcpCluster(pulumi.ComponentResource):
         spec = checks.fitted(parsed(args.spec))
         here = scope(spec.name, self)
         distribution = args.image if args.image in OFFICIAL else ""
+        images_of = OFFICIAL[distribution].project if distribution else ""
         found = checks.problems(spec, here.region, args.tags, args.pools, args.network_id is None, distribution)
         unfit = preflight(PREFLIGHT, {"spec": spec.model_dump_json(), "project": here.project, "region": here.region,
-                                      "site": here.site, "forward_dns": args.forward_dns})  # fmt: skip
+                                      "site": here.site, "forward_dns": args.forward_dns,
+                                      "image_project": images_of})  # fmt: skip
         if spec.to_look_at:
             unfit += of_every_platform(spec.model_dump_json())
         refuse((*names.problems(name), *found), unfit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .api import Call, Refused
@@ -36,10 +37,15 @@ class Identity:
 
 
 class Resources:
-    """The project's policy."""
+    """The project's policy, and those of its organization that are in effect, by constraint."""
 
-    def __init__(self, iam: Iam) -> None:
-        self.iam = iam
+    def __init__(self, iam: Iam, organization: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        self.iam, self.organization = iam, organization or {}
+
+    def projects_getEffectiveOrgPolicy(self, call: Call) -> Any:
+        assert call.path[-1].partition(":")[0] == PROJECT, call.path
+        constraint = call.said["constraint"]
+        return {"constraint": constraint, **self.organization.get(constraint.removeprefix("constraints/"), {})}
 
     def projects_getIamPolicy(self, call: Call) -> Any:
         return self.iam.policy(f"projects/{PROJECT}")

@@ -12,13 +12,14 @@ from typing import Any, Final
 from hashistack.cloud.capacity import Machines, machines
 from hashistack.cloud.zones import ZONES
 from hashistack.component.findings import Finding, marked, text
-from hashistack.gcp.ops import groups
+from hashistack.gcp.ops import groups, org_policies
 from hashistack.gcp.ops.session import Google, GoogleFailed
 from hashistack.gcp.pools import machine_types
 from hashistack.provider.handler import Context, Props
 from hashistack.spec import ClusterSpec
 
 APIS: Final = (
+    "cloudresourcemanager.googleapis.com",
     "compute.googleapis.com",
     "iam.googleapis.com",
     "secretmanager.googleapis.com",
@@ -32,6 +33,7 @@ class Look:
     """A project as it is seen with the operator's credentials; each thing is asked for once.
 
     site: the cluster's id, by which is seen whether it is there. forward_dns: its names are to be a zone of Cloud DNS.
+    image_project: where the machines' images are, "" for one of the user's own.
     """
 
     google: Google
@@ -40,6 +42,7 @@ class Look:
     region: str
     site: str
     forward_dns: bool = False
+    image_project: str = ""
 
     @cached_property
     def pools(self) -> tuple[Machines, ...]:
@@ -184,6 +187,29 @@ def _disk(spec: ClusterSpec, pool: str) -> int:
     return next((one.disk_gib for one in spec.clients if one.name == pool), spec.servers.disk_gib)
 
 
+def _policies(look: Look, sentence: str) -> Iterator[Finding]:
+    """Of a cluster that is there, nothing stands against it."""
+    wanted = list(org_policies.constraints(look.region, look.image_project)) if look.new else []
+    ill = False
+    for constraint in wanted:
+        policy = look.google.ask(
+            "cloudresourcemanager.projects.getEffectiveOrgPolicy",
+            resource=f"projects/{look.project}",
+            body={"constraint": f"constraints/{constraint.name}"},
+        )
+        allowed = org_policies.allows(policy, constraint)
+        if not allowed:
+            ill = True
+            seen = "forbids that" if allowed is False else "may forbid that: of its groups of values only Google knows"
+            show = (
+                f"gcloud resource-manager org-policies describe {constraint.name} --effective --project {look.project}"
+            )
+            remedy = f"ask whoever keeps the organization's policies for an exception ({show})"
+            yield Finding(sentence, allowed, f"{constraint.needs}, and {constraint.name} {seen}", remedy)
+    if not ill:
+        yield Finding(sentence, True, ", ".join(constraint.name for constraint in wanted))
+
+
 _COMMON = {"e2", "f1", "g1", "n1"}
 """Families that the quota CPUS counts; others have one of their own."""
 
@@ -192,4 +218,5 @@ _CHECKS: tuple[tuple[str, Callable[[Look, str], Iterator[Finding]]], ...] = (
     ("the region and its zones are there", _zones),
     ("machines of these types are to be had", _types),
     ("the quotas are large enough", _quotas),
+    ("the organization's policies allow it", _policies),
 )

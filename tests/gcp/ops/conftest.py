@@ -17,6 +17,8 @@ from hashistack.ops.api.connection import Connection
 
 from ...project.api import Apis
 from ...project.compute import COMPUTE, PROJECT, REGION, Compute, ServiceUsage, Template
+from ...project.iam import Iam
+from ...project.identity import Resources
 
 SITE = "prod-1a2b"
 OLD, NEW = "a" * 64, "b" * 64
@@ -26,6 +28,7 @@ OLD, NEW = "a" * 64, "b" * 64
 class Site:
     project: Compute = field(default_factory=Compute)
     usage: ServiceUsage = field(default_factory=ServiceUsage)
+    organization: dict[str, Any] = field(default_factory=dict)
     pools: list[dict[str, Any]] = field(default_factory=list)
     well: set[str] = field(default_factory=set)
 
@@ -79,7 +82,13 @@ class Site:
 
     @cached_property
     def apis(self) -> Apis:
-        return Apis({"compute": self.project, "serviceusage": self.usage})
+        return Apis(
+            {
+                "compute": self.project,
+                "serviceusage": self.usage,
+                "cloudresourcemanager": Resources(Iam(), self.organization),
+            }
+        )
 
     @cached_property
     def google(self) -> Google:

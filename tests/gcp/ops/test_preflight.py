@@ -50,7 +50,7 @@ def test_a_project_that_has_all_of_it() -> None:
 
 
 def test_each_api_that_is_not_enabled_is_one_error_with_its_command() -> None:
-    found = bad(look(project(enabled=["compute.googleapis.com", "iam.googleapis.com", "storage.googleapis.com"])))
+    found = bad(look(project(enabled=[api for api in APIS if api != "secretmanager.googleapis.com"])))
     assert found == [
         f"the APIs are enabled: no. {api} is not, in project {PROJECT}. Next: gcloud services enable {api} --project"
         f" {PROJECT}"
@@ -127,6 +127,53 @@ def test_a_pool_that_could_not_grow_to_its_max_is_worth_knowing() -> None:
 def test_a_cluster_that_is_there_already_uses_its_own() -> None:
     there = project(quotas={"N2_CPUS": (14, 14)})
     there.pool("web", 2)
+    assert bad(look(there)) == []
+
+
+DENIED: dict[str, dict[str, Any]] = {
+    "iam.disableServiceAccountCreation": {"booleanPolicy": {"enforced": True}},
+    "compute.disableGuestAttributesAccess": {"booleanPolicy": {"enforced": True}},
+    "gcp.resourceLocations": {"listPolicy": {"allowedValues": ["us-east1"]}},
+    "compute.restrictLoadBalancerCreationForTypes": {"listPolicy": {"deniedValues": ["in:INTERNAL"]}},
+    "compute.trustedImageProjects": {"listPolicy": {"allValues": "DENY"}},
+}
+
+
+def test_each_policy_of_the_organization_that_forbids_it_is_one_error() -> None:
+    there = project()
+    there.organization.update(DENIED)
+    asked = Look(there.google, ClusterSpec.parse({"name": "prod"}), PROJECT, REGION, SITE, image_project="debian-cloud")
+    found = bad(run(asked))
+    assert len(found) == len(DENIED)
+    for constraint, said in zip(DENIED, found, strict=True):
+        assert said.startswith("the organization's policies allow it: no.")
+        assert f"and {constraint} forbids that. Next: ask whoever keeps" in said
+        assert f"org-policies describe {constraint} --effective --project {PROJECT})" in said
+
+
+@pytest.mark.parametrize(
+    ("policy", "ok"),
+    [
+        ({"listPolicy": {"allowedValues": [f"in:{REGION}-locations"]}}, True),
+        ({"listPolicy": {"allowedValues": [REGION, "us-east1"]}}, True),
+        ({"listPolicy": {"allValues": "ALLOW"}}, True),
+        ({"listPolicy": {"deniedValues": ["us-east1"]}}, True),
+        ({"restoreDefault": {}}, True),
+        ({"listPolicy": {"allowedValues": ["in:eu-locations"]}}, None),
+        ({"listPolicy": {"allowedValues": ["in:us-locations"], "deniedValues": [REGION]}}, False),
+    ],
+)
+def test_where_resources_may_be(policy: dict[str, Any], ok: bool | None) -> None:
+    there = project()
+    there.organization["gcp.resourceLocations"] = policy
+    (found,) = [one for one in look(there) if one.sentence == "the organization's policies allow it"]
+    assert found.ok is ok
+
+
+def test_of_a_cluster_that_is_there_no_policy_is_asked() -> None:
+    there = project()
+    there.organization.update(DENIED)
+    there.pool("server", 3, role="server")
     assert bad(look(there)) == []
 
 
