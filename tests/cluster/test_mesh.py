@@ -132,8 +132,8 @@ def test_no_request_is_lost_when_certificates_are_renewed_and_every_client_is_re
         until(lambda: renewed(mesh.issuers()), 120, lambda: f"{before} {mesh.issuers()}")
         cluster = project.configuration()["cluster"]
         (pool,) = cluster["clients"]
-        meta = {**pool["meta"], "rolled": secrets.token_hex(2)}
-        project.configure(cluster={**cluster, "clients": [{**pool, "meta": meta}]})
+        rolled = {"meta": {**pool["meta"], "rolled": secrets.token_hex(2)}, "upgrade": {"min_healthy_time": "2s"}}
+        project.configure(cluster={**cluster, "clients": [{**pool, **rolled}]})
         project.run("up")
         until(lambda: sum(one.requests for one in load.samples) >= REQUESTS, 60, "enough requests")
     finally:
