@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -99,16 +98,13 @@ def _version(type: str) -> str:
 @contextmanager
 def _region(directory: Path) -> Iterator[None]:
     """The tests' region in a box, and their plugin on PATH, in the environment of whoever is started meanwhile."""
-    from tests.region.conftest import PLUGIN
+    from tests.box.prod import plugin
     from tests.region.region import Region
 
-    plugin = directory / "bin" / "pulumi-resource-aws"
-    plugin.parent.mkdir()
-    plugin.write_text(PLUGIN.format(python=sys.executable, root=ROOT))
-    plugin.chmod(0o755)
+    plugins = plugin(directory / "bin", "aws", "tests.region.plugin.server")
     before = dict(os.environ)
     with Region(_REGION) as region:
-        os.environ.update(region.environment, PATH=f"{plugin.parent}{os.pathsep}{os.environ['PATH']}")
+        os.environ.update(region.environment, PATH=f"{plugins}{os.pathsep}{os.environ['PATH']}")
         try:
             yield
         finally:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ..box.authority import Authority
+from ..box.prod import plugin
 from ..provider.conftest import Project, project, pulumi_command  # noqa: F401 (fixtures)
 from .accounts import Tokens
 from .api import OPERATOR, Apis
@@ -19,14 +19,6 @@ from .identity import Identity
 from .plugin.resource import FRONT
 from .secret_manager import SecretManager
 from .storage import Storage
-
-PLUGIN = """\
-#!/bin/sh
-exec {python} -P -c 'import sys; sys.path.insert(0, "{root}")
-from tests.project.plugin.server import main
-main()' "$@"
-"""
-"""The stand-in, as the engine finds it on PATH."""
 
 PROGRAM = """\
 import pulumi
@@ -95,11 +87,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def stack(world: World, project: Project, tmp_path: Path) -> Project:  # noqa: F811
-    plugin = tmp_path / "plugin" / "pulumi-resource-gcp"
-    plugin.parent.mkdir()
-    plugin.write_text(PLUGIN.format(python=sys.executable, root=Path(__file__).parents[2]))
-    plugin.chmod(0o755)
-    project.environment.update(world.environment, PATH=f"{plugin.parent}:{project.environment['PATH']}")
+    plugins = plugin(tmp_path / "plugin", "gcp", "tests.project.plugin.server")
+    project.environment.update(world.environment, PATH=f"{plugins}:{project.environment['PATH']}")
     return project
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ import pytest
 from moto import mock_aws
 
 from ..box.authority import Authority
+from ..box.prod import plugin
 from ..provider.conftest import Project, project, pulumi_command  # noqa: F401 (fixtures)
-from .conftest import PLUGIN
 from .front import Front
 from .lifecycle import installed
 from .plugin.shapes import shaped
@@ -83,11 +82,8 @@ def front(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
 
 @pytest.fixture
 def stack(front: Front, project: Project, tmp_path: Path) -> Project:  # noqa: F811
-    plugin = tmp_path / "plugin" / "pulumi-resource-aws"
-    plugin.parent.mkdir()
-    plugin.write_text(PLUGIN.format(python=sys.executable, root=Path(__file__).parents[2]))
-    plugin.chmod(0o755)
-    project.environment["PATH"] = f"{plugin.parent}:{project.environment['PATH']}"
+    plugins = plugin(tmp_path / "plugin", "aws", "tests.region.plugin.server")
+    project.environment["PATH"] = f"{plugins}:{project.environment['PATH']}"
     return project
 
 
