@@ -233,9 +233,34 @@ def test_a_server_of_a_cluster_that_is_gone_ends_in_time_and_keeps_its_data(serv
     assert events(server)[-1] == "sv interrupt consul"
 
 
-def verbs(machine: Sandbox) -> list[str]:
+def test_the_last_server_waits_for_nobody(server: Sandbox) -> None:
+    server.write("/standin/peers", f"{ADDRESS}\n")
+    _, said = leave(server)
+    assert [line.partition("gave up: ")[2] for line in said.splitlines() if "gave up" in line] == [
+        "no other server removes this one from Vault's peers",
+        "no other server removes this one from Nomad's peers",
+        "the other Nomad servers remember this one",
+    ]
+    assert verbs(server, "peers") == ["peers"] * 6, "each is tried once: who is there, and whether anybody is"
+    assert server.read("/var/lib/hashistack/vault/raft/raft.db") == "everything"
+    assert events(server)[-1] == "sv interrupt consul"
+
+
+def test_a_platform_that_can_not_say_who_runs_is_asked_again(server: Sandbox, start: Start) -> None:
+    server.path("/standin/peers").unlink()
+    start(f"{BIN}/leave", "")
+    wait_for(lambda: len(verbs(server, "peers")) > 6)
+    assert "sv interrupt nomad" not in events(server)
+    server.write("/standin/peers", f"10.9.8.1\n{ADDRESS}\n")
+    wait_for(lambda: events(server)[-1:] == ["sv interrupt consul"])
+    assert not server.path("/var/lib/hashistack/vault").exists()
+
+
+def verbs(machine: Sandbox, *wanted: str) -> list[str]:
+    """What the platform was asked; by default all but what is asked again and again."""
     file = machine.path("/standin/verbs")
-    return [line for line in file.read_text().splitlines() if line not in ("peers", "hold")] if file.exists() else []
+    asked = file.read_text().splitlines() if file.exists() else []
+    return [line for line in asked if line in wanted or (not wanted and line not in ("peers", "hold"))]
 
 
 def watched(machine: Sandbox, start: Start, leave: str) -> None:

@@ -230,6 +230,13 @@ def test_the_last_known_peers_stand_in_when_aws_does_not_answer(machine: Sandbox
     assert "503" in done.stderr
 
 
+def test_where_no_peers_are_known_no_answer_is_a_failure(machine: Sandbox, aws: Aws) -> None:
+    aws.faults.append(Fault("DescribeInstances", 503, "<Code>RequestLimitExceeded</Code>"))
+    done = machine.run(PLATFORM, "peers")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert LINE.fullmatch(done.stderr)
+
+
 @pytest.mark.parametrize("size", [0, 3_000_000])
 def test_fetch_gets_an_object_byte_for_byte(machine: Sandbox, aws: Aws, size: int) -> None:
     data = bytes(range(256)) * (size // 256)

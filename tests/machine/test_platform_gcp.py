@@ -220,6 +220,12 @@ def test_the_last_known_peers_stand_in_when_google_does_not_answer(machine: Sand
     assert (done.returncode, done.stdout, done.stderr) == (0, "10.0.0.2\n", "hashistack: compute: 503 busy\n")
 
 
+def test_where_no_peers_are_known_no_answer_is_a_failure(machine: Sandbox, gcp: Gcp) -> None:
+    gcp.faults.append(Fault("compute.instances.aggregatedList", *error(503, "busy")))
+    done = machine.run(PLATFORM, "peers")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "hashistack: compute: 503 busy\n")
+
+
 @pytest.mark.parametrize("size", [0, 3_000_000])
 def test_fetch_gets_an_object_byte_for_byte(machine: Sandbox, gcp: Gcp, size: int) -> None:
     data = bytes(range(256)) * (size // 256)

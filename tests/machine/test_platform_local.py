@@ -34,8 +34,9 @@ def test_peers_are_what_the_networks_names_say_each_once(container: Sandbox) -> 
     assert container.run(PLATFORM, "peers").stdout == "10.0.0.2\n10.0.0.3\n"
 
 
-def test_no_peers_is_no_failure_for_those_who_ask_again(container: Sandbox) -> None:
-    assert container.run(PLATFORM, "peers").stdout == ""
+def test_a_name_that_does_not_resolve_is_a_failure(container: Sandbox) -> None:
+    done = container.run(PLATFORM, "peers")
+    assert (done.returncode, done.stdout) == (1, "")
 
 
 DOCUMENT = '{"a": "it\'s\\n\\"$x\\" \\\\"}\n\n'

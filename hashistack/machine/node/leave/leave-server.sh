@@ -1,11 +1,21 @@
 # How a server leaves: Vault, then Nomad, then Consul, by which the others find each other. Nothing here may wait long:
-# when the whole cluster is torn down, nobody answers.
+# when the whole cluster is torn down, nobody answers. Where no other server runs, nothing waits.
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154
 
 [ -n "$gone_at" ] && [ "$(seconds_left)" -lt 45 ] || gone_at=$(($(now) + 45))
 name=$(jq -r .name "$run/facts.json")
 header nomad X-Nomad-Token "$(secret nomad_management)"
+
+# alone: whether no other server runs; not where the platform can't say who does
+alone() {
+  servers=$("$bundle/bin/platform" peers) || return 1
+  for server in $servers; do [ "$server" = "$ip" ] || return 1; done
+}
+by_others() ( # SECONDS WHAT COMMAND...: `within`, for what the other servers do
+  in_vain=alone
+  within "$@"
+)
 
 # Vault: TERM releases the lock, so that another is active at once. Then its peer goes, and its data with it: a peer
 # that was removed never joins again with them (hashicorp/vault#20583).
@@ -22,7 +32,7 @@ vault_forgets() {
 }
 if [ -d "$state/vault" ]; then
   stop vault 15
-  if within 15 "no other server removes this one from Vault's peers" vault_forgets; then rm -rf "$state/vault"; fi
+  if by_others 15 "no other server removes this one from Vault's peers" vault_forgets; then rm -rf "$state/vault"; fi
 fi
 
 # Nomad: a leader that leaves removes itself, and the others hold an election; so it hands over first.
@@ -49,10 +59,10 @@ nomad_forgets() {
   return 1
 }
 if ! is_down nomad; then
-  within 5 "Nomad's leadership stays here" handed_over
+  by_others 5 "Nomad's leadership stays here" handed_over
   stop nomad 10 interrupt
 fi
-within 10 "no other server removes this one from Nomad's peers" nomad_forgets
+by_others 10 "no other server removes this one from Nomad's peers" nomad_forgets
 # Nomad remembers who left for a day, and takes a peer that has the same address by then for the one that left
 # (removeRaftPeer in its leader.go): the next machine may get this one's address.
 member=$name.$(jq -r .region "$run/nomad/nomad.json")
@@ -64,4 +74,4 @@ pruned() {
   done
   return 1
 }
-within 5 "the other Nomad servers remember this one" pruned
+by_others 5 "the other Nomad servers remember this one" pruned
