@@ -41,6 +41,7 @@ class Machines:
                 self.of(vm)  # whoever waits for a change of it hears of it
             list(self._pool.map(self._end, self._started - wanted.keys()))
             list(self._pool.map(self._start, (vm for vm in wanted.values() if vm.id not in self._started)))
+            self._containers.keep_networks({NETWORK} if wanted else set())
 
     def whose(self, address: str) -> Instance | None:
         """Who asks the metadata server from this address."""
