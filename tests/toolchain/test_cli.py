@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from cryptography.hazmat.primitives import serialization as to
+from cryptography.hazmat.primitives.asymmetric import rsa
 from typer.testing import CliRunner
 
 from hashistack.cli.commands.toolchain import app
@@ -93,3 +95,20 @@ def test_wrong_arguments_are_said(run, arguments, text):
     code, _, err = run(*arguments)
     assert code == 2
     assert text in " ".join(err.replace("│", " ").split())
+
+
+def test_packages_are_signed_and_say_where_they_are(run, mirror, make, tmp_path):
+    mirror.nomad(make.zipped("nomad", make.program("Nomad v1.11.3")))
+    key = tmp_path / "ours.rsa"
+    code, out, err = run("package", "nomad", "--key", str(key))
+    assert (code, out) == (2, "")
+    assert f"openssl genrsa -out {key} 4096" in err
+    private = rsa.generate_private_key(65537, 2048)
+    key.write_bytes(private.private_bytes(to.Encoding.PEM, to.PrivateFormat.PKCS8, to.NoEncryption()))
+    arguments = ("--key", str(key), "--arch", "amd64", "--directory", str(tmp_path / "packages"), "--format", "apk")
+    code, out, err = run("package", "nomad", *arguments, "-o", "json")
+    assert code == 0, err
+    (row,) = json.loads(out)
+    assert row["path"] == str(tmp_path / "packages/x86_64/nomad-1.11.3-r0.apk")
+    assert (tmp_path / "packages/ours.rsa.pub").read_bytes().startswith(b"-----BEGIN PUBLIC KEY-----")
+    assert run("package", "pulumi", *arguments)[0] == 2

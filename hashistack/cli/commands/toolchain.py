@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 from rich.console import Console
@@ -15,6 +16,13 @@ from hashistack.toolchain import Tool, ToolError, entries, host_arch, resolve, v
 from hashistack.toolchain.build import recipe
 from hashistack.toolchain.resolution import build
 from hashistack.toolchain.tool import NAMES, Progress
+
+
+class Format(StrEnum):
+    """Of packages."""
+
+    APK = "apk"
+
 
 app = typer.Typer(no_args_is_help=True, help="Pinned nomad, consul, vault, pulumi and CNI plugins.")
 
@@ -88,6 +96,48 @@ def build_(
     )
 
 
+@app.command()
+def package(
+    key: Annotated[Path, typer.Option(help="RSA key (PEM) that signs: `openssl genrsa -out FILE 4096` makes one")],
+    names: Annotated[list[str] | None, typer.Argument(help="nomad, consul, vault; all when left out")] = None,
+    version: VersionOption = None,
+    arch: ArchOption = None,
+    format_: Annotated[Format, typer.Option("--format", help="apk: Alpine's")] = Format.APK,
+    directory: Annotated[Path, typer.Option("--directory", help="where the repository is made")] = Path("packages"),
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Make signed packages of static tools, with services for OpenRC, and an index: a repository for `apk`."""
+    from hashistack.toolchain import alpine, apk
+
+    for name in names or ():
+        if name not in alpine.NAMES:
+            raise typer.BadParameter(f"{name} is not packaged: there are {', '.join(alpine.NAMES)}")
+    try:
+        signer = apk.key(key)
+    except ToolError as error:
+        _fail(error)
+    got: list[Tool] = []
+    chosen = arch or host_arch()
+    _collect(
+        _chosen(names or alpine.NAMES, version),
+        got,
+        lambda name, number, say: resolve(
+            name, number, chosen, say, sha256=_cataloged(name, number, chosen), static=True
+        ),
+    )
+    try:
+        made = alpine.publish(got, signer, directory)
+    except ToolError as error:
+        _fail(error)
+    rows = [{**_row(tool), "path": str(path)} for tool, path in zip(got, made, strict=True)]
+    _show(rows, output)
+    if output is Output.TEXT:
+        typer.echo(
+            f"A machine that is to use them has {directory / signer.name} in /etc/apk/keys,"
+            f" and in /etc/apk/repositories the place where it finds {directory}."
+        )
+
+
 @app.command("verify")
 def verify_(output: OutputOption = Output.TEXT) -> None:
     """Hash what is cached again, run it, run it in an empty root if static; exit code 2 if any is wrong."""
@@ -148,9 +198,17 @@ def _chosen(names: Sequence[str] | None, version: str | None) -> list[tuple[str,
 
 
 def _get(tools: list[tuple[str, str]], output: Output, get: Callable[[str, str, Progress], Tool]) -> None:
-    """Get each in turn; on a terminal the progress is one line that is rewritten."""
+    """Get each in turn, and show what was got, also of a run that fails."""
+    got: list[Tool] = []
+    try:
+        _collect(tools, got, get)
+    finally:
+        _show([{**_row(tool), "path": str(tool.path)} for tool in got], output)
+
+
+def _collect(tools: list[tuple[str, str]], got: list[Tool], get: Callable[[str, str, Progress], Tool]) -> None:
+    """Get each in turn into `got`; on a terminal the progress is one line that is rewritten."""
     errors = Console(stderr=True)
-    got = []
     try:
         for name, version in tools:
             if errors.is_terminal:
@@ -159,10 +217,12 @@ def _get(tools: list[tuple[str, str]], output: Output, get: Callable[[str, str, 
             else:
                 got.append(get(name, version, lambda text: errors.print(text, highlight=False, soft_wrap=True)))
     except ToolError as error:
-        errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from None
-    finally:
-        _show([{**_row(tool), "path": str(tool.path)} for tool in got], output)
+        _fail(error)
+
+
+def _fail(error: ToolError) -> NoReturn:
+    Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(2) from None
 
 
 def _row(tool: Tool) -> dict[str, Any]:
