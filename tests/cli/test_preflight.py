@@ -18,7 +18,7 @@ from hashistack.cli.engine import Engine
 from hashistack.cli.project import Project
 from hashistack.spec import Versions
 
-from ..region.conftest import PLUGIN
+from ..box.prod import plugin
 
 NOBODY = {
     "AWS_CONFIG_FILE": "/nonexistent",
@@ -47,11 +47,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))  # nobody else links a plugin there meanwhile
-    plugin = tmp_path / "bin" / "pulumi-resource-aws"
-    plugin.parent.mkdir()
-    plugin.write_text(PLUGIN.format(python=sys.executable, root=Path(__file__).parents[2]))
-    plugin.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{plugin.parent}:{os.environ['PATH']}")
+    plugins = plugin(tmp_path / "bin", "aws", "tests.region.plugin.server")
+    monkeypatch.setenv("PATH", f"{plugins}:{os.environ['PATH']}")
     directory = tmp_path / "project"
     directory.mkdir()
     runtime = {"name": "python", "options": {"virtualenv": sys.prefix}}
