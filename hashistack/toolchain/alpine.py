@@ -6,7 +6,7 @@ Machines of a cluster need none of it: they fetch their tools by digest.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
@@ -15,7 +15,7 @@ from typing import Final
 from hashistack.toolchain import apk
 from hashistack.toolchain.tool import Tool
 
-RELEASE: Final = "r0"
+_RELEASE: Final = "r0"
 """Alpine's number of the package, behind the version of what is in it."""
 
 _SERVICE: Final = """\
@@ -90,7 +90,7 @@ def _write(tool: Tool, key: apk.Key, directory: Path) -> Path:
     product = _PRODUCTS[tool.name]
     package = apk.Package(
         tool.name,
-        f"{tool.version}-{RELEASE}",
+        f"{tool.version}-{_RELEASE}",
         apk.ARCHITECTURES[tool.arch],
         product.description,
         license="BUSL-1.1",
@@ -102,15 +102,7 @@ def _write(tool: Tool, key: apk.Key, directory: Path) -> Path:
         for below in ("etc/init.d", "etc/conf.d", f"etc/{tool.name}.d", "usr/sbin"):
             (root / below).mkdir(parents=True)
         copyfile(tool.path, root / "usr/sbin" / tool.name)
-        (root / "etc/init.d" / tool.name).write_text(
-            _SERVICE.format(
-                name=tool.name,
-                description=product.description,
-                arguments=product.arguments,
-                user=product.user,
-                settings=product.settings,
-            )
-        )
+        (root / "etc/init.d" / tool.name).write_text(_SERVICE.format(name=tool.name, **asdict(product)))
         (root / "etc/conf.d" / tool.name).write_text(
             f'# More arguments of `{tool.name} {product.arguments}`.\n{tool.name}_args=""\n'
         )

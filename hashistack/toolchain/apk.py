@@ -29,6 +29,19 @@ ARCHITECTURES: Final[Mapping[str, str]] = {"amd64": "x86_64", "arm64": "aarch64"
 
 INDEX: Final = "APKINDEX.tar.gz"
 
+_LISTED: Final = {
+    "P": "pkgname",
+    "V": "pkgver",
+    "A": "arch",
+    "I": "size",
+    "T": "pkgdesc",
+    "U": "url",
+    "L": "license",
+    "D": "depend",
+    "p": "provides",
+}
+"""What the index says of a package, in words of the package itself."""
+
 _START: Final = 1 << 20
 """Bytes at a package's start that hold its signature and what it says of itself: some KiB."""
 
@@ -177,20 +190,6 @@ def _about(package: Package, installed: int, data_sha256: str) -> str:
     lines += [f"depend = {one}" for one in package.depends]
     lines += [f"provides = {one}" for one in package.provides]
     return "\n".join([*lines, f"datahash = {data_sha256}", ""])
-
-
-_LISTED: Final = {
-    "P": "pkgname",
-    "V": "pkgver",
-    "A": "arch",
-    "I": "size",
-    "T": "pkgdesc",
-    "U": "url",
-    "L": "license",
-    "D": "depend",
-    "p": "provides",
-}
-"""What the index says of a package, in words of the package itself."""
 
 
 def _listed(path: Path) -> str:

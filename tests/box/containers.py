@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import tarfile
 from contextlib import suppress
+from functools import cached_property
 from ipaddress import IPv4Network
 from pathlib import Path
 from threading import Lock
@@ -36,11 +37,15 @@ class Containers:
         self._client, self._archive = client, _archive(_INIT, ca, *image.iterdir())
         # Here, because it may have to be built, and that takes minutes.
         self._image = build.ensure(client, lambda text: None)
-        self._alpine = alpine.machine(client, self._image)
         self._networks: dict[str, Any] = {}
         self._consoles: dict[str, str] = {}
         self._lock = Lock()
         self.remove()  # what a test run that was killed left behind
+
+    @cached_property
+    def _alpine(self) -> str:
+        """Made for the first machine that boots it: most boxes have none."""
+        return alpine.machine(self._client, self._image)
 
     def running(self) -> dict[str, bool]:
         """Name of each machine to whether it runs."""

@@ -123,7 +123,6 @@ class Machines:
         return list(ec2_backends[self.account][self.region].all_instances())
 
     def _described(self, instance: Any) -> metadata.Instance:
-        own = {tag["key"]: tag["value"] for tag in instance.get_tags()}
         shown = instance.metadata_options.instance_metadata_tags == "enabled"
         found = self._metadata.setdefault(
             instance.id, metadata.Instance(instance.id, instance.private_ip, user_data=_text(instance.user_data))
@@ -131,7 +130,7 @@ class Machines:
         found.zone, found.region, found.account = instance.placement.zone, self.region, self.account
         found.image, found.type = instance.image_id, instance.instance_type
         found.role = self._role(instance.iam_instance_profile)
-        found.tags = own if shown else {}
+        found.tags = _tags(instance) if shown else {}
         state = next((one for one in members(self.account, self.region) if one.instance_id == instance.id), None)
         found.lifecycle_state = None if state is None else target_state(state)
         return found
@@ -145,15 +144,18 @@ class Machines:
     def _start(self, instance: Any) -> None:
         cidr = ec2_backends[self.account][self.region].vpcs[instance.vpc_id].cidr_block
         hostname = instance.private_dns_name.split(".")[0]
-        pool = next((tag["value"] for tag in instance.get_tags() if tag["key"] == tags.POOL), "")
         self._containers.start(
             instance.id,
             hostname,
             f"region-{instance.vpc_id}",
             cidr,
             instance.private_ip,
-            on_alpine=pool in self.on_alpine,
+            on_alpine=_tags(instance).get(tags.POOL) in self.on_alpine,
         )
+
+
+def _tags(instance: Any) -> dict[str, str]:
+    return {tag["key"]: tag["value"] for tag in instance.get_tags()}
 
 
 def _text(user_data: Any) -> str | None:

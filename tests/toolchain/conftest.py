@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization as to
 from pysequoia import SignatureMode, Tsk, sign
 
 from hashistack.toolchain import release
@@ -22,6 +23,12 @@ from hashistack.toolchain.tool import Unavailable
 VENDOR = Tsk.generate("Vendor <vendor@example.com>")
 """The key with which the official site signs, in the real one's place."""
 MACHINES = {"amd64": 62, "arm64": 183}
+
+
+def written(private: Any, path: Path) -> Path:
+    """A private key in a file, as PEM."""
+    path.write_bytes(private.private_bytes(to.Encoding.PEM, to.PrivateFormat.PKCS8, to.NoEncryption()))
+    return path
 
 
 def program(says: str, arch: str = "amd64", *, dynamic: bool = False, padding: int = 0) -> bytes:

@@ -10,7 +10,6 @@ from typing import Any
 
 import docker
 import pytest
-from cryptography.hazmat.primitives import serialization as to
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from hashistack.toolchain import alpine, apk, host_arch, resolve
@@ -18,13 +17,9 @@ from hashistack.toolchain.tool import Tool, ToolError
 
 from ..box.alpine import image
 from ..cluster.project import until
+from .conftest import written
 
 KEY = "packages.rsa"
-
-
-def written(private: Any, path: Path) -> Path:
-    path.write_bytes(private.private_bytes(to.Encoding.PEM, to.PrivateFormat.PKCS8, to.NoEncryption()))
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from cryptography.hazmat.primitives import serialization as to
 from cryptography.hazmat.primitives.asymmetric import rsa
 from typer.testing import CliRunner
 
@@ -11,6 +10,8 @@ from hashistack.cli.commands.toolchain import app
 from hashistack.toolchain import cache
 from hashistack.toolchain.build import recipe
 from hashistack.toolchain.tool import Wanted
+
+from .conftest import written
 
 
 @pytest.fixture
@@ -103,8 +104,7 @@ def test_packages_are_signed_and_say_where_they_are(run, mirror, make, tmp_path)
     code, out, err = run("package", "nomad", "--key", str(key))
     assert (code, out) == (2, "")
     assert f"openssl genrsa -out {key} 4096" in err
-    private = rsa.generate_private_key(65537, 2048)
-    key.write_bytes(private.private_bytes(to.Encoding.PEM, to.PrivateFormat.PKCS8, to.NoEncryption()))
+    written(rsa.generate_private_key(65537, 2048), key)
     arguments = ("--key", str(key), "--arch", "amd64", "--directory", str(tmp_path / "packages"), "--format", "apk")
     code, out, err = run("package", "nomad", *arguments, "-o", "json")
     assert code == 0, err

@@ -67,17 +67,11 @@ def fetch(
     """Get tools: PATH (pulumi only), cache, mirror ($HASHISTACK_MIRROR), official release, or a build from source."""
     if sha256 and len(names or []) != 1:
         raise typer.BadParameter("--sha256 is the digest of one tool: name it")
+    chosen = arch or host_arch()
     _get(
         _chosen(names, version),
         output,
-        lambda name, number, say: resolve(
-            name,
-            number,
-            arch or host_arch(),
-            say,
-            sha256=sha256 or _cataloged(name, number, arch or host_arch()),
-            static=static,
-        ),
+        lambda name, number, say: _resolved(name, number, chosen, say, sha256=sha256, static=static),
     )
 
 
@@ -112,20 +106,15 @@ def package(
     for name in names or ():
         if name not in alpine.NAMES:
             raise typer.BadParameter(f"{name} is not packaged: there are {', '.join(alpine.NAMES)}")
+    chosen = arch or host_arch()
+    got: list[Tool] = []
     try:
         signer = apk.key(key)
-    except ToolError as error:
-        _fail(error)
-    got: list[Tool] = []
-    chosen = arch or host_arch()
-    _collect(
-        _chosen(names or alpine.NAMES, version),
-        got,
-        lambda name, number, say: resolve(
-            name, number, chosen, say, sha256=_cataloged(name, number, chosen), static=True
-        ),
-    )
-    try:
+        _collect(
+            _chosen(names or alpine.NAMES, version),
+            got,
+            lambda name, number, say: _resolved(name, number, chosen, say, static=True),
+        )
         made = alpine.publish(got, signer, directory)
     except ToolError as error:
         _fail(error)
@@ -178,6 +167,13 @@ def prove(
     command.prove(project, Show(output), product, version, place)
 
 
+def _resolved(
+    name: str, version: str, arch: str, say: Progress, *, sha256: str | None = None, static: bool = False
+) -> Tool:
+    # Without a digest of the user's own, the catalog's holds.
+    return resolve(name, version, arch, say, sha256=sha256 or _cataloged(name, version, arch), static=static)
+
+
 def _cataloged(name: str, version: str, arch: str) -> str | None:
     """The digest of a release's archive where the catalog has it."""
     from hashistack.spec.catalog import Product  # imported here, with all that a specification needs
@@ -202,6 +198,8 @@ def _get(tools: list[tuple[str, str]], output: Output, get: Callable[[str, str, 
     got: list[Tool] = []
     try:
         _collect(tools, got, get)
+    except ToolError as error:
+        _fail(error)
     finally:
         _show([{**_row(tool), "path": str(tool.path)} for tool in got], output)
 
@@ -209,15 +207,12 @@ def _get(tools: list[tuple[str, str]], output: Output, get: Callable[[str, str, 
 def _collect(tools: list[tuple[str, str]], got: list[Tool], get: Callable[[str, str, Progress], Tool]) -> None:
     """Get each in turn into `got`; on a terminal the progress is one line that is rewritten."""
     errors = Console(stderr=True)
-    try:
-        for name, version in tools:
-            if errors.is_terminal:
-                with errors.status(f"{name} {version}") as status:
-                    got.append(get(name, version, status.update))
-            else:
-                got.append(get(name, version, lambda text: errors.print(text, highlight=False, soft_wrap=True)))
-    except ToolError as error:
-        _fail(error)
+    for name, version in tools:
+        if errors.is_terminal:
+            with errors.status(f"{name} {version}") as status:
+                got.append(get(name, version, status.update))
+        else:
+            got.append(get(name, version, lambda text: errors.print(text, highlight=False, soft_wrap=True)))
 
 
 def _fail(error: ToolError) -> NoReturn:
