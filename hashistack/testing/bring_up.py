@@ -111,9 +111,8 @@ def _configure(project: Project, **values: Any) -> None:
     file = project.directory / f"Pulumi.{project.stack}.yaml"
     before = (yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None) or {}
     config = {f"{NAME}:{key}": value for key, value in values.items()}
-    # By way of JSON: a specification may hold tuples, which YAML would tag.
-    text = yaml.safe_dump(json.loads(json.dumps({**before, "config": config}, default=str)))
-    written(file, text)
+    # JSON is YAML with every text in quotes: the engine's YAML would read a bare 5e38 as a number, where ours does not.
+    written(file, json.dumps({**before, "config": config}, default=str))
 
 
 def _wait_for_orphan(project: Project) -> None:

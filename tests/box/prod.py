@@ -52,7 +52,7 @@ def brought_up(
     path = project.directory / f"Pulumi.{STACK}.yaml"
     described = yaml.safe_load(path.read_text())
     described["config"].update(provider)
-    path.write_text(yaml.safe_dump(described))
+    path.write_text(json.dumps(described))
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
@@ -71,7 +71,7 @@ def _copied(directory: Path) -> Project:
     shutil.copy(_EXAMPLE / "__main__.py", directory)
     described = yaml.safe_load((_EXAMPLE / "Pulumi.yaml").read_text())
     described["runtime"]["options"]["virtualenv"] = sys.prefix
-    (directory / "Pulumi.yaml").write_text(yaml.safe_dump(described))
+    (directory / "Pulumi.yaml").write_text(json.dumps(described))
     return Project(directory.resolve(), described["name"])
 
 

@@ -101,7 +101,7 @@ class Project:
         path = self.directory / f"Pulumi.{STACK}.yaml"
         read = yaml.safe_load(path.read_text()) if path.exists() else {}
         config = {**read.get("config", {}), **{f"{self.name}:{key}": value for key, value in values.items()}}
-        path.write_text(yaml.safe_dump({**read, "config": config}))
+        path.write_text(json.dumps({**read, "config": config}))  # with every text quoted: a bare 5e38 is a number
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Starts `hashistack ARGUMENTS -C project`; standard error goes to standard output."""
