@@ -33,6 +33,11 @@ JOB: Final = {
     "inputProperties": {
         "connection": {"type": "string", "secret": True, "description": "The cluster's output of that name."},
         "job": {"type": "string", "description": "The job, as HCL or Nomad's own JSON."},
+        "variables": {
+            "type": "object",
+            "additionalProperties": _ANY,
+            "description": "Values of the variables that the HCL declares; the others have their defaults.",
+        },
     },
     "requiredInputs": ["connection", "job"],
     "properties": {
@@ -68,7 +73,8 @@ def schema() -> dict[str, Any]:
     return {
         "name": "hashistack",
         "description": "Reference Nomad, Consul and Vault clusters anywhere.",
-        "language": {"nodejs": {"respectSchemaVersion": True}},
+        # Without a name of its own the SDK for Node would be called @pulumi/hashistack.
+        "language": {"nodejs": {"packageName": "hashistack", "respectSchemaVersion": True}},
         "types": dict(sorted(found.items())),
         "resources": resources,
     }

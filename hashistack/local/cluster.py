@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 class LocalClusterArgs:
     """What a local cluster is made of.
 
-    spec: the cluster, or the plain data of one, as a stack's configuration gives it. wait: ``full`` until a job was
-    served (default), ``servers`` until the servers vote, ``none``. timeout_seconds: how long to wait while nothing gets
+    spec: the cluster, or the plain data of one, as a stack's configuration gives it. wait: `full` until a job was
+    served (default), `servers` until the servers vote, `none`. timeout_seconds: how long to wait while nothing gets
     further (default 180); what moves is waited for up to ten times as long.
-    rollout: ``up`` (default): a change of versions or configuration replaces the machines in the same `up`;
-    ``command``: `up` declares them, and `hashistack rollout` replaces the old ones.
+    rollout: `up` (default): a change of versions or configuration replaces the machines in the same `up`;
+    `command`: `up` declares them, and `hashistack rollout` replaces the old ones.
     keep_on_failure: leave machines that did not become ready, to look at them. rotate_certificates, rotate_ca,
     rotate_gossip, rotate_tokens: any text; another one makes new ones on the next `up`, which the agents take up within
     a minute or two. An old CA is trusted, and old tokens work, until the rotation after.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from hashistack.aws.args import AwsClusterArgs
 from hashistack.aws.pools.client_pool import AwsPoolOptions, WarmPool
 from hashistack.aws.pools.launch import Volume
 from hashistack.component import schema
+from hashistack.jobs.resource import NomadJob
 from hashistack.provider.component_types import SCHEMA, made
 from hashistack.version import VERSION
 
@@ -81,6 +83,13 @@ def test_the_plugin_answers_with_the_schema_and_its_version() -> None:
     assert said == {**json.loads(SCHEMA.read_text()), "version": VERSION}
 
 
+def test_a_job_takes_in_other_languages_what_it_takes_in_python() -> None:
+    resource = ("self", "name", "opts")
+    taken = [name for name in inspect.signature(NomadJob.__init__).parameters if name not in resource]
+    assert sorted(schema.JOB["inputProperties"]) == sorted(taken)
+    assert sorted(schema.JOB["properties"]) == sorted(NomadJob.outputs)
+
+
 def test_a_docstring_that_forgets_a_field_is_noticed() -> None:
     @dataclass
     class Forgetful:
@@ -111,6 +120,10 @@ def test_arguments_are_made_as_their_types_want_them() -> None:
     )
     assert isinstance(found.spec["clients"][0]["desired"], int)  # type: ignore[index]
     assert made(Sequence[str], ["a"]) == ["a"]
+
+
+def test_the_engine_takes_the_schema(project: Project) -> None:
+    project.run("schema", "check", str(SCHEMA))
 
 
 def test_a_program_that_knows_the_schema_alone_previews_a_cluster(project: Project) -> None:
