@@ -38,6 +38,9 @@ def _whole_command_line() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write what is found to tests/golden/, for review")
+    parser.addoption(
+        "--record-states", action="store_true", help="make stacks, and write their states to tests/upgrade/"
+    )
 
 
 @pytest.fixture

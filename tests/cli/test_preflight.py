@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
-from moto.servicequotas.responses import ServiceQuotasResponse
 
 from hashistack.cli.engine import Engine
 from hashistack.cli.project import Project
 from hashistack.spec import Versions
 
 from ..box.prod import plugin
+from ..region.account import account as at_moto
 
 NOBODY = {
     "AWS_CONFIG_FILE": "/nonexistent",
@@ -60,26 +58,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 @pytest.fixture
 def account(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An account at moto, with credentials for it, and the quotas that moto does not know."""
-    quota = json.dumps({"Quota": {"Value": 1000.0}})
-    monkeypatch.setattr(ServiceQuotasResponse, "get_service_quota", lambda self: quota)
-    server = ThreadedMotoServer("127.0.0.1", _free_port(), verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-    }.items():
-        monkeypatch.setenv(name, value)
-    yield
-    server.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """An account at moto, with credentials for it."""
+    with at_moto(monkeypatch) as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        yield
 
 
 def command(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:

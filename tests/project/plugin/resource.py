@@ -19,7 +19,7 @@ from ...gcp.wire import document
 from .. import provider
 from ..compute import PROJECT, REGION
 
-_IN_PLACE = {"Account", "Bucket", "BucketObject", "CryptoKey", "IAMCustomRole", "RegionInstanceGroupManager", "Secret"}
+IN_PLACE = {"Account", "Bucket", "BucketObject", "CryptoKey", "IAMCustomRole", "RegionInstanceGroupManager", "Secret"}
 """Types that the provider changes in place; of any other, another one is made."""
 FRONT = "HASHISTACK_TESTS_GOOGLE"
 """The environment variable with the front's URL."""
@@ -55,7 +55,7 @@ class Resource(Handler):
 
     def diff(self, ctx: Context, id: str, olds: Props, news: Props) -> Diff:
         names = changed(olds, news)
-        return Diff(update=names) if self.kind in _IN_PLACE else Diff(replace=names)
+        return Diff(update=names) if self.kind in IN_PLACE else Diff(replace=names)
 
     def preview(self, ctx: Context, olds: Props | None, news: Props) -> Props:
         return {name: value for name, value in (olds or {}).items() if name not in news and name not in _MOVING}
