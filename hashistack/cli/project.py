@@ -7,7 +7,8 @@ import json
 import os
 import secrets
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -18,6 +19,8 @@ from hashistack.platforms import Running
 
 STATE = ".state"
 DEFAULT_STACK = "test"
+_ELSEWHERE = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
+"""Would put the state beside that of the user's own stacks."""
 
 
 @dataclass(frozen=True)
@@ -205,3 +208,13 @@ def _yaml(directory: Path) -> dict[str, str]:
         if isinstance(value, dict):
             flat.update({f"{key}.{inner}": str(one) for inner, one in value.items()})
     return flat
+
+
+@contextmanager
+def own_state() -> Iterator[None]:
+    """Without what would keep a project's state anywhere but in the project."""
+    said = {name: os.environ.pop(name) for name in _ELSEWHERE if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(said)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -17,7 +15,7 @@ from hashistack.cli.engine import Engine
 from hashistack.cli.errors import Interrupted, Refusal
 from hashistack.cli.lock import release_stale
 from hashistack.cli.output import Output, Show
-from hashistack.cli.project import DEFAULT_STACK, Project, resolve
+from hashistack.cli.project import DEFAULT_STACK, Project, own_state, resolve
 from hashistack.cli.status import look
 from hashistack.cli.templates import files, templates
 from hashistack.component.tenure import TTL, tenure
@@ -33,8 +31,6 @@ NAME = "pytest"
 """Of projects, and of clusters whose specification gives none."""
 ORPHAN_SECONDS = 300.0
 """How long an engine whose command was killed may still be at work."""
-_ELSEWHERE = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
-"""Would put the state beside that of the user's own stacks."""
 
 
 class HostClusters:
@@ -126,13 +122,3 @@ def _wait_for_orphan(project: Project) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
-
-
-@contextmanager
-def own_state() -> Iterator[None]:
-    """Without what would keep a project's state anywhere but in the project."""
-    said = {name: os.environ.pop(name) for name in _ELSEWHERE if name in os.environ}
-    try:
-        yield
-    finally:
-        os.environ.update(said)

@@ -246,7 +246,7 @@ class RunningCluster:
         from hashistack.cli.commands.rollout import upgrade
         from hashistack.cli.engine import Engine
         from hashistack.cli.output import Output, Show
-        from hashistack.testing.bring_up import own_state
+        from hashistack.cli.project import own_state
 
         self._alone("upgrade")
         with own_state():
