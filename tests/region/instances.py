@@ -20,6 +20,7 @@ from moto.core.responses import ActionResult
 from moto.core.types import Base64EncodedString
 from moto.core.utils import utcnow
 from moto.ec2 import ec2_backends
+from moto.ec2.models.instances import Instance
 from moto.ec2.responses.general import General
 from moto.iam import iam_backends
 
@@ -109,14 +110,17 @@ class Machines:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """EC2 shows these consoles instead of moto's sample."""
+        """EC2 shows these consoles instead of moto's sample, and reboots what is asked for, as late as a machine is."""
 
         def output(response: General) -> ActionResult:
             said = self.console(response._get_param("InstanceId"))
             coded = Base64EncodedString.from_raw_string(said)
             return ActionResult({"InstanceId": response._get_param("InstanceId"), "Output": coded})
 
-        with patch.object(General, "get_console_output", output):
+        def reboot(instance: Instance) -> None:
+            self._pool.submit(self.reboot, instance.id)
+
+        with patch.object(General, "get_console_output", output), patch.object(Instance, "reboot", reboot):
             yield
 
     def _instances(self) -> list[Any]:
