@@ -21,6 +21,7 @@ from hashistack.errors import HashistackError
 
 if TYPE_CHECKING:
     from hashistack.component.findings import Finding
+    from hashistack.component.trial import Trial
     from hashistack.ops.api.connection import Connection
     from hashistack.ops.api.port_forward import Forwarder
     from hashistack.ops.cost.estimate import Bill
@@ -163,6 +164,10 @@ class PlatformOperations:
     def account(self, connection: Connection) -> Sequence[Finding]:
         """What the account says to what a cluster is made from, by calls that cost nothing and change nothing."""
         return ()
+
+    def trial(self, run: str, settings: Mapping[str, Any]) -> Trial | None:
+        """A smoke run of the account that a stack's settings of its provider name; None where none can be tried."""
+        return None
 
     def load_images(self, cluster: str, images: Sequence[str], tell: Callable[[str], None]) -> int:
         """Put container images of this machine's Docker into a cluster; answers how many machines have them."""

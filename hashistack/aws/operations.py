@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hashistack.platforms import ArchiveStore, PlatformOperations, Stack
 
 if TYPE_CHECKING:
     from hashistack.component.findings import Finding
+    from hashistack.component.trial import Trial
     from hashistack.ops.api.connection import Connection
     from hashistack.ops.api.port_forward import Forwarder
     from hashistack.ops.cost.estimate import Bill
@@ -55,6 +56,11 @@ class AwsOperations(PlatformOperations):
         from hashistack.aws.ops.account_checks import look
 
         return look(connection)
+
+    def trial(self, run: str, settings: Mapping[str, Any]) -> Trial:
+        from hashistack.aws.smoke.trial import AwsTrial
+
+        return AwsTrial(run, settings)
 
     def bill(self, spec: ClusterSpec) -> Bill:
         from hashistack.aws.pools.machine_types import REFERENCE

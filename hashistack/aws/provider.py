@@ -33,7 +33,7 @@ def configured(resource: pulumi.Resource | None) -> dict[str, Any] | None:
     """
     if _explicit(resource):
         return None
-    return _access(config.profile, getattr(config, "assume_roles", None), config.endpoints)
+    return access_of(config.profile, getattr(config, "assume_roles", None), config.endpoints)
 
 
 def access(resource: pulumi.Resource | None) -> pulumi.Output[dict[str, Any]]:
@@ -47,15 +47,18 @@ def access(resource: pulumi.Resource | None) -> pulumi.Output[dict[str, Any]]:
         said = configured(resource) or {}
         return pulumi.Output.secret(said) if said else pulumi.Output.from_input(said)
     told = pulumi.Output.all(*(pulumi.get(provider, name) for name in ("profile", "endpoints")))
-    return told.apply(lambda it: _access(it[0], None, it[1]))
+    return told.apply(lambda it: access_of(it[0], None, it[1]))
 
 
 def _explicit(resource: pulumi.Resource | None) -> pulumi.ProviderResource | None:
     return resource.get_provider("aws:index:x") if resource is not None else None
 
 
-def _access(profile: str | None, roles: Any, endpoints: Any) -> dict[str, Any]:
-    """What is set, and nothing else. roles, endpoints: as the provider has them, in JSON or plain."""
+def access_of(profile: str | None, roles: Any, endpoints: Any) -> dict[str, Any]:
+    """Settings as `ops.session.session` takes them: what is set, and nothing else.
+
+    roles, endpoints: as the provider has them, in JSON or plain.
+    """
     told = {"profile": profile, "roles": [_role(each) for each in _plain(roles)], "endpoints": _endpoints(endpoints)}
     return {name: value for name, value in told.items() if value}
 

@@ -72,6 +72,15 @@ Examples:
 \b
 The exit code is that of CMD.
 """,
+    "smoke": """\b
+Examples:
+  hashistack smoke --account -C prod
+  hashistack smoke --account -C prod --image debian --report debian.md
+
+\b
+Exit codes: 0 all held, 1 not all of it did (the report says what),
+2 it could not be tried.
+""",
     "scale": """\b
 Examples:
   hashistack scale web=8

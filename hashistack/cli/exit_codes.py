@@ -24,6 +24,7 @@ ONE: Final = {
     "rollout": "with `--dry-run`: there is something to do",
     "run": "the job failed; with `--dry-run`: it would change",
     "scale": "with `--dry-run`: there is something to do",
+    "smoke": "not all of it held; the report says what",
     "status": "the cluster is not healthy",
     "upgrade": "with `--dry-run`: there is something to do",
 }

@@ -24,6 +24,7 @@ from hashistack.cli.commands.cost import cost as cost_command
 from hashistack.cli.commands.load import load as load_command
 from hashistack.cli.commands.report import report as report_command
 from hashistack.cli.commands.schema import schema as schema_command
+from hashistack.cli.commands.smoke import smoke as smoke_command
 from hashistack.cli.commands.snapshot import app as snapshot
 from hashistack.cli.commands.toolchain import app as toolchain
 from hashistack.cli.commands.tunnel import tunnel as open_tunnel
@@ -60,7 +61,7 @@ app.add_typer(config, name="config")
 app.add_typer(snapshot, name="snapshot")
 app.add_typer(toolchain, name="toolchain")
 _OWN = (report_command, load_command, clusters.list_, garbage.gc, schema_command, init.init, graph.graph, cost_command)
-_MORE = (open_tunnel, ui.ui)
+_MORE = (open_tunnel, ui.ui, smoke_command)
 for one in (*_OWN, inventory.inventory, job.run, scale.scale, logs.logs, execute.execute, support.support, *_MORE):
     app.command({"execute": "exec", "list_": "list"}.get(one.__name__), epilog=EXAMPLES.get(one.__name__))(one)
 

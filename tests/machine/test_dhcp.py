@@ -6,8 +6,10 @@ the official images of Alpine, that is, until the first renewal, half an hour la
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -44,9 +46,8 @@ while :; do
   rm -f /tmp/stop /tmp/renew
   {client} &
   client=$!
-  # udhcpc alone does not go by the time that the server gives, but renews when it is told to.
   until [ -e /tmp/stop ]; do
-    [ {name} != udhcpc ] || [ ! -e /tmp/renew ] || kill -USR1 $client
+    {told}
     sleep 0.3
   done
   kill -9 $client
@@ -55,6 +56,9 @@ while :; do
 done
 """
 
+
+TOLD = "[ {name} != udhcpc ] || [ ! -e /tmp/renew ] || kill -USR1 $client"
+"""udhcpc alone does not go by the time that the server gives, but renews when it is told to."""
 
 UDHCPD = """
 interface vpc1
@@ -73,20 +77,9 @@ option 0x3a 00000001
 def test_the_resolver_stays_ours_when_a_lease_is_renewed_and_after_a_reboot(
     machine: Sandbox, start: Start, client: str
 ) -> None:
-    for program in (client, "busybox"):
-        assert shutil.which(program), f"{program} is missing: see scripts/setup test"
-    imaged(machine, "server")
-    command, files = CLIENTS[client]
-    for file in files:
-        source = Path(file)
-        machine.write(file, source.read_text(), source.stat().st_mode)
-    machine.write("/etc/fstab", "")
-    machine.write("/tmp/udhcpd.conf", UDHCPD)
-    machine.write("/tmp/leases", "")
-    for directory in ("/var/lib/dhcpcd", "/run/dhcpcd"):
-        machine.path(directory).mkdir(parents=True)
-    said = SERVER.format(interface="vpc0", peer="vpc1", name=client, client=command.format(interface="vpc0"))
-    start("sh", "-c", said)
+    command = _imaged(machine, client, UDHCPD)
+    command, told = command.format(interface="vpc0"), TOLD.format(name=client)
+    start("sh", "-c", SERVER.format(interface="vpc0", peer="vpc1", client=command, told=told))
     resolvers = machine.path("/etc/resolv.conf")
     _renewals(machine, 1)
     assert "nameserver 10.53.0.2" in resolvers.read_text()  # so it does write the file
@@ -98,6 +91,41 @@ def test_the_resolver_stays_ours_when_a_lease_is_renewed_and_after_a_reboot(
     wait_for(machine.path("/tmp/stopped").exists)
     machine.path("/tmp/stopped").unlink()
     _renewals(machine, 1, lambda: _is_own(machine))
+
+
+@pytest.mark.parametrize(("client", "shell"), [("dhcpcd", "busybox"), ("udhcpc", "dash")])
+def test_a_smoke_run_has_a_lease_renewed(machine: Sandbox, start: Start, client: str) -> None:
+    """By the probe's own function; of itself this client would do so after five minutes."""
+    probe = files("hashistack.aws.smoke").joinpath("probe").read_text()
+    renew = re.search(r"^renew\(\) \{\n.*?^\}\n", probe, re.MULTILINE | re.DOTALL)
+    assert renew
+    machine.write("/tmp/renew.sh", f"{renew[0]}renew\n")
+    command = _imaged(machine, client, UDHCPD.replace("option lease 20\noption 0x3a 00000001\n", "option lease 600\n"))
+    # As on Alpine: by its own name.
+    command = command.replace("busybox udhcpc", "/tmp/udhcpc").format(interface="vpc0")
+    machine.path("/tmp/udhcpc").symlink_to(shutil.which("busybox") or "busybox")
+    told = "[ ! -e /tmp/renew ] || { rm /tmp/renew && sh /tmp/renew.sh; }"
+    start("sh", "-c", SERVER.format(interface="vpc0", peer="vpc1", client=command, told=told))
+    wait_for(lambda: _acknowledged(machine) == 1)
+    machine.write("/tmp/renew", "")
+    wait_for(lambda: _acknowledged(machine) == 2)
+
+
+def _imaged(machine: Sandbox, client: str, server: str) -> str:
+    """A machine with the files of a client, and of a server; the client's command."""
+    for program in (client, "busybox"):
+        assert shutil.which(program), f"{program} is missing: see scripts/setup test"
+    imaged(machine, "server")
+    command, its_files = CLIENTS[client]
+    for file in its_files:
+        source = Path(file)
+        machine.write(file, source.read_text(), source.stat().st_mode)
+    machine.write("/etc/fstab", "")
+    machine.write("/tmp/udhcpd.conf", server)
+    machine.write("/tmp/leases", "")
+    for directory in ("/var/lib/dhcpcd", "/run/dhcpcd"):
+        machine.path(directory).mkdir(parents=True)
+    return command
 
 
 def _is_own(machine: Sandbox) -> None:
