@@ -180,6 +180,16 @@ def test_a_client_where_nothing_answers_and_nothing_stops_ends_in_time(client: S
     ]
 
 
+def test_a_client_that_the_servers_do_not_know_waits_a_minute_for_them(client: Sandbox) -> None:
+    """All were lost: those in their place have no work of its to move, and refuse its secret for ever."""
+    client.stand_in("date", "echo >>/standin/asked-the-time; echo $((20 * $(wc -l </standin/asked-the-time)))")
+    client.answer(f"{NODE}/drain", "Permission denied", 403)
+    _, said = leave(client)
+    assert "hashistack: gave up: Nomad does not take the drain\n" in said
+    assert len(client.read("/standin/asked-the-time")) > 60 / 20
+    assert "sv interrupt consul" in events(client)
+
+
 def test_a_client_that_leaves_again_goes_on_where_it_was(client: Sandbox) -> None:
     leave(client)
     client.path(ASKED).unlink()

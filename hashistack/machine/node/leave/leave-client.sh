@@ -5,6 +5,7 @@
 
 margin=5
 reserve=6 # what Consul takes to leave
+forgotten=60 # refused for so long, a node is unknown: a leader that has just come may refuse it for a moment
 tail=10 # the same, and what Nomad takes to stop
 node=$(cat "$state/nomad/client/client-id" 2>/dev/null) || node=
 [ -z "$node" ] || header node X-Nomad-Token "$(cat "$state/nomad/client/secret-id")"
@@ -15,8 +16,15 @@ drain() {
 }
 start_draining() {
   request node PUT "https://localhost:4646/v1/node/$node/drain" "$(drain "$deadline" leaving)"
+  case $code in 403) refused=${refused:-$(now)} ;; *) refused= ;; esac
   ok
 }
+# unknown: whether the servers don't know this node, nor any work of its: all were lost, and others are in their place
+unknown() { [ -n "$refused" ] && [ $(($(now) - refused)) -ge "$forgotten" ]; }
+by_servers() ( # SECONDS WHAT COMMAND...: `within`, for what servers do that know this node
+  refused='' in_vain=unknown
+  within "$@"
+)
 drained() {
   request node GET "https://localhost:4646/v1/node/$node"
   ok && case $body in *'"DrainStrategy":null'*) return 0 ;; esac
@@ -45,7 +53,7 @@ if [ -n "$node" ] && ! is_down nomad; then
   say "draining, $deadline s at most"
   patience=$((deadline + HS_KILL_TIMEOUT + margin))
   [ "$patience" -le $((left - tail)) ] || patience=$((left - tail))
-  if within "$patience" "Nomad does not take the drain" start_draining; then
+  if by_servers "$patience" "Nomad does not take the drain" start_draining; then
     within "$patience" "the drain is not complete" drained && say "drained"
     # A drain whose deadline is over calls itself complete, while allocations still take their time to stop.
     patience=$((HS_KILL_TIMEOUT + margin)) left=$(seconds_left)
