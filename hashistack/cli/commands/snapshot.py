@@ -31,7 +31,10 @@ _LIVE = 160
 """Characters of what is waited for; a machine's whole report is longer than anybody reads."""
 
 ArchiveArgument = Annotated[
-    str, typer.Argument(metavar="ARCHIVE", help="a file that `snapshot save` wrote, or its s3://BUCKET/KEY")
+    str,
+    typer.Argument(
+        metavar="ARCHIVE", help="a file that `snapshot save` wrote, or its s3://BUCKET/KEY or gs://BUCKET/KEY"
+    ),
 ]
 
 
@@ -40,7 +43,8 @@ def save(
     target: Annotated[
         str | None,
         typer.Argument(
-            help="the archive, or a directory or s3://BUCKET/PREFIX for it; else the project's .hashistack",
+            help="the archive, or a directory, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX for it; else the project's "
+            ".hashistack",
             show_default=False,
         ),
     ] = None,
@@ -89,7 +93,10 @@ def verify(file: ArchiveArgument, output: OutputOption = Output.TEXT) -> None:
 def list_(
     place: Annotated[
         str | None,
-        typer.Argument(help="the directory, or s3://BUCKET/PREFIX; else the project's .hashistack", show_default=False),
+        typer.Argument(
+            help="the directory, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX; else the project's .hashistack",
+            show_default=False,
+        ),
     ] = None,
     directory: DirectoryOption = None,
     stack: StackOption = None,

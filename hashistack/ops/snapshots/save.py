@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,8 @@ from hashistack.ops.snapshots.staging import workplace
 Say = Callable[[str], None]
 
 ACTIVE_SECONDS = 30.0
-"""To come to the active Vault: only it gives and takes snapshots, and a load balancer leads to any."""
+"""To come to the active Vault: only it gives and takes snapshots, and a load balancer leads to any. And for Nomad's and
+Consul's autopilot to know who leads a cluster that has just begun."""
 
 
 class SnapshotFailed(HashistackError):
@@ -81,7 +83,7 @@ def version(cluster: Cluster, product: Product) -> str:
     """The version of the product's leader, e.g. 1.11.3; of any Vault that answers while none is active.
 
     Raises:
-        ApiError: no server answers.
+        ApiError: no server answers, or none leads.
     """
     if product == "vault":
         answering = [server for server in cluster.vault.health() if server.version]
@@ -90,12 +92,16 @@ def version(cluster: Cluster, product: Product) -> str:
             raise ApiError(product, "GET", "/v1/sys/health", None, "no server answers")
         return (leading or answering)[0].version.partition("+")[0]
     api = cluster.nomad.api if product == "nomad" else cluster.consul.api
-    # 429 is autopilot's way to say "not healthy".
-    health = api.call("GET", "/v1/operator/autopilot/health", accept=(429,)).data
-    for server in (health["Servers"] or ()) if isinstance(health, dict) else ():
-        if server["Leader"]:
-            return str(server["Version"]).partition("+")[0]
-    raise ApiError(product, "GET", "/v1/operator/autopilot/health", 200, "no server leads")
+    path, deadline = "/v1/operator/autopilot/health", time.monotonic() + ACTIVE_SECONDS
+    while True:
+        # 429 is autopilot's way to say "not healthy".
+        health = api.call("GET", path, accept=(429,), seconds=ACTIVE_SECONDS).data
+        for server in (health["Servers"] or ()) if isinstance(health, dict) else ():
+            if server["Leader"]:
+                return str(server["Version"]).partition("+")[0]
+        if time.monotonic() > deadline:
+            raise ApiError(product, "GET", path, 200, "no server leads")
+        time.sleep(0.5)
 
 
 def _vault(cluster: Cluster, file: Path) -> dict[str, str]:
