@@ -20,6 +20,7 @@ from hashistack.ops.api.raft import Raft
 from hashistack.ops.readiness.checks import missing_drivers
 from hashistack.ops.rollout.driver import Instance
 from hashistack.ops.snapshots.last import last_snapshot
+from hashistack.ops.snapshots.loss import loss
 from hashistack.spec.release_warnings import of_releases
 
 _COLUMNS = ("node", "role", "nomad", "consul", "vault", "dns", "allocs")
@@ -40,6 +41,7 @@ def look(cluster: Cluster, stopped: Sequence[Instance] = ()) -> dict[str, Any]:
         "running": cluster.nomad.running,
         "servers": cluster.vault.health,
         "snapshot": lambda: last_snapshot(cluster),
+        "loss": lambda: loss(cluster),
     }
     problems = [f"{one.name} is stopped. Next: hashistack start" for one in stopped]
     failed: list[ApiError] = []
@@ -92,6 +94,7 @@ def look(cluster: Cluster, stopped: Sequence[Instance] = ()) -> dict[str, Any]:
     problems += [f"{one.machine}: {one.output or one.status}" for one in health.values() if one.status != "passing"]
     problems += dict.fromkeys(error.remedy for error in failed if error.remedy)
     problems += [f"{name}: {raft.describe(servers)}" for name, raft in rafts.items() if not raft.has_quorum(servers)]
+    problems += [told] if (told := seen.get("loss")) else []
     snapshot, now = seen.get("snapshot"), datetime.now(UTC)
     if snapshot and (late := snapshot.problem(now)):
         problems.append(late)

@@ -26,10 +26,15 @@ def cluster(
     answers: int = 1,
     strangers: Sequence[str] = (),
     snapshot: dict[str, Any] | None = None,
+    lost: str = "",
 ) -> Any:
     """A cluster of servers that are well in Raft's eyes, and so many of whose Vaults answer."""
     names = [f"server-{number + 1}" for number in range(servers)]
     raft = Raft(tuple(Peer(name, True, name == "server-1") for name in names))
+    kept = {
+        "/v1/kv/hashistack/snapshots": json.dumps(snapshot) if snapshot else "",
+        "/v1/kv/hashistack/lost": lost,
+    }
     places = tuple(f"https://10.0.0.{number}:8200" for number in range(addresses))
     return SimpleNamespace(
         connection=SimpleNamespace(
@@ -43,7 +48,7 @@ def cluster(
             vault=SimpleNamespace(addresses=places),
         ),
         consul=SimpleNamespace(
-            api=SimpleNamespace(call=lambda *_, **__: Answer(200 if snapshot else 404, json.dumps(snapshot), 0)),
+            api=SimpleNamespace(call=lambda _, path, **__: Answer(200 if kept[path] else 404, kept[path], 0)),
             raft=lambda: raft,
             machines=lambda: {**dict.fromkeys(names, "server"), **dict.fromkeys(strangers, "")},
             machine_health=lambda: (),
@@ -127,3 +132,12 @@ def test_when_the_last_snapshot_was_taken_is_told_and_a_late_one_is_a_problem() 
     assert not late["healthy"]
     assert late["problems"][0].startswith("the last snapshot is 3 h old")
     assert look(cluster())["snapshot_told"] == "none at intervals"
+
+
+def test_a_cluster_that_lost_all_its_servers_says_so_and_what_to_do() -> None:
+    seen = look(cluster(lost="2026-11-30T12:00:00Z"))
+    assert not seen["healthy"]
+    (told,) = seen["problems"]
+    assert told.startswith("all servers were lost before 2026-11-30T12:00:00Z")
+    assert "hashistack snapshot restore ARCHIVE" in told
+    assert "consul kv delete hashistack/lost" in told

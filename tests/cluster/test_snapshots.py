@@ -115,6 +115,7 @@ def test_f32_everything_is_back_on_new_machines(own: Datacenter, tmp_path: Path)
     assert "hashistack snapshot restore FILE" in said
     assert [one for one in own.servers if one.container.status == "running"] == []
     own.project.run("up", "--yes")
+    assert own.status()["problems"] == [], "whoever said --yes knows that all was lost"
     said = own.project.run("snapshot", "restore", str(archive), code=2)
     assert "0 Nomad jobs, 0 Consul keys, 0 Vault secrets" in said
     assert "say --yes" in said

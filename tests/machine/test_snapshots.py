@@ -21,6 +21,7 @@ from .test_services import lines, only_dash, pass_by, rendered
 
 BIN = "/opt/hashistack/current/bin"
 RECORD = "127.0.0.1:8500/v1/kv/hashistack/snapshots"
+LOST = "127.0.0.1:8500/v1/kv/hashistack/lost"
 HEALTH = "localhost:8200/v1/sys/health"
 SNAPSHOTS = {
     "nomad": "localhost:4646/v1/operator/snapshot",
@@ -59,6 +60,7 @@ def server(machine: Sandbox) -> Sandbox:
     server.answer("127.0.0.1:8500/v1/operator/autopilot/health", health)
     server.answer("localhost:8200/v1/auth/cert/login", '{"auth":{"client_token":"the-secret-of-vault"}}')
     server.answer(HEALTH, '{"version":"1.21.2"}')
+    server.answer(LOST, "", 404)
     server.answer(f"{RECORD}?raw=true", "", 404)
     server.answer(RECORD, "true")
     server.write("/standin/secrets/vault-init-closed", "closed.key")
@@ -107,6 +109,16 @@ def test_the_next_one_is_taken_when_it_is_due_and_by_the_active_server_alone(ser
     pass_by(server, "slept", 3)
     assert server.sent(RECORD) is None, "another server's business"
     server.answer(HEALTH, '{"version":"1.21.2"}')
+    assert record(server).taken is not None
+
+
+@only_dash
+def test_none_is_taken_of_servers_that_began_with_nothing_until_that_is_settled(server: Sandbox, start: Start) -> None:
+    server.answer(LOST, '[{"Key":"hashistack/lost"}]')
+    start(f"{BIN}/snapshots", "3600", "72")
+    pass_by(server, "slept", 3)
+    assert server.sent(RECORD) is None, "it would push a good one out"
+    server.answer(LOST, "", 404)
     assert record(server).taken is not None
 
 

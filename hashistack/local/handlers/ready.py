@@ -82,6 +82,7 @@ class ReadyHandler(DockerHandler):
         from hashistack.ops.api.connection import Connection
         from hashistack.ops.readiness.checks import Check, NotReady, readiness, wait
         from hashistack.ops.readiness.smoke import SmokeFailed
+        from hashistack.ops.snapshots.loss import accept
 
         connection = Connection.parse(news["connection"])
         # Machines that were stopped and run again are as declared: nobody has to be asked what to do.
@@ -116,6 +117,8 @@ class ReadyHandler(DockerHandler):
                     else "The machines were removed; `pulumi up` makes new ones. To look at them: `keep_on_failure`."
                 )
                 raise ResourceFailed(f"{error.what}\n{evidence}\n{after}", error.remedy) from error
+            if starts_anew(news["site"]):
+                accept(cluster)
         LocalDriver(connection).close_vault_init()
         return connection
 
