@@ -26,6 +26,8 @@ os.environ["MOTO_AMIS_PATH"] = str(Path(__file__).with_name("images.json"))
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+pytest.register_assert_rewrite("tests.box.suite", "tests.box.prod")
+
 GOLDEN = Path(__file__).parent / "golden"
 
 

@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from abc import ABC, abstractmethod
+from base64 import b64decode
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from hashistack.cli.status import look
 from hashistack.ops.api.cluster import Cluster
 from hashistack.ops.api.connection import Connection
 from hashistack.ops.api.http import ApiError, Method
@@ -75,14 +78,48 @@ def _copied(directory: Path) -> Project:
     return Project(directory.resolve(), described["name"])
 
 
-class Prod:
-    """What `hashistack up` made: its APIs through the load balancer."""
+class Prod(ABC):
+    """What `hashistack up` made: its APIs through the load balancer, and its machines by the cloud's own ids."""
+
+    @property
+    @abstractmethod
+    def archives(self) -> str:
+        """Where snapshots by hand go: a prefix in the cloud's own store."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        said = project.pulumi("stack", "output", "connection", "--show-secrets")
+        self.open()
+
+    def open(self) -> None:
+        """Its connection as the stack has it now, with a login of its own: one is lost with its Vault."""
+        said = self.project.pulumi("stack", "output", "connection", "--show-secrets")
         self.connection = Connection.parse(json.loads(said))
         self.cluster = Cluster(self.connection)
+
+    @abstractmethod
+    def machines(self, pool: str) -> set[str]:
+        """Those of a pool that are there."""
+
+    @abstractmethod
+    def lose(self, machines: Collection[str]) -> None:
+        """They end at once, with their disks, as hardware does."""
+
+    @abstractmethod
+    def name(self, pool: str, machine: str) -> str:
+        """What one is called in Nomad and Consul."""
+
+    def everywhere(self) -> dict[str, set[str]]:
+        """Pool to its machines."""
+        return {pool: self.machines(pool) for pool in self.declared}
+
+    def sizes(self) -> dict[str, int]:
+        """Pool to the number of its machines."""
+        return {pool: len(machines) for pool, machines in self.everywhere().items()}
+
+    @property
+    def declared(self) -> dict[str, int]:
+        """The same, as the stack has it."""
+        return {pool.name: pool.count for pool in self.connection.pools}
 
     def nomad(self, path: str, body: Any = None, method: Method | None = None) -> Any:
         return self.cluster.nomad.api.call(
@@ -91,6 +128,28 @@ class Prod:
 
     def consul(self, path: str) -> Any:
         return self.cluster.consul.api.call("GET", path, seconds=10).data
+
+    def write(self, value: str) -> None:
+        """One of each that a user keeps in a cluster."""
+        self.cluster.consul.api.call("PUT", "/v1/kv/mine", body=value)
+        variable = {"Namespace": "default", "Path": "mine", "Items": {"value": value}}
+        self.nomad("/v1/var/mine", variable)
+        self.cluster.vault.write_secret("mine", {"value": value})
+
+    def read(self) -> dict[str, str]:
+        """What `write` wrote, by product."""
+        vault = self.cluster.vault
+        secret = vault.api.call("GET", "/v1/kv/data/mine", token=vault.header()).data["data"]["data"]
+        return {
+            "consul": json.loads(b64decode(self.consul("/v1/kv/mine")[0]["Value"])),
+            "nomad": self.nomad("/v1/var/mine")["Items"]["value"],
+            "vault": secret["value"],
+        }
+
+    def problems(self) -> list[str]:
+        """What `hashistack status` finds wrong."""
+        found: list[str] = look(self.cluster)["problems"]
+        return found
 
     def ready(self, seconds: float, smoke: bool = False) -> None:
         """Waits until the cluster is all that is declared."""

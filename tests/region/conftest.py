@@ -7,13 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from ..box.prod import brought_up, plugin
+from ..box.suite import OLD
 from ..cluster.project import until
 from .datacenter import Datacenter
 from .region import Region
 
 CIDR = "10.214.0.0/16"
-OLD = {"nomad": "1.10.5", "consul": "1.21.0", "vault": "1.21.0"}
-NEW = {"nomad": "1.11.3", "consul": "1.22.3", "vault": "1.21.2"}
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import boto3
 
@@ -20,6 +20,20 @@ class Datacenter(Prod):
         self.region = region
         self.autoscaling = boto3.client("autoscaling", region_name=region.name)
         self.ec2 = boto3.client("ec2", region_name=region.name)
+
+    @property
+    def archives(self) -> str:
+        (bucket,) = boto3.client("s3", region_name=self.region.name).list_buckets()["Buckets"]
+        return f"s3://{bucket['Name']}/by-hand"
+
+    def machines(self, pool: str) -> set[str]:
+        return set(self.living(pool))
+
+    def name(self, pool: str, machine: str) -> str:
+        return f"{pool}-{machine.removeprefix('i-')}"
+
+    def lose(self, machines: Collection[str]) -> None:
+        self.ec2.terminate_instances(InstanceIds=list(machines))
 
     def group(self, pool: str) -> str:
         return str(next(one for one in self.connection.pools if one.name == pool).template["group"])

@@ -16,18 +16,16 @@ import boto3
 import pytest
 
 import hashistack
-from hashistack.ops.api.cluster import Cluster
 
+from ..box.suite import READY_SECONDS, Losses, Upgrade, Whole
 from ..cluster.project import until
 from ..cluster.service import Asking, Service
-from .conftest import NEW
 from .datacenter import Datacenter
 from .front import Seen
 from .metadata import Instance
 
 pytestmark = pytest.mark.cluster
 
-READY_SECONDS = 300
 NOTICE_SECONDS = 120
 """What EC2 gives a spot instance.
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html"""
@@ -55,8 +53,8 @@ def serve(whole: Datacenter) -> Iterator[Callable[[str], Service]]:
         service.stop()
 
 
-def test_it_is_ready_for_jobs(prod: Datacenter) -> None:
-    prod.ready(READY_SECONDS, smoke=True)
+class TestWhole(Whole):
+    pass
 
 
 def test_every_machine_is_in_service(prod: Datacenter) -> None:
@@ -106,12 +104,6 @@ def _allowed(prod: Datacenter, pool: str) -> Iterator[tuple[str, str]]:
         for statement in document["Statement"]:
             assert statement["Effect"] == "Allow"
             yield from product(statement["Action"], (one.partition("/")[2] for one in statement["Resource"]))
-
-
-def test_another_up_changes_nothing(prod: Datacenter) -> None:
-    before = {pool.name: prod.states(pool.name) for pool in prod.connection.pools}
-    assert "nothing to change" in prod.project.run("up", seconds=300)
-    assert {pool.name: prod.states(pool.name) for pool in prod.connection.pools} == before
 
 
 def test_the_preview_at_a_later_release_replaces_nothing(
@@ -260,27 +252,17 @@ def test_a_wrong_digest_is_refused_with_one_line(whole: Datacenter) -> None:
     until(lambda: whole.states("batch").keys() == before.keys(), 60, "the group is as it was")
 
 
-def test_an_upgrade_replaces_every_machine_and_loses_no_request(
-    whole: Datacenter, serve: Callable[[str], Service]
-) -> None:
-    before = {instance for pool in whole.connection.pools for instance in whole.states(pool.name)}
-    to = [word for product, version in NEW.items() for word in ("--to", f"{product}={version}")]
-    started = time.monotonic()
-    with Asking(serve("upgraded")) as asking:
-        said = whole.project.run("upgrade", *to, seconds=1500)
-    print(f"upgraded within {time.monotonic() - started:.0f} s; {asking.asked} requests\n{said}")
-    assert asking.failed == []
-    wanted = {"server": ["InService"] * 3, "services": ["InService"] * 2, "batch": ["InService"]}
+class TestUpgrade(Upgrade):
+    pass
 
-    def found() -> dict[str, list[str]]:
-        return {pool: sorted(whole.living(pool).values()) for pool in wanted}
 
-    # The last ones have left the cluster, and let go a moment later.
-    until(lambda: found() == wanted, 240, lambda: f"all are in service: {found()}")
-    assert not before & {instance for pool in wanted for instance in whole.living(pool)}
-    with Cluster(Datacenter(whole.region, whole.project).connection) as cluster:
-        assert {server.version for server in cluster.vault.health()} == {NEW["vault"]}
-    assert whole.region.front.refused == []
+class TestLosses(Losses):
+    pass
+
+
+def test_no_request_was_refused_in_the_end(prod: Datacenter) -> None:
+    assert prod.region.front.refused == []
+    assert prod.region.problems == []
 
 
 def _pin(prod: Datacenter, group: str, policy: dict[str, Any], version: str) -> None:
