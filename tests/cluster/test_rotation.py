@@ -34,7 +34,6 @@ def rotated(docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPat
 def rotate(datacenter: Datacenter, *names: str) -> None:
     """Declares that these are to be rotated, by a value that none of them had; the next `up` does it."""
     arguments = datacenter.project.configuration().get("arguments", {})
-    # Begins with a letter: the engine reads 12e4 in YAML as a number, where PyYAML writes a text without quotes.
     value = f"again-{secrets.token_hex(4)}"
     datacenter.project.configure(arguments={**arguments, **dict.fromkeys(names, value)})
 
