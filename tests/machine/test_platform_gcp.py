@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from . import introductions
+from . import claims, introductions
 from .cases import CASES
 from .conftest import Start, wait_for
 from .gcp import BUCKET, FIRST, ID, PROJECT, Fault, Gcp, Secret, error
@@ -151,17 +151,7 @@ def test_what_has_been_claimed_can_be_stored_anew(machine: Sandbox) -> None:
 
 def test_a_generation_of_a_name_is_claimed_once_and_is_what_is_read(machine: Sandbox) -> None:
     """Where all servers were lost, their successors claim it once more."""
-    run(machine, "claim", "vault-init", stdin="the first")
-    for generation in ("1", "2"):
-        run(machine, "claim", "vault-init", generation, stdin=f"number {generation}")
-        again = machine.run(PLATFORM, "claim", "vault-init", generation, stdin="late")
-        assert (again.returncode, again.stderr) == (1, "")
-        assert run(machine, "secret", "vault-init") == f"number {generation}"
-    for late in ([], ["1"]):
-        assert machine.run(PLATFORM, "claim", "vault-init", *late, stdin="late").returncode == 1
-    run(machine, "store", "vault-init", stdin="without the token")
-    assert run(machine, "secret", "vault-init") == "without the token"
-    assert machine.run(PLATFORM, "claim", "vault-init", "2", stdin="late").returncode == 1
+    claims.count_once_a_generation(machine, PLATFORM)
 
 
 def test_what_introduces_a_pool_is_for_its_own_machines(machine: Sandbox, gcp: Gcp) -> None:

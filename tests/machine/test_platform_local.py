@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import pytest
 
+from . import claims
 from .conftest import Start, wait_for
 from .sandbox import ADDRESS, Sandbox
 
@@ -125,6 +126,10 @@ def test_a_claim_on_what_is_there_fails_and_changes_nothing(container: Sandbox) 
     container.run(PLATFORM, "store", "cup", stdin="mine")
     assert container.run(PLATFORM, "claim", "cup", stdin="yours").returncode == 1
     assert container.tree(SECRETS) == {"cup": "mine"}
+
+
+def test_a_generation_of_a_name_is_claimed_once_and_is_what_is_read(container: Sandbox) -> None:
+    claims.count_once_a_generation(container, PLATFORM)
 
 
 @pytest.mark.parametrize("verb", ["store", "claim"])
