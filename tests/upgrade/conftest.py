@@ -86,7 +86,10 @@ def stack(
         if record and platform not in _recorded:
             _recorded.add(platform)
             project.run("up", "--yes", "--skip-preview", within=500)
-            file.write_text(_small(json.loads(project.run("stack", "export"))))
+            state = _small(json.loads(project.run("stack", "export")))
+            for here in (str(project.directory.resolve()), str(Path.home())):
+                state = state.replace(here, "/home/me")
+            file.write_text(state)
             if platform == "Local":
                 project.run("destroy", "--yes", "--skip-preview", within=300)
         project.run("stack", "import", "--file", str(file))
