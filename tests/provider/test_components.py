@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import subprocess
@@ -107,6 +108,11 @@ def test_a_docstring_that_forgets_a_field_is_noticed() -> None:
 
 
 def test_arguments_are_made_as_their_types_want_them() -> None:
+    asyncio.run(_made_as_their_types_want_them())
+
+
+async def _made_as_their_types_want_them() -> None:
+    """An output wants a loop that runs."""
     bucket = pulumi.Output.from_input("arn")
     pool = {"volumes": [{"device": "/dev/sdf", "size_gib": 20.0}], "warm_pool": {"size": 2.0}}
     found = made(
