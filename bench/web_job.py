@@ -10,8 +10,9 @@ JOB = "web"
 BODY = "web "
 """How each answer begins; the allocation's id follows."""
 
-SHUTDOWN_DELAY_SECONDS = 4
-"""Between leaving Consul and being killed: longer than any client keeps a name."""
+SHUTDOWN_DELAY_SECONDS = 6
+"""Between leaving Consul and being killed: longer than any client keeps a name and then tries to connect, 5 s of the
+load's. A busy host loses first packets, and those that follow after 1 and 3 s must still find somebody."""
 
 _NANOSECONDS = 10**9
 
