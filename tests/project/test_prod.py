@@ -10,6 +10,7 @@ import pytest
 from ..box.prod import brought_up, plugin
 from ..box.suite import OLD, Losses, Upgrade, Whole
 from ..cluster.project import until
+from ..cluster.service import Asking, Service
 from .addresses import CIDR
 from .compute import PROJECT, REGION
 from .datacenter import Datacenter
@@ -17,7 +18,7 @@ from .project import Project
 
 pytestmark = pytest.mark.cluster
 
-CLUSTER = {
+CLUSTER: dict[str, Any] = {
     "network": {"cidr": CIDR},
     "versions": OLD,
     "upgrade": {"min_healthy_time": "2s"},
@@ -68,6 +69,26 @@ def test_vault_opens_by_the_key_service(prod: Datacenter, box: Project) -> None:
     assert (seal["type"], seal["sealed"]) == ("gcpckms", False)
     asked = {seen.whose for seen in box.kms.seen if seen.method == "cloudkms.Decrypt"}
     assert asked == {vm.template.account for vm in prod.vms("server").values()}
+
+
+def test_a_changed_pool_is_replaced_and_loses_no_request(prod: Datacenter) -> None:
+    before = prod.everywhere()
+    services, batch = CLUSTER["clients"]
+    changed = {**CLUSTER, "clients": [{**services, "meta": {"disks": "fast"}}, batch]}
+    prod.project.configure(cluster=changed)
+    service = Service(prod, "asked", contained=True).start()
+    with Asking(service) as asking:
+        prod.project.run("up", seconds=300)
+        assert prod.everywhere() == before, "a new template changes no machine"
+        said = prod.project.run("rollout", seconds=300)
+    print(f"{asking.asked} requests\n{said}")
+    assert asking.failed == []
+    service.stop()
+    # The old one has left the cluster, and ends itself a moment later.
+    until(lambda: prod.sizes() == prod.declared, 60, lambda: str(prod.everywhere()))
+    after = prod.everywhere()
+    assert not after.pop("services") & before.pop("services")
+    assert after == before
 
 
 class TestUpgrade(Upgrade):

@@ -256,6 +256,15 @@ class TestUpgrade(Upgrade):
     pass
 
 
+def test_every_new_machine_is_in_service(prod: Datacenter) -> None:
+    wanted = {"server": ["InService"] * 3, "services": ["InService"] * 2, "batch": ["InService"]}
+
+    def found() -> dict[str, list[str]]:
+        return {pool: sorted(prod.living(pool).values()) for pool in wanted}
+
+    until(lambda: found() == wanted, 240, lambda: f"all are in service: {found()}")
+
+
 class TestLosses(Losses):
     pass
 
